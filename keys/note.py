@@ -1,0 +1,133 @@
+"""Signed notes and checkpoints: C2SP signed-note (https://c2sp.org/signed-note) and tlog-checkpoint.
+
+Ed25519 signatures only (type 0x01); signatures of other keys and types are skipped, as section "Signatures" demands.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from typing import NamedTuple
+
+from keys.errors import Damaged, Misuse
+from keys.secret import Private
+from keys.sign import sign, signer_public, verify
+
+_DASH = "\u2014 "
+_ED25519 = b"\x01"
+_MOST = 100  # signatures in a note; the specification asks for at least 16
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class Checkpoint(NamedTuple):
+    """A log's tree head: its name, the number of leaves, the root hash (32 bytes)."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+def vkey(name: str, public: bytes) -> str:
+    """Write a verifier key as `name+keyid+base64(0x01 | public)`, the form that the Go and witness tools read."""
+    return f"{_named(name)}+{_key_id(name, public).hex()}+{b64encode(_ED25519 + public).decode()}"
+
+
+def sign_note(text: str, name: str, private: Private) -> str:
+    """Sign a text that ends in a newline (sections "Format", "Ed25519 signatures"). Raises Misuse."""
+    if not text.endswith("\n") or _CONTROL.search(text):
+        raise Misuse("a note ends in a newline and has no control characters")
+    signature = _key_id(_named(name), signer_public(private)) + sign(private, text.encode())
+    return f"{text}\n{_DASH}{name} {b64encode(signature).decode()}\n"
+
+
+def open_note(note: str, vkeys: list[str]) -> tuple[str, list[str]]:
+    """Give the text of a note and the names, in order, of the known keys that signed it.
+
+    Raises Damaged if none did, if a known key's signature does not verify, or if the note is malformed.
+    """
+    known = dict(_read_vkey(key) for key in vkeys)
+    text, signatures = _split(note)
+    names: dict[str, None] = {}
+    for name, key_id, signature in signatures:
+        if public := known.get((name, key_id)):
+            verify(public, text.encode(), signature)
+            names[name] = None
+    if not names:
+        raise Damaged("no known key has signed this note")
+    return text, list(names)
+
+
+def checkpoint(origin: str, size: int, root: bytes) -> str:
+    """Write a checkpoint's text (tlog-checkpoint, section "Note text"); no extension lines. Raises Misuse."""
+    if not origin or "\n" in origin or _CONTROL.search(origin) or size < 0 or len(root) != 32:
+        raise Misuse("a checkpoint has an origin of one line, a size and a root of 32 bytes")
+    return f"{origin}\n{size}\n{b64encode(root).decode()}\n"
+
+
+def read_checkpoint(text: str) -> Checkpoint:
+    """Read a checkpoint's text; extension lines are allowed and skipped. Raises Damaged."""
+    origin, size, root, *rest = [*text.split("\n"), "", "", ""]
+    if not text.endswith("\n") or not origin or not _SIZE.fullmatch(size) or "" in rest[:-4]:
+        raise Damaged("not a checkpoint")
+    digest = _unbase64(root)
+    if len(digest) != 32:
+        raise Damaged("a root hash has 32 bytes")
+    return Checkpoint(origin, int(size), digest)
+
+
+def _split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """Split at the last empty line; give the text with its newline and (name, key id, signature) of each line."""
+    text, gap, block = note.rpartition("\n\n")
+    if not gap or not block.endswith("\n") or _CONTROL.search(note):
+        raise Damaged("not a signed note")
+    lines = block[:-1].split("\n")
+    if len(lines) > _MOST:
+        raise Damaged("too many signatures")
+    return text + "\n", [_read_signature(line) for line in lines]
+
+
+def _read_signature(line: str) -> tuple[str, bytes, bytes]:
+    name, gap, encoded = line.removeprefix(_DASH).partition(" ")
+    raw = _unbase64(encoded)
+    if not line.startswith(_DASH) or not gap or not _is_name(name) or len(raw) < 5:
+        raise Damaged("not a signature line")
+    return name, raw[:4], raw[4:]
+
+
+def _read_vkey(key: str) -> tuple[tuple[str, bytes], bytes]:
+    """Read what `vkey` wrote. Raises Misuse: keys come from our own settings, not from the note's sender."""
+    name, _, rest = key.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    try:
+        raw = _unbase64(encoded)
+    except Damaged as error:
+        raise Misuse("not a verifier key") from error
+    if raw[:1] != _ED25519 or len(raw) != 33 or vkey(name, raw[1:]) != f"{name}+{key_id}+{encoded}":
+        raise Misuse("not an Ed25519 verifier key")
+    return (name, bytes.fromhex(key_id)), raw[1:]
+
+
+def _key_id(name: str, public: bytes) -> bytes:
+    """SHA-256(name | 0x0A | 0x01 | public)[:4] (section "Ed25519 signatures")."""
+    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(letter.isspace() for letter in name)
+
+
+def _named(name: str) -> str:
+    if not _is_name(name) or _CONTROL.search(name):
+        raise Misuse("a key name is not empty and has neither spaces nor a plus")
+    return name
+
+
+def _unbase64(text: str) -> bytes:
+    """Strict standard base64: one text per value. Raises Damaged."""
+    try:
+        data = b64decode(text, validate=True)
+    except ValueError as error:
+        raise Damaged("not base64") from error
+    if b64encode(data).decode() != text:
+        raise Damaged("not canonical base64")
+    return data

@@ -1,0 +1,57 @@
+"""Sealing: C2SP chunked-encryption (https://c2sp.org/chunked-encryption) behind one version byte.
+
+    envelope = 0x01 | salt (24) | commitment (32) | chunks of 16 KiB, each with a tag of 16 bytes
+
+instantiated with HKDF-Expand-SHA256 and AEAD_AES_256_GCM. There is no choice of algorithm. The last chunk is always
+shorter than 16 KiB (and may be empty), which is how cutting and lengthening are noticed (section "Message chunking").
+Opening is another module (`keys.unseal`), so that an import contract can guard it.
+"""
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from keys.secret import Buffer, Secret, fresh_bytes, wipe
+
+VERSION = b"\x01"
+SALT = 24
+TAG = 16
+CHUNK = 16 * 1024
+HEAD = 1 + SALT + 32  # version byte, salt, commitment
+
+_HASH = SHA256()
+_LABEL = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
+
+
+def seal(key: Secret, context: bytes, plaintext: Buffer) -> bytes:
+    """Seal bytes under a key and a context; the envelope is 57 bytes and 16 per chunk longer."""
+    salt = fresh_bytes(SALT)
+    block = schedule(key, salt, context)
+    cipher, nonce = cipher_and_nonce(block)
+    chunks = [VERSION, salt, bytes(block[44:])]
+    wipe(block)
+    view = memoryview(plaintext)
+    for number in range(len(view) // CHUNK + 1):
+        chunk = view[number * CHUNK : (number + 1) * CHUNK]
+        chunks.append(cipher.encrypt(chunk_nonce(nonce, number), chunk, None))
+    return b"".join(chunks)
+
+
+def schedule(key: Secret, salt: Buffer, context: bytes) -> bytearray:
+    """Derive key (32), base nonce (12) and commitment (32) of one message (section "Key derivation").
+
+    The caller owns and wipes the buffer.
+    """
+    block = bytearray(76)
+    HKDFExpand(_HASH, 76, b"".join((_LABEL, salt, context))).derive_into(key.view(), block)
+    return block
+
+
+def cipher_and_nonce(block: bytearray) -> tuple[AESGCM, int]:
+    """Take the cipher and the base nonce (as an integer) out of a schedule."""
+    return AESGCM(memoryview(block)[:32]), int.from_bytes(block[32:44], "big")
+
+
+def chunk_nonce(base: int, number: int) -> bytes:
+    """Base nonce XOR chunk number, 12 bytes big-endian (section "AEAD usage")."""
+    return (base ^ number).to_bytes(12, "big")

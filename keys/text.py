@@ -1,0 +1,32 @@
+"""Bytes as text: base64url without padding for ids and tokens, RFC 8785 for JSON that is hashed or signed."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+import rfc8785
+
+
+def b64(data: bytes | bytearray | memoryview) -> str:
+    """Show bytes as base64url without padding (RFC 4648 section 5); 16 bytes become 22 characters."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unb64(text: str) -> bytes:
+    """Read what `b64` wrote.
+
+    Raises ValueError for anything else (padding, foreign characters, unused bits that are not zero), so that one
+    value has exactly one text.
+    """
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise ValueError("not base64url") from error
+    if b64(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def canonical(obj: Any) -> bytes:
+    """Write JSON in the one form of RFC 8785. Raises ValueError for what JSON cannot hold (NaN, big integers)."""
+    return rfc8785.dumps(obj)

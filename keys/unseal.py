@@ -1,0 +1,66 @@
+"""Opening what `keys.seal` sealed. Guarded: outside this floor only the door may import this module."""
+
+import hmac
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidTag
+
+from keys.errors import Damaged, UnknownVersion
+from keys.seal import CHUNK, HEAD, SALT, TAG, VERSION, chunk_nonce, cipher_and_nonce, schedule
+from keys.secret import Buffer, Secret, wipe
+
+K = TypeVar("K", bound=Secret)
+
+_SEALED_CHUNK = CHUNK + TAG
+
+
+def unseal(key: Secret, context: bytes, envelope: Buffer) -> bytes:
+    """Open an envelope whole: nothing comes back before every chunk, and that the last one is last, is verified.
+
+    Raises UnknownVersion for another version byte, Damaged for everything that does not open.
+    """
+    return bytes(_open(key, context, envelope))
+
+
+def unseal_secret(key: Secret, context: bytes, envelope: Buffer, kind: type[K]) -> K:
+    """Open an envelope that holds a secret, straight into memory that can be wiped."""
+    opened = _open(key, context, envelope)
+    if len(opened) != 32:
+        raise Damaged("the envelope holds no secret")
+    return kind.adopt(opened)
+
+
+def _open(key: Secret, context: bytes, envelope: Buffer) -> bytearray:
+    view = memoryview(envelope)
+    if view[:1] != VERSION:
+        raise UnknownVersion("unknown envelope version")
+    size = _plain_size(len(view) - HEAD)
+    block = schedule(key, view[1 : 1 + SALT], context)
+    try:
+        if not hmac.compare_digest(view[1 + SALT : HEAD], memoryview(block)[44:]):
+            raise Damaged("another key, context or salt")
+        return _decrypt(block, view[HEAD:], size)
+    finally:
+        wipe(block)
+
+
+def _plain_size(sealed: int) -> int:
+    """Length of the plaintext, or Damaged if no plaintext gives this length: the last chunk must be a short one."""
+    full, last = divmod(sealed, _SEALED_CHUNK)
+    if sealed < 0 or last < TAG:
+        raise Damaged("cut or lengthened")
+    return full * CHUNK + last - TAG
+
+
+def _decrypt(block: bytearray, chunks: memoryview, size: int) -> bytearray:
+    cipher, nonce = cipher_and_nonce(block)
+    out = bytearray(size)
+    into = memoryview(out)
+    try:
+        for number in range(size // CHUNK + 1):
+            chunk = chunks[number * _SEALED_CHUNK : (number + 1) * _SEALED_CHUNK]
+            part = into[number * CHUNK : (number + 1) * CHUNK]
+            cipher.decrypt_into(chunk_nonce(nonce, number), chunk, None, part)
+    except InvalidTag as error:
+        raise Damaged("a chunk does not verify") from error
+    return out

@@ -1,0 +1,110 @@
+"""Turning a resource into what is stored: a label envelope and a body envelope under a data key of their own.
+
+Every write goes through the drop box: the data key is HPKE-sealed to the compartment's public key, so writing needs
+no secret and resource, parents and log entry are one transaction (docs/decisions/0002). Opening is vault.door's alone.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+from keys.context import ctx
+from keys.dropbox import deliver
+from keys.seal import seal
+from keys.secret import DataKey
+from vault.tables import Body, Resource
+
+LABEL_BLOCK = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a resource is called and looks like: pod path, media type, exact size, times in milliseconds, source."""
+
+    path: str
+    media: str
+    size: int
+    created: int
+    modified: int
+    source: str = ""
+
+    @property
+    def when(self) -> datetime:
+        """The moment of the last change."""
+        return datetime.fromtimestamp(self.modified / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource lives: its pod, compartment, generation, the public half of the compartment key, its ids."""
+
+    pod: bytes
+    compartment: bytes
+    generation: int
+    public: bytes
+    parent: bytes
+    resource: bytes
+
+
+def padme(size: int) -> int:
+    """The padded length of `size` bytes: at most 12 % more, log log size bits leaked (Padme, PURBs 2019)."""
+    if size < 2:  # noqa: PLR2004 -- the logarithm below needs two
+        return size
+    exponent = size.bit_length() - 1
+    low = exponent - exponent.bit_length()
+    mask = (1 << max(low, 0)) - 1
+    return (size + mask) & ~mask
+
+
+def pad(data: bytes, block: int = 0) -> bytes:
+    """Prefix the true length and fill up with zeros to a Padme size, or to a multiple of `block`."""
+    framed = len(data).to_bytes(8, "big") + data
+    full = -(-len(framed) // block) * block if block else padme(len(framed))
+    return framed.ljust(full, b"\0")
+
+
+def unpad(framed: bytes) -> bytes:
+    """Undo `pad`."""
+    size = int.from_bytes(framed[:8], "big")
+    return framed[8 : 8 + size]
+
+
+def enclose(place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b"") -> tuple[Resource, Body | None]:
+    """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash."""
+    with DataKey.fresh() as dek:
+        head = seal(dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK))
+        parts = [head]
+        stored = None
+        if body is not None:
+            context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
+            stored = Body(id=place.resource, version=version, data=seal(dek, context, pad(body)))
+            parts.append(stored.data)
+        row = Resource(
+            id=place.resource,
+            pod=place.pod,
+            parent=place.parent,
+            compartment=place.compartment,
+            generation=place.generation,
+            version=version,
+            form="deposit",
+            dek=deliver(place.public, dek_context(place, version, "deposit"), dek),
+            label=head,
+            digest=digest(parts),
+            source=mark,
+        )
+    return row, stored
+
+
+def dek_context(place: Place, version: int, form: str) -> bytes:
+    """The context a data key is bound to (keys.md, `dek`)."""
+    return ctx("dek", place.pod, place.compartment, place.generation, place.resource, version, form)
+
+
+def digest(parts: list[bytes]) -> bytes:
+    """The version digest that goes into the log: over each envelope's header and last tag, never over plaintext."""
+    told = hashlib.sha256()
+    for part in parts:
+        told.update(part[:96] + part[-16:] + len(part).to_bytes(8, "big"))
+    return told.digest()

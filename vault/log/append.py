@@ -1,0 +1,173 @@
+"""The one place where guards, proofs, entries and shares meet (access-log.md, Order).
+
+Per intent, in the writer's transaction: each guard is a conditional update, the jti an insert, the caller's rows its
+own write; if one fails all three are undone and a denial is written in their place, so neighbours never notice.
+After the commit, in the same thread and before any later intent: new tree leaf, share deletions, then the shares
+the entry asked for. If we crash after the commit the entry stands and nothing was released.
+"""
+
+import hashlib
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from keys.context import ctx
+from keys.dropbox import deliver
+from keys.records import seal_record
+from keys.secret import RecordKey, fresh_bytes
+from vault import gates
+from vault.database import Database, Tx
+from vault.errors import Conflict, MissingKey
+from vault.log import entry as forms
+from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.tiles import Ledger
+from vault.shares import Drop, Shares
+from vault.tables import DpoRecord, Entry, Jti, Pod, PodHead, Record, RecordKey as KeyRow
+
+KEYS_IN_MEMORY = 4096
+DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
+NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+HEAD = """
+INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
+ON CONFLICT (pod) DO UPDATE SET seq = :seq, head = :head
+"""
+
+
+@dataclass(frozen=True)
+class _Booked:
+    index: int
+    entry: bytes
+    leaf: bytes
+    refused: str | None
+
+
+class Log:
+    """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
+
+    def __init__(self, db: Database, shares: Shares, ledger: Ledger) -> None:
+        self.db, self.shares, self.ledger = db, shares, ledger
+        self.dpo_box: bytes | None = None
+        self._served: list[int] = []
+        self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
+
+    async def append(self, intent: Intent) -> Appended | Refused:
+        """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released."""
+        answer: Appended | Refused = await self.db.submit(
+            lambda tx: self._book(tx, intent),
+            first=lambda: self._prepare(intent),
+            then=lambda booked: self._release(intent, booked),
+            undo=lambda: self._forget(intent),
+        )
+        return answer
+
+    def served(self, index: int) -> None:
+        """Remember that what entry `index` allowed was given; written with the next `settle`."""
+        self._served.append(index)
+
+    async def settle(self) -> None:
+        """Write the outcomes remembered since last time: best effort, an entry stays "unknown" if we crash first."""
+        batch, self._served = self._served, []
+        if batch:
+            await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
+
+    def _prepare(self, intent: Intent) -> None:
+        if intent.new_shares:
+            self.shares.put(intent.pod, intent.new_shares)
+
+    def _forget(self, intent: Intent) -> None:
+        self._keys.clear()
+        if intent.new_shares:
+            self.shares.drop(Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares)
+
+    def _book(self, tx: Tx, intent: Intent) -> _Booked:
+        at = gates.ms(intent.at)
+        try:
+            with tx.savepoint():
+                _hold(tx, intent, at)
+            return self._write(tx, intent.pod, intent.facts, at, None)
+        except Conflict as refusal:
+            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, count=0, bytes=0)
+            return self._write(tx, intent.pod, denied, at, refusal.reason)
+
+    def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
+        index, entry = tx.run(NEXT)[0][0], fresh_bytes(16)
+        head = tx.get(PodHead, pod)
+        seq, prev = (head.seq + 1, head.head) if head else (1, b"")
+        record = forms.pod_record(facts, entry, at, seq, prev)
+        nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
+        key_id, key = self._pod_key(tx, pod, at)
+        sealed = seal_record(key, "record", self.ledger.origin, key_id, entry, nonce + record)
+        outcome = "refused" if refused else "unknown"
+        tx.add(Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome))
+        leaf = forms.leaf(forms.PRIVATE, commitment, self._dpo(tx, index, entry, facts, at))
+        tx.add(Entry(idx=index, leaf=leaf))
+        tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
+        return _Booked(index, entry, leaf, refused)
+
+    def _dpo(self, tx: Tx, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
+        if self.dpo_box is None:  # only before the DPO's office exists
+            return fresh_bytes(32)
+        record = forms.dpo_record(facts, at)
+        nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
+        key_id, key = self._key(tx, b"", at // forms.HOUR_MS, self.dpo_box)
+        sealed = seal_record(key, "dpo-record", self.ledger.origin, key_id, entry, nonce + record)
+        tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
+        return commitment
+
+    def _pod_key(self, tx: Tx, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
+        period = month(at)
+        if (found := self._keys.get((pod, period))) is not None:
+            self._keys.move_to_end((pod, period))
+            return found
+        row = tx.get(Pod, pod)
+        if row is None:
+            raise MissingKey("an entry names a pod that does not exist")
+        return self._key(tx, pod, period, row.box)
+
+    def _key(self, tx: Tx, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
+        """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
+        if (found := self._keys.get((pod, period))) is not None:
+            return found
+        key_id, key = fresh_bytes(16), RecordKey.fresh()
+        sealed = deliver(box, ctx("record-key", pod or DPO, self.ledger.origin, key_id), key)
+        tx.add(KeyRow(id=key_id, pod=pod, period=period, sealed=sealed))
+        self._keys[(pod, period)] = (key_id, key)
+        if len(self._keys) > KEYS_IN_MEMORY:
+            self._keys.popitem(last=False)
+        return key_id, key
+
+    def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
+        self.ledger.add(booked.leaf)
+        if booked.refused is not None:
+            if intent.new_shares:
+                self.shares.drop(Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares)
+            return Refused(booked.refused, booked.index)
+        if intent.drops:
+            self.shares.drop(intent.drops)
+        shares = self.shares.take(intent.pod, intent.wants)
+        missing = tuple(w for w in intent.wants if w not in shares)
+        return Appended(booked.index, booked.entry, shares, missing)
+
+
+def _hold(tx: Tx, intent: Intent, at: int) -> None:
+    for guard in intent.guards:
+        gates.use(tx, guard.gate, intent.pod, guard.epoch, at, count=guard.use)
+    if intent.jti is not None:
+        see(tx, intent.jti, intent.jti_until)
+    if intent.write is not None:
+        intent.write(tx)
+
+
+def see(tx: Tx, jti: bytes, until: int) -> None:
+    """Remember a proof for its whole window or raise Conflict("replay")."""
+    try:
+        tx.add(Jti(id=jti, until=until))
+    except sqlite3.IntegrityError:
+        raise Conflict("replay") from None
+
+
+def month(at: int) -> int:
+    """Months since 1970 of a moment in milliseconds."""
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return (moment.year - 1970) * 12 + moment.month - 1

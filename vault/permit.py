@@ -1,0 +1,32 @@
+"""The permit: what the gate decided about one request, and nothing else opens the door.
+
+Free to import as a type; only `vault.mint` makes one that the door accepts.
+"""
+
+from dataclasses import dataclass
+
+from vault.log.entry import Facts, Guard
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One decision. `targets` None means every resource of the compartments; paths are pod paths.
+
+    `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it.
+    """
+
+    pod: bytes
+    facts: Facts
+    compartments: tuple[bytes, ...]
+    targets: frozenset[str] | None = None
+    guard: Guard | None = None
+    jti: bytes | None = None
+    jti_until: int = 0
+    writes: bool = False
+    mark: bytes = b""
+
+    def body(self) -> bytes:
+        """Everything that was decided, as bytes for the mark."""
+        targets = None if self.targets is None else sorted(self.targets)
+        told = (self.pod, self.facts, self.compartments, targets, self.guard, self.jti, self.jti_until, self.writes)
+        return repr(told).encode()

@@ -1,0 +1,324 @@
+"""Making a pod, and reaching its keys in an unlocked session (keys.md, Layout).
+
+RK (random) opens the pod's identity, its log key, the managed root MK and every sealed compartment. MK also hangs
+under the custodian with the pod's custody share; nothing sealed does.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keys.context import ctx
+from keys.dropbox import pair
+from keys.secret import (
+    CompartmentKey,
+    ManagedRoot,
+    Private,
+    Root,
+    Seed,
+    Share,
+    fresh_bytes,
+)
+from keys.sign import new_signer, signer_public
+from keys.state import control_key, lookup, names_key
+from keys.tree import unwrap, wrap
+from keys.unlock import lock, unlock, unlocker_pair
+from vault.blobs import Label, Place, enclose
+from vault.database import Tx
+from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
+from vault.gates import ms
+from vault.log.entry import Appended, Facts, Guard, Intent
+from vault.shares import Want
+from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
+from vault.vault import PodFacts, Vault
+
+MANAGED = {"public": "kluis:File", "settings": "kluis:File", "inbox": "kluis:File"}
+FEWEST_UNLOCKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NewUnlocker:
+    """A way to open the root that is being made: its kind, public parameters, and the stretched secret."""
+
+    kind: str
+    params: str
+    seed: Seed
+    id: bytes = field(default_factory=lambda: fresh_bytes(16))
+
+
+@dataclass(frozen=True, slots=True)
+class CompartmentFacts:
+    """What the server knows of a compartment: its container, category, custody, newest generation and public key."""
+
+    id: bytes
+    container: str
+    category: str
+    custody: str
+    generation: int
+    public: bytes
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a new pod starts with: sealed containers and their categories, public resources, access control lists."""
+
+    sealed: dict[str, str]
+    managed: dict[str, str] = field(default_factory=lambda: dict(MANAGED))
+    resources: tuple[tuple[str, str, bytes], ...] = ()
+    acls: tuple[tuple[str, bytes], ...] = ()
+
+
+class _Builder:
+    """Makes all rows and shares of one new pod; wiped when done."""
+
+    def __init__(self, vault: Vault, name: str, kind: str, now: datetime) -> None:
+        self.id = fresh_bytes(16)
+        self.custody = Share.fresh()
+        self.root, self.managed = Root.fresh(), ManagedRoot.fresh()
+        self.identity = new_signer()
+        self.log, box = pair()
+        self.facts = PodFacts(
+            self.id, name, kind, names_key(vault.state, self.id), control_key(vault.state, self.custody, self.id),
+            signer_public(self.identity), box,
+        )  # fmt: skip
+        told = json.dumps({"name": name, "kind": kind}).encode()
+        self.rows: list[Pod | RootWrap | Unlocker | Compartment | Resource | Acl | object] = [
+            Pod(
+                id=self.id,
+                name_mac=lookup(vault.state, "pod", name),
+                identity=self.facts.identity,
+                box=box,
+                sealed=self.facts.seal("pod", self.id, "sealed", told),
+            )
+        ]
+        self.shares = [(Want("custody", self.id), self.custody)]
+        self.publics: dict[bytes, CompartmentFacts] = {}
+        self.now = ms(now)
+        self._roots(vault)
+
+    def _roots(self, vault: Vault) -> None:
+        custodian = vault.custodian.custody_key(self.id, self.custody)
+        for parent, child, key, secret in (
+            (self.root, "identity", "rk", self.identity),
+            (self.root, "log", "rk", self.log),
+            (self.root, "mk", "rk", self.managed),
+            (custodian, "mk", "custody", self.managed),
+        ):
+            wrapped = wrap(parent, ctx("root", self.id, key, child), secret)
+            self.rows.append(RootWrap(pod=self.id, parent=key, child=child, wrapped=wrapped))
+        custodian.wipe()
+
+    def unlockers(self, wanted: list[NewUnlocker]) -> None:
+        for new in wanted:
+            share = Share.fresh()
+            _, public = unlocker_pair(new.seed, share, self.id, new.id, new.kind)
+            sealed = lock(public, self.id, new.id, new.kind, self.root)
+            self.rows.append(
+                Unlocker(id=new.id, pod=self.id, kind=new.kind, params=new.params, public=public, sealed=sealed)
+            )
+            self.shares.append((Want("unlock", new.id), share))
+
+    def compartment(self, container: str, category: str, custody: str) -> None:
+        row, facts = build_compartment(
+            self.facts, container, category, custody, self.root if custody == "sealed" else self.managed
+        )
+        self.rows.append(row)
+        self.publics[facts.id] = facts
+
+    def resource(self, path: str, media: str, body: bytes | None) -> None:
+        home = self.publics[self.facts.compartment(top(path))]
+        place = place_of(self.facts, home, path)
+        label = Label(path, media, len(body or b""), self.now, self.now)
+        row, stored = enclose(place, 1, label, body)
+        self.rows.append(row)
+        if stored:
+            self.rows.append(stored)
+
+    def acl(self, path: str, turtle: bytes) -> None:
+        rid = self.facts.resource(path)
+        self.rows.append(Acl(id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
+
+    def wipe(self) -> None:
+        for secret in (self.root, self.managed, self.identity, self.log):
+            secret.wipe()
+
+
+async def create(
+    vault: Vault, name: str, kind: str, unlockers: list[NewUnlocker], plan: Blueprint, now: datetime
+) -> PodFacts:
+    """Make a pod in one transaction: shares first, then its rows and its first log entry.
+
+    Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if the name is taken.
+    """
+    if len(unlockers) < FEWEST_UNLOCKERS:
+        raise TooFewUnlockers("a pod needs at least two ways in: add a recovery code")
+    made = _Builder(vault, name, kind, now)
+    made.unlockers(unlockers)
+    for custody, containers in (("managed", plan.managed), ("sealed", plan.sealed)):
+        for container, category in containers.items():
+            made.compartment(container, category, custody)
+    for path in ["/", "/profile/", *(f"/{c}/" for c in (*plan.managed, *plan.sealed))]:
+        made.resource(path, "", None)
+    for path, media, body in plan.resources:
+        made.resource(path, media, body)
+    for path, turtle in plan.acls:
+        made.acl(path, turtle)
+    try:
+        await _store(vault, made, now)
+    finally:
+        made.wipe()
+    return made.facts
+
+
+async def found_office(vault: Vault, unlockers: list[NewUnlocker], now: datetime) -> PodFacts:
+    """Make the DPO's office: a pod whose one sealed compartment has the key pair DPO records are sealed to."""
+    office = await create(vault, "office", "office", unlockers, Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"}), now)
+    box = compartment(vault, office, "dpo").public
+    await vault.db.write(lambda tx: [tx.add(Meta(key=k, value=v)) for k, v in (("office", office.id), ("dpo_box", box))])
+    vault.log.dpo_box = box
+    return office
+
+
+async def _store(vault: Vault, made: _Builder, now: datetime) -> None:
+    def write(tx: Tx) -> None:
+        if tx.run("SELECT 1 FROM pod WHERE name_mac = :mac", mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
+            raise Conflict("exists")
+        for row in made.rows:
+            tx.add(row)  # type: ignore[arg-type]
+
+    facts = Facts("key event", "create pod", rule="admin", count=1)
+    intent = Intent(made.id, facts, now, write=write, new_shares=tuple(made.shares))
+    done = await vault.log.append(intent)
+    if not isinstance(done, Appended):
+        raise Conflict(done.reason)
+
+
+def build_compartment(
+    pod: PodFacts, container: str, category: str, custody: str, parent: Root | ManagedRoot
+) -> tuple[Compartment, CompartmentFacts]:
+    """Make generation 1 of a compartment: its key under the root of its custody, its pair under its key."""
+    cid = pod.compartment(container)
+    key, (private, public) = CompartmentKey.fresh(), pair()
+    row = Compartment(
+        id=cid,
+        generation=1,
+        pod=pod.id,
+        custody=custody,
+        wrapped=wrap(parent, ctx("ck", pod.id, custody, cid, 1), key),
+        public=public,
+        private=wrap(key, ctx("ck", pod.id, "pair", cid, 1), private),
+        sealed=pod.seal("compartment", cid, "sealed", json.dumps([container, category]).encode()),
+    )
+    key.wipe()
+    private.wipe()
+    return row, CompartmentFacts(cid, container, category, custody, 1, public)
+
+
+def place_of(pod: PodFacts, home: CompartmentFacts, path: str) -> Place:
+    """Where a path is stored."""
+    return Place(pod.id, home.id, home.generation, home.public, pod.resource(parent(path)), pod.resource(path))
+
+
+def parent(path: str) -> str:
+    """The container of a pod path; the root is its own."""
+    return path.rstrip("/").rsplit("/", 1)[0] + "/"
+
+
+def top(path: str) -> str:
+    """The top-level container of a pod path, or "" for resources in the root."""
+    first, slash, _ = path[1:].partition("/")
+    return first if slash else ""
+
+
+def compartments(vault: Vault, pod: PodFacts) -> list[CompartmentFacts]:
+    """The newest generation of every compartment of a pod, from control data."""
+    newest: dict[bytes, CompartmentFacts] = {}
+    for row in vault.db.read.find(Compartment, order_by="generation", pod=pod.id):
+        container, category = json.loads(pod.open("compartment", row.id, "sealed", row.sealed))
+        newest[row.id] = CompartmentFacts(row.id, container, category, row.custody, row.generation, row.public)
+    return list(newest.values())
+
+
+def compartment(vault: Vault, pod: PodFacts, container: str) -> CompartmentFacts:
+    """The compartment of a top-level container. Raises NoCompartment if the pod has none."""
+    rows = vault.db.read.find(Compartment, order_by="generation", id=pod.compartment(container), pod=pod.id)
+    if not rows:
+        raise NoCompartment(f"this pod has no compartment for {container}/ yet")
+    row = rows[-1]
+    told, category = json.loads(pod.open("compartment", row.id, "sealed", row.sealed))
+    return CompartmentFacts(row.id, told, category, row.custody, row.generation, row.public)
+
+
+async def open_root(vault: Vault, pod: PodFacts, row: Unlocker, seed: Seed, now: datetime, facts: Facts) -> Root | None:
+    """Try one unlocker: entry first, then its share, then compare public keys. None if the secret is wrong."""
+    want = Want("unlock", row.id)
+    done = await vault.log.append(Intent(pod.id, facts, now, wants=(want,)))
+    if not isinstance(done, Appended) or want in done.missing:
+        return None
+    private, public = unlocker_pair(seed, done.shares[want], pod.id, row.id, row.kind)
+    with private:
+        if public != row.public:
+            return None
+        return unlock(private, pod.id, row.id, row.kind, row.sealed)
+
+
+def child(vault: Vault, pod: PodFacts, root: Root, name: str, kind: type[Private] | type[ManagedRoot]) -> Private | ManagedRoot:
+    """Open a key that hangs under RK: `identity`, `log` (Private) or `mk` (ManagedRoot)."""
+    row = vault.db.read.get(RootWrap, pod.id, "rk", name)
+    if row is None:
+        raise DamagedItem(f"the {name} key of pod {pod.id.hex()} is missing")
+    return unwrap(root, ctx("root", pod.id, "rk", name), row.wrapped, kind)
+
+
+def log_key(vault: Vault, pod: PodFacts, root: Root) -> Private:
+    """The private half of the pod's log key."""
+    found = child(vault, pod, root, "log", Private)
+    assert isinstance(found, Private)  # noqa: S101 -- narrows the type that was asked for
+    return found
+
+
+def compartment_key(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> tuple[CompartmentKey, int]:
+    """The newest key of a compartment and its generation, in an unlocked session."""
+    rows = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)
+    if not rows:
+        raise NoCompartment("no such compartment")
+    row = rows[-1]
+    context = ctx("ck", pod.id, row.custody, row.id, row.generation)
+    if row.custody == "sealed":
+        return unwrap(root, context, row.wrapped, CompartmentKey), row.generation
+    with child(vault, pod, root, "mk", ManagedRoot) as managed:
+        return unwrap(managed, context, row.wrapped, CompartmentKey), row.generation
+
+
+def compartment_private(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> Private:
+    """The private half of a compartment's pair: what the DPO's records are sealed to, for the office."""
+    row = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)[-1]
+    key, generation = compartment_key(vault, pod, root, cid)
+    with key:
+        return unwrap(key, ctx("ck", pod.id, "pair", cid, generation), row.private, Private)
+
+
+async def grow(vault: Vault, pod: PodFacts, container: str, category: str, guards: tuple[Guard, ...], now: datetime) -> None:
+    """Make a managed compartment for a new top-level container, under the custodian, after its own entry."""
+    want = Want("custody", pod.id)
+    facts = Facts("managed unlock", "create container", rule="custody", category=category, resources=(f"/{container}/",))
+    done = await vault.log.append(Intent(pod.id, facts, now, guards=guards, wants=(want,)))
+    if not isinstance(done, Appended) or want in done.missing:
+        raise Conflict("gone")
+    row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
+    if row is None:
+        raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
+    with vault.custodian.custody_key(pod.id, done.shares[want]) as custodian:
+        managed = unwrap(custodian, ctx("root", pod.id, "custody", "mk"), row.wrapped, ManagedRoot)
+    with managed:
+        fresh, facts_of = build_compartment(pod, container, category, "managed", managed)
+    label = Label(f"/{container}/", "", 0, ms(now), ms(now))
+    home, _ = enclose(place_of(pod, facts_of, f"/{container}/"), 1, label, None)
+
+    def write(tx: Tx) -> None:
+        if tx.get(Compartment, fresh.id, 1) is None:
+            tx.add(fresh)
+            if tx.get(Resource, home.id) is None:
+                tx.add(home)
+
+    await vault.db.write(write)

@@ -1,0 +1,190 @@
+"""The tables of floor 1. Nothing here is readable: names, types and sizes are sealed, look-ups go by keyed hashes.
+
+Times are integer milliseconds UTC; ids are 16 raw bytes.
+"""
+
+from sqlmodel import Field, SQLModel
+
+
+class Meta(SQLModel, table=True):
+    """One fact about the whole directory, such as its version."""
+
+    key: str = Field(primary_key=True)
+    value: bytes
+
+
+class Pod(SQLModel, table=True):
+    """One pod. `name_mac` finds it by name; `sealed` holds its name and kind under its control key."""
+
+    id: bytes = Field(primary_key=True)
+    name_mac: bytes = Field(unique=True)
+    identity: bytes
+    box: bytes
+    sealed: bytes
+
+
+class RootWrap(SQLModel, table=True):
+    """One key hanging under a root: parent is `rk`, `mk` or `custody` (keys.md, `root`)."""
+
+    pod: bytes = Field(primary_key=True)
+    parent: str = Field(primary_key=True)
+    child: str = Field(primary_key=True)
+    wrapped: bytes
+
+
+class Unlocker(SQLModel, table=True):
+    """A way for the citizen to open her root: RK sealed to `public`."""
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    kind: str
+    params: str
+    public: bytes
+    sealed: bytes
+
+
+class Compartment(SQLModel, table=True):
+    """One generation of a compartment: its key under the root of its custody, and its key pair."""
+
+    id: bytes = Field(primary_key=True)
+    generation: int = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    custody: str
+    wrapped: bytes
+    public: bytes
+    private: bytes
+    sealed: bytes
+
+
+class Resource(SQLModel, table=True):
+    """The current version of a resource or container. `form` is `deposit` until the first read rewraps it as `own`.
+
+    A removed resource keeps its row (form `gone`) so that a version number is never used twice.
+    """
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes
+    parent: bytes = Field(index=True)
+    compartment: bytes = Field(index=True)
+    generation: int
+    version: int
+    form: str
+    dek: bytes
+    label: bytes
+    digest: bytes
+    source: bytes
+
+
+class Body(SQLModel, table=True):
+    """The sealed body of a resource; kept apart so that listings stay small."""
+
+    id: bytes = Field(primary_key=True)
+    version: int
+    data: bytes
+
+
+class Acl(SQLModel, table=True):
+    """An access control list, control data sealed under the pod's control key."""
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    sealed: bytes
+
+
+class Gate(SQLModel, table=True):
+    """Clear but meaningless: whether one grant or session is live, and its limits."""
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    epoch: int
+    state: str
+    not_after: int
+    uses_left: int | None = None
+    per_day: int | None = None
+    day: int = 0
+    day_left: int | None = None
+
+
+class GrantUse(SQLModel, table=True):
+    """How often a gate was used on a day (days since 1970)."""
+
+    gate: bytes = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    count: int
+
+
+class Jti(SQLModel, table=True):
+    """A proof or assertion seen once; kept for its whole acceptance window."""
+
+    id: bytes = Field(primary_key=True)
+    until: int = Field(index=True)
+
+
+class Tally(SQLModel, table=True):
+    """Denials without a token, summed per pod, reason and minute until they become one entry."""
+
+    pod: bytes = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    minute: int = Field(primary_key=True)
+    count: int
+
+
+class Entry(SQLModel, table=True):
+    """One public log entry of 66 bytes; `idx` is its place in the tree (access-log.md, Formats)."""
+
+    idx: int = Field(primary_key=True)
+    leaf: bytes
+
+
+class Record(SQLModel, table=True):
+    """The sealed pod record behind an entry."""
+
+    idx: int = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    seq: int
+    entry: bytes
+    key: bytes
+    sealed: bytes
+    outcome: str
+
+
+class DpoRecord(SQLModel, table=True):
+    """The sealed DPO record behind an entry."""
+
+    idx: int = Field(primary_key=True)
+    entry: bytes
+    key: bytes
+    sealed: bytes
+
+
+class RecordKey(SQLModel, table=True):
+    """A record key, sealed once to the reader it is for: a pod's log key or the DPO key."""
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    period: int
+    sealed: bytes
+
+
+class PodHead(SQLModel, table=True):
+    """The end of a pod's own chain: how many entries, and the hash of the last commitment."""
+
+    pod: bytes = Field(primary_key=True)
+    seq: int
+    head: bytes
+
+
+class Checkpoint(SQLModel, table=True):
+    """A published, signed head of the tree."""
+
+    size: int = Field(primary_key=True)
+    note: str
+
+
+class ControlKeyRow(SQLModel, table=True):
+    """A signing key of the server, sealed under the state key."""
+
+    __tablename__ = "controlkey"
+
+    name: str = Field(primary_key=True)
+    sealed: bytes

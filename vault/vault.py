@@ -1,0 +1,180 @@
+"""One open data directory: database, shares, log, custodian, and the control data needed before any permit exists."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from keys.custodian import FileCustodian
+from keys.secret import ControlKey, NamesKey, Private, StateKey
+from keys.sign import new_signer
+from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
+from vault import gates
+from vault.database import Database
+from vault.errors import MissingKey
+from vault.log.append import Log
+from vault.log.tiles import Ledger
+from vault.shares import Drop, Shares, Want
+from vault.tables import ControlKeyRow, Meta, Pod
+
+PODS_IN_MEMORY = 65_536
+ROOT_COMPARTMENT = "public"
+UNDER_ROOT = frozenset({"", "profile", "public"})
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """What the server knows of a pod without any citizen: its name and the keys of its control data."""
+
+    id: bytes
+    name: str
+    kind: str
+    names: NamesKey
+    control: ControlKey
+    identity: bytes
+    box: bytes
+
+    def resource(self, path: str) -> bytes:
+        """The id of the resource at a pod path such as `/loans/a.jsonld`."""
+        return resource_id(self.names, path)
+
+    def compartment(self, container: str) -> bytes:
+        """The id of the compartment that holds a top-level container; root resources and profile live in `public`."""
+        return resource_id(self.names, ROOT_COMPARTMENT if container in UNDER_ROOT else container)
+
+    def seal(self, table: str, row: bytes, column: str, data: bytes) -> bytes:
+        """Seal one control column of this pod."""
+        return seal_column(self.control, table, row, column, data)
+
+    def open(self, table: str, row: bytes, column: str, sealed: bytes) -> bytes:
+        """Open one control column of this pod."""
+        return open_column(self.control, table, row, column, sealed)
+
+
+@dataclass
+class Vault:
+    """Owns the directory. Everything else is given it and the moment."""
+
+    db: Database
+    shares: Shares
+    log: Log
+    state: StateKey
+    custodian: FileCustodian
+    base: str
+    _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
+
+    @property
+    def office(self) -> bytes:
+        """The DPO's office: administration is written there."""
+        row = self.db.read.get(Meta, "office")
+        if row is None:
+            raise MissingKey("this directory has no DPO's office yet")
+        return row.value
+
+    def pod(self, name: str) -> PodFacts | None:
+        """Find a pod by name."""
+        mac = lookup(self.state, "pod", name)
+        return self._facts(mac, lambda: self.db.read.find(Pod, name_mac=mac))
+
+    def pod_by_id(self, pod: bytes) -> PodFacts | None:
+        """Find a pod by id."""
+        return self._facts(pod, lambda: self.db.read.find(Pod, id=pod))
+
+    def _facts(self, key: bytes, find: Callable[[], list[Pod]]) -> PodFacts | None:
+        if (known := self._pods.get(key)) is not None:
+            return known
+        rows = find()
+        if not rows:
+            return None
+        facts = self._read(rows[0])
+        for alias in (rows[0].id, rows[0].name_mac):
+            self._pods[alias] = facts
+        while len(self._pods) > 2 * PODS_IN_MEMORY:
+            self._pods.popitem(last=False)
+        return facts
+
+    def _read(self, row: Pod) -> PodFacts:
+        want = Want("custody", row.id)
+        share = self.shares.take(row.id, [want]).get(want)
+        if share is None:
+            raise MissingKey(f"the custody share of pod {row.id.hex()} is gone")
+        control = control_key(self.state, share, row.id)
+        told = json.loads(open_column(control, "pod", row.id, "sealed", row.sealed))
+        return PodFacts(
+            row.id, told["name"], told["kind"], names_key(self.state, row.id), control, row.identity, row.box
+        )
+
+    def forget(self, pod: PodFacts) -> None:
+        """Drop what is remembered of a pod."""
+        for key in (pod.id, lookup(self.state, "pod", pod.name)):
+            self._pods.pop(key, None)
+
+    async def publish(self) -> int:
+        """Sign and publish a checkpoint over everything durable now; return its size. Nothing new: nothing written."""
+        signed = self.log.ledger.sign()
+        if signed.size > self.log.ledger.size:
+            await self.db.write(lambda tx: tx.add(signed))
+            self.log.ledger.show(signed)
+        return self.log.ledger.size
+
+    def close(self) -> None:
+        """Finish the queue and let go of the directory."""
+        self.db.close()
+        self.shares.close()
+
+
+def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
+    """Open or make a data directory and bring it into a known state.
+
+    Raises Locked, WrongVersion, MissingKey or DamagedItem; then nothing was changed but what the start itself repairs:
+    shares without a live gate are deleted, proofs past their window forgotten.
+    """
+    db, state = Database(data), custodian.state_key()
+    try:
+        store = Shares(shares)
+        origin, signer = _log_identity(db, state, base, now)
+        ledger = Ledger(origin, signer)
+        ledger.load(db.read)
+        vault = Vault(db, store, Log(db, store, ledger), state, custodian, base)
+        box = db.read.get(Meta, "dpo_box")
+        vault.log.dpo_box = box.value if box else None
+        _sweep(vault, gates.ms(now))
+    except BaseException:
+        db.close()
+        raise
+    return vault
+
+
+def shard(base: str, now: datetime) -> str:
+    """The log's origin: host and half-year (access-log.md, Formats)."""
+    host = base.split("://", 1)[1]
+    return f"{host}/log/{now.year}h{1 if now.month < 7 else 2}"  # noqa: PLR2004 -- July begins the second half
+
+
+def _log_identity(db: Database, state: StateKey, base: str, now: datetime) -> tuple[str, Private]:
+    """The log's origin and key of this directory, made at its first start."""
+    row = db.read.get(ControlKeyRow, "log")
+    if row is None:
+        signer = new_signer()
+        sealed = seal_column(state, "controlkey", b"log", "sealed", bytes(signer.view()))
+        _at_start(db, [Meta(key="origin", value=shard(base, now).encode()), ControlKeyRow(name="log", sealed=sealed)])
+        row = ControlKeyRow(name="log", sealed=sealed)
+    origin = db.read.get(Meta, "origin")
+    if origin is None:
+        raise MissingKey("the log's origin is missing from this directory")
+    return origin.value.decode(), Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+
+
+def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
+    db.now(lambda tx: [tx.add(row) for row in rows])
+
+
+def _sweep(vault: Vault, now: int) -> None:
+    """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md)."""
+    live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
+    dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
+    if dead:
+        vault.shares.drop(dead)
+    vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))
