@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -129,10 +130,20 @@ async def read(vault: Vault, permit: Permit, keys: Keys, path: str, at: datetime
     return Found("container", done.index, version=opened[0].version, modified=opened[0].label.when, members=tuple(listed))
 
 
-async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime) -> AsyncIterator[Opened]:
-    """Open every record of the permit's compartments, one entry for all; the gate is asked again every 64 KiB.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many records behind one entry: its index, how many there are, and the records as they are opened."""
 
-    The first step appends the entry. Ends early with Denied when the gate closes under way.
+    index: int
+    count: int
+    items: AsyncIterator[Opened]
+
+
+async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since: datetime | None = None) -> Batch:
+    """Open every record of the permit's compartments behind one entry, durable when this returns.
+
+    The gate is asked again every 64 KiB; the items end with Denied when it closed under way. `since` leaves out what
+    was not changed from that moment on (a filter of the caller; a limit of the grant is the gate's).
     """
     pod = _admit(vault, permit, None)
     rows = [row for cid in permit.compartments for row in _rows(vault, RECORDS, keys, cid)]
@@ -140,16 +151,23 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime) -> Asy
         allowed = {pod.resource(path) for path in permit.targets}
         rows = [row for row in rows if row.id in allowed]
     done = await _append(vault, permit, keys, rows, at)
+    return Batch(done.index, len(rows), _stream(vault, permit, _Chain(vault, pod, keys, done), rows, since))
+
+
+async def _stream(
+    vault: Vault, permit: Permit, chain: "_Chain", rows: list[Sealed], since: datetime | None
+) -> AsyncIterator[Opened]:
     sent = 0
-    with _Chain(vault, pod, keys, done) as chain:
+    with chain:
         for row in rows:
             opened = chain.open(row)
             sent += len(opened.body or b"")
             if sent >= SEGMENT:
                 sent = 0
                 _still_open(vault, permit)
-            yield opened
-    _after(vault, done)
+            if since is None or opened.label.when >= since:
+                yield opened
+    _after(vault, chain.done)
 
 
 async def write(  # noqa: PLR0913 -- the parts of one write
@@ -173,18 +191,56 @@ async def write(  # noqa: PLR0913 -- the parts of one write
     stamp = gates.ms(at)
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
-        plan = _plan(vault, pod, permit, path, label, body)
+        plan = _plan(vault, pod, permit, label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
-        done = await vault.log.append(_intent(permit, at, facts=facts, write=lambda tx, plan=plan: _store(tx, plan, expected)))
+        done = await vault.log.append(_intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
         if isinstance(done, Appended):
             _after(vault, done)
             return Written(done.index, plan.row.version, plan.fresh)
-        if done.reason != "changed" or expected is not None or permit.jti is not None:
-            break
-    raise Denied(done.reason)
+        if done.reason != "changed" or expected is not None:
+            raise Denied(done.reason)
+    raise Denied("changed")
 
 
-def _store(tx: Tx, plan: "_Plan", expected: int | str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One resource of a deposit: pod path, media type, body."""
+
+    path: str
+    media: str
+    body: bytes
+
+
+async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
+    """Store many resources, all or none, with one entry; those whose path exists already are left as they are.
+
+    Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
+    same loan delivered twice is one resource.
+    """
+    pod = _admit(vault, permit, None)
+    stamp = gates.ms(at)
+    fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
+    labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
+    plans = [_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)]
+
+    def store(tx: Tx) -> None:
+        for plan in plans:
+            _store(plan, None, tx)
+
+    digests = b"".join(plan.row.digest for plan in plans)
+    facts = replace(
+        permit.facts,
+        count=len(plans),
+        bytes=sum(label.size for label in labels),
+        digest=hashlib.sha256(digests).hexdigest(),
+    )
+    done = await vault.log.append(_intent(permit, at, facts=facts, write=store))
+    if not isinstance(done, Appended):
+        raise Denied(done.reason)
+    return done.index, len(plans)
+
+
+def _store(plan: "_Plan", expected: int | str | None, tx: Tx) -> None:
     row = tx.get(Resource, plan.row.id)
     live = row.version if row and row.form != "gone" else None
     if expected == "absent" and live is not None:
@@ -392,7 +448,8 @@ class _Plan:
     fresh: bool
 
 
-def _plan(vault: Vault, pod: PodFacts, permit: Permit, path: str, label: Label, body: bytes | None) -> _Plan:
+def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes | None) -> _Plan:
+    path = label.path
     homes = {facts.id: facts for facts in compartments(vault, pod) if facts.id in permit.compartments}
     home = homes.get(pod.compartment(top(path)))
     if home is None:

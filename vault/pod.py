@@ -174,7 +174,12 @@ async def found_office(vault: Vault, unlockers: list[NewUnlocker], now: datetime
     """Make the DPO's office: a pod whose one sealed compartment has the key pair DPO records are sealed to."""
     office = await create(vault, "office", "office", unlockers, Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"}), now)
     box = compartment(vault, office, "dpo").public
-    await vault.db.write(lambda tx: [tx.add(Meta(key=k, value=v)) for k, v in (("office", office.id), ("dpo_box", box))])
+
+    def write(tx: Tx) -> None:
+        tx.add(Meta(key="office", value=office.id))
+        tx.add(Meta(key="dpo_box", value=box))
+
+    await vault.db.write(write)
     vault.log.dpo_box = box
     return office
 

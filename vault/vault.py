@@ -9,10 +9,10 @@ from pathlib import Path
 
 from keys.custodian import FileCustodian
 from keys.secret import ControlKey, NamesKey, Private, StateKey
-from keys.sign import new_signer
+from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from vault import gates
-from vault.database import Database
+from vault.database import Database, Tx
 from vault.errors import MissingKey
 from vault.log.append import Log
 from vault.log.tiles import Ledger
@@ -63,7 +63,13 @@ class Vault:
     state: StateKey
     custodian: FileCustodian
     base: str
+    issuer: dict[str, str]
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
+
+    @property
+    def issuer_public(self) -> dict[str, str]:
+        """The public half of the key that signs tokens and receipts, as a JWK."""
+        return {name: value for name, value in self.issuer.items() if name != "d"}
 
     @property
     def office(self) -> bytes:
@@ -137,7 +143,7 @@ def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, no
         origin, signer = _log_identity(db, state, base, now)
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
-        vault = Vault(db, store, Log(db, store, ledger), state, custodian, base)
+        vault = Vault(db, store, Log(db, store, ledger), state, custodian, base, _issuer(db, state))
         box = db.read.get(Meta, "dpo_box")
         vault.log.dpo_box = box.value if box else None
         _sweep(vault, gates.ms(now))
@@ -167,8 +173,26 @@ def _log_identity(db: Database, state: StateKey, base: str, now: datetime) -> tu
     return origin.value.decode(), Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
 
 
+def _issuer(db: Database, state: StateKey) -> dict[str, str]:
+    """The ES256 key that signs tokens and receipts, made at the first start."""
+    row = db.read.get(ControlKeyRow, "issuer")
+    if row is None:
+        made = new_es256()
+        row = ControlKeyRow(
+            name="issuer", sealed=seal_column(state, "controlkey", b"issuer", "sealed", json.dumps(made).encode())
+        )
+        _at_start(db, [row])
+        return made
+    opened: dict[str, str] = json.loads(open_column(state, "controlkey", b"issuer", "sealed", row.sealed))
+    return opened
+
+
 def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
-    db.now(lambda tx: [tx.add(row) for row in rows])
+    def write(tx: Tx) -> None:
+        for row in rows:
+            tx.add(row)
+
+    db.now(write)
 
 
 def _sweep(vault: Vault, now: int) -> None:

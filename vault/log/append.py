@@ -152,7 +152,7 @@ class Log:
 
 def _hold(tx: Tx, intent: Intent, at: int) -> None:
     for guard in intent.guards:
-        gates.use(tx, guard.gate, intent.pod, guard.epoch, at, count=guard.use)
+        gates.use(tx, guard.gate, guard.pod or intent.pod, guard.epoch, at, count=guard.use)
     if intent.jti is not None:
         see(tx, intent.jti, intent.jti_until)
     if intent.write is not None:

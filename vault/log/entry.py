@@ -52,11 +52,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A gate that must be live at this epoch when the entry is written; `use` spends one of its uses."""
+    """A gate that must be live at this epoch when the entry is written; `use` spends one of its uses.
+
+    `pod` is the gate's own pod when the entry is written in another one.
+    """
 
     gate: bytes
     epoch: int
     use: bool = False
+    pod: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+"""Denials that nobody's token stands behind, summed so that a flood cannot fill the log (house.md, section 4).
+
+The sum is durable at once, in a small table; each closed minute becomes one entry with a count.
+"""
+
+from datetime import datetime
+
+from vault.database import Tx
+from vault.gates import ms
+from vault.log.append import Log
+from vault.log.entry import Facts, Intent
+from vault.tables import Tally
+
+MINUTE_MS = 60_000
+ADD = """
+INSERT INTO tally (pod, reason, minute, count) VALUES (:pod, :reason, :minute, 1)
+ON CONFLICT (pod, reason, minute) DO UPDATE SET count = count + 1
+"""
+
+
+async def add(log: Log, pod: bytes, reason: str, at: datetime) -> None:
+    """Count one denial for a pod; durable when it returns."""
+    await log.db.write(lambda tx: tx.run(ADD, pod=pod, reason=reason, minute=ms(at) // MINUTE_MS))
+
+
+async def flush(log: Log, now: datetime, *, all_of_them: bool = False) -> int:
+    """Turn every closed minute into an entry, in one transaction each; return how many entries that made."""
+    closed = ms(now) // MINUTE_MS + (1 if all_of_them else 0)
+    rows = [row for row in log.db.read.find(Tally) if row.minute < closed]
+    for row in rows:
+        await _enter(log, row, now)
+    return len(rows)
+
+
+async def _enter(log: Log, row: Tally, now: datetime) -> None:
+    def write(tx: Tx) -> None:
+        tx.remove(Tally, pod=row.pod, reason=row.reason, minute=row.minute)
+
+    facts = Facts("denial", "read", "denied", rule=row.reason, count=row.count)
+    await log.append(Intent(row.pod, facts, now, write=write))

@@ -1,0 +1,170 @@
+"""RDF bodies: checked before they are stored, converted when they are read, listed for containers.
+
+Solid Protocol `server-representation-turtle-jsonld`, `server-basic-container`, `server-contained-resource-metadata`.
+The caller keeps the original bytes; a conversion of the same bytes is the same bytes, so its ETag may be strong.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pyoxigraph as ox
+
+from vault.solid.jsonld import localise
+from vault.solid.scan import JSON_LD, N_TRIPLES, RDF_XML, TURTLE, BadRdf, scan
+
+__all__ = [
+    "JSON_LD",
+    "N_TRIPLES",
+    "RDF_XML",
+    "TURTLE",
+    "BadRdf",
+    "Member",
+    "Statement",
+    "check",
+    "container",
+    "convert",
+    "is_rdf",
+    "scan",
+    "statements",
+]
+
+LDP = "http://www.w3.org/ns/ldp#"
+_FORMATS = {
+    TURTLE: ox.RdfFormat.TURTLE,
+    JSON_LD: ox.RdfFormat.JSON_LD,
+    N_TRIPLES: ox.RdfFormat.N_TRIPLES,
+    RDF_XML: ox.RdfFormat.RDF_XML,
+}
+_PREFIXES = {
+    "acl": "http://www.w3.org/ns/auth/acl#",
+    "as": "https://www.w3.org/ns/activitystreams#",
+    "dcterms": "http://purl.org/dc/terms/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "ldp": LDP,
+    "pim": "http://www.w3.org/ns/pim/space#",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "schema": "https://schema.org/",
+    "solid": "http://www.w3.org/ns/solid/terms#",
+    "stat": "http://www.w3.org/ns/posix/stat#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+}
+_MEDIA_IRI = "http://www.w3.org/ns/iana/media-types/{}#Resource"
+
+
+class Statement(NamedTuple):
+    """One triple as text: IRIs bare, blank nodes as `_:b0`, literals by their value. `iri` is about the object."""
+
+    subject: str
+    predicate: str
+    object: str
+    iri: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """One thing in a container: `name` is its canonical segment without slash, `size` bytes, `modified` aware."""
+
+    name: str
+    container: bool
+    media: str
+    size: int
+    modified: datetime
+
+
+def is_rdf(media: str) -> bool:
+    """Whether bodies of this media type (without parameters) are read as RDF."""
+    return media in _FORMATS
+
+
+def check(body: bytes, media: str, base: str) -> int:
+    """The number of triples in a body that may be stored. Raises BadRdf with reason and line."""
+    return len(_triples(body, media, base)[0])
+
+
+def statements(body: bytes, media: str, base: str) -> list[Statement]:
+    """The triples of a body as text, relative names resolved against `base`. Raises BadRdf."""
+    return [
+        Statement(_text(t.subject), t.predicate.value, _text(t.object), isinstance(t.object, ox.NamedNode))
+        for t in _settled(_triples(body, media, base)[0])
+    ]
+
+
+def convert(body: bytes, media: str, to: str, base: str) -> bytes:
+    """The same graph in another syntax, byte for byte the same each time. Raises BadRdf."""
+    if media == to:
+        return body
+    triples, prefixes = _triples(body, media, base)
+    settled = _settled(triples)
+    if to == JSON_LD:
+        return _bytes(ox.serialize([ox.Quad(*t) for t in settled], format=ox.RdfFormat.JSON_LD))
+    return _bytes(ox.serialize(settled, format=_FORMATS[to], prefixes={**_PREFIXES, **prefixes}))
+
+
+def container(base: str, members: Iterable[Member]) -> bytes:
+    """The LDP Basic Container at `base` (absolute, ends with `/`) as Turtle, with types, sizes and times of members."""
+    listed = list(members)
+    lines = [f"@prefix {name}: <{_PREFIXES[name]}> ." for name in ("dcterms", "ldp", "stat", "xsd")]
+    lines.append(f"<{base}> a ldp:Resource, ldp:Container, ldp:BasicContainer .")
+    if listed:
+        lines.append(f"<{base}> ldp:contains {', '.join(f'<{_at(base, m)}>' for m in listed)} .")
+    lines.extend(_line(base, member) for member in listed)
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def _at(base: str, member: Member) -> str:
+    return base + member.name + "/" * member.container
+
+
+def _line(base: str, member: Member) -> str:
+    kinds = ["ldp:Resource"]
+    if member.container:
+        kinds += ["ldp:Container", "ldp:BasicContainer"]
+    elif member.media:
+        kinds.append(f"<{_MEDIA_IRI.format(member.media.partition(';')[0].strip())}>")
+    when = member.modified.astimezone(UTC)
+    size = "" if member.container else f" ; stat:size {member.size}"
+    return (
+        f"<{_at(base, member)}> a {', '.join(kinds)} ; "
+        f'dcterms:modified "{when:%Y-%m-%dT%H:%M:%SZ}"^^xsd:dateTime ; stat:mtime {int(when.timestamp())}{size} .'
+    )
+
+
+def _triples(body: bytes, media: str, base: str) -> tuple[list[ox.Triple], dict[str, str]]:
+    scan(body, media)
+    text = localise(body) if media == JSON_LD else body
+    try:
+        parser = ox.parse(text, format=_FORMATS[media], base_iri=base, without_named_graphs=True)
+        triples = [quad.triple for quad in parser]
+    except SyntaxError as error:
+        reason = "named_graph" if "Named graphs" in str(error.msg) else "syntax"
+        raise BadRdf(reason, str(error.msg), error.lineno if text is body else None) from None
+    except ValueError as error:
+        raise BadRdf("syntax", str(error)) from None
+    if any(isinstance(t.object, ox.Triple) for t in triples):
+        raise BadRdf("triple_term", "statements about statements are not taken")
+    return triples, dict(parser.prefixes)
+
+
+def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
+    """The triples grouped by subject, blank nodes numbered as they come: parsers give them a new name each time."""
+    names: dict[object, ox.BlankNode] = {}
+    groups: dict[ox.NamedNode | ox.BlankNode | ox.Triple, list[ox.Triple]] = {}
+    for triple in triples:
+        for term in (triple.subject, triple.object):
+            if isinstance(term, ox.BlankNode):
+                names.setdefault(term, ox.BlankNode(f"b{len(names)}"))
+        groups.setdefault(triple.subject, []).append(triple)
+    grouped = (triple for group in groups.values() for triple in group)
+    return [
+        ox.Triple(names.get(t.subject, t.subject), t.predicate, names.get(t.object, t.object)) for t in grouped
+    ]
+
+
+def _text(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> str:
+    return term.value if isinstance(term, (ox.NamedNode, ox.Literal)) else str(term)
+
+
+def _bytes(serialised: bytes | None) -> bytes:
+    return serialised or b""
