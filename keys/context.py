@@ -62,6 +62,12 @@ class _Word:
             raise Misuse(f"a field must be one of {sorted(self.words)}")
         return _framed(value.encode())
 
+    def read(self, data: bytes) -> str:
+        """Read the word back. Raises Misuse for another one."""
+        value = data.decode(errors="replace")
+        self(value)
+        return value
+
 
 def _word(*words: str) -> _Word:
     return _Word(frozenset(words))
@@ -113,7 +119,7 @@ def place(context: bytes) -> tuple[str, ...]:
     shape = KINDS.get(kind)
     if shape is None or len(shape) != len(fields):
         raise Misuse("not a context")
-    return (kind, *(data.decode() for take, data in zip(shape, fields, strict=True) if type(take) is _Word))
+    return (kind, *(take.read(data) for take, data in zip(shape, fields, strict=True) if type(take) is _Word))
 
 
 def _unframed(context: bytes) -> list[bytes]:

@@ -70,13 +70,15 @@ def _read(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise NoCustodian(f"no custodian at {path}") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise NoCustodian(f"{path} is no regular file")
         if facts.st_mode & 0o077 or facts.st_uid != os.geteuid():
             raise ExposedCustodian(f"{path} must belong to this user alone (chmod 600)")
-        return file.read(_LARGEST)
+        return os.read(handle, _LARGEST)
+    finally:
+        os.close(handle)
 
 
 def _parse(data: bytes) -> dict[str, dict[str, str]]:

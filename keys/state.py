@@ -14,7 +14,7 @@ from keys.unseal import unseal
 def lookup(state: StateKey, domain: str, text: str) -> bytes:
     """Give the 32 bytes of a look-up column for a name or an address: HMAC-SHA256 under a key per domain."""
     with derive(state, ctx("lookup", domain)) as key:
-        return hmac.digest(key.view(), text.encode(), "sha256")
+        return hmac.digest(key.view(), text.encode(errors="surrogatepass"), "sha256")
 
 
 def control_key(state: StateKey, custody_share: Share, pod: bytes) -> ControlKey:
@@ -29,7 +29,7 @@ def names_key(state: StateKey, pod: bytes) -> NamesKey:
 
 def resource_id(names: NamesKey, path: str) -> bytes:
     """Give the id (16 bytes) of a canonical path: HMAC-SHA256 cut to 16, so that the database holds no path."""
-    return hmac.digest(names.view(), path.encode(), "sha256")[:16]
+    return hmac.digest(names.view(), path.encode(errors="surrogatepass"), "sha256")[:16]
 
 
 def seal_column(key: StateKey | ControlKey, table: str, row: bytes, column: str, data: bytes) -> bytes:

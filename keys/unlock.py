@@ -65,7 +65,7 @@ class Stretch:
 
 def stretch(passphrase: str, params: Stretch) -> Seed:
     """Stretch a passphrase (NFKC, UTF-8) into a seed; about a quarter of a second and 64 MiB by default."""
-    material = bytearray(unicodedata.normalize("NFKC", passphrase).encode())
+    material = bytearray(unicodedata.normalize("NFKC", passphrase).encode(errors="surrogatepass"))
     out = bytearray(32)
     argon = Argon2id(
         salt=params.salt, length=32, iterations=params.passes, lanes=params.lanes, memory_cost=params.memory_kib
