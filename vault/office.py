@@ -1,7 +1,6 @@
 """What the DPO's office can open: the DPO record of every private entry since the office exists.
 
-Before that an entry carries a random filler in its place (access-log.md, Formats), so from the first DPO record to the
-end of the log not one may be missing.
+Before that an entry carries a random filler in its place (access-log.md, Formats); after it not one may be missing.
 """
 
 import json
@@ -25,7 +24,7 @@ CATEGORY: Final = "kluis:Dpo"
 _NONCE = 32
 _LINES = """
 SELECT e.idx, e.leaf, d.entry, d.key, d.sealed FROM entry e LEFT JOIN dporecord d ON d.idx = e.idx
-WHERE e.idx >= (SELECT min(idx) FROM dporecord) ORDER BY e.idx
+WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) ORDER BY e.idx
 """
 
 
@@ -52,9 +51,12 @@ class Opened:
     damaged: tuple[int, ...]
 
 
-def sheets(vault: Vault) -> list[Sheet]:
-    """One line per private entry since the office exists, from one snapshot."""
-    rows = vault.db.read.run(_LINES)
+def sheets(vault: Vault, office: bytes) -> list[Sheet]:
+    """One line per private entry after the one that made the office, from one snapshot.
+
+    Counted from there and not from the first DPO record, so that records cut off at the front are missed too.
+    """
+    rows = vault.db.read.run(_LINES, office=office)
     return [Sheet(i, leaf[34:], entry, key, sealed) for i, leaf, entry, key, sealed in rows if leaf[1] == PRIVATE]
 
 

@@ -112,6 +112,10 @@ class Vault:
             row.id, told["name"], told["kind"], names_key(self.state, row.id), control, row.identity, row.box
         )
 
+    def has_unlockers(self, kind: str) -> bool:
+        """Whether any pod has an unlocker of this kind."""
+        return bool(self.db.read.run("SELECT 1 FROM unlocker WHERE kind = :kind LIMIT 1", kind=kind))
+
     def forget(self, pod: PodFacts) -> None:
         """Drop what is remembered of a pod."""
         for key in (pod.id, lookup(self.state, "pod", pod.name)):

@@ -1,0 +1,138 @@
+"""Every invariant of a data directory that can be seen without a key, each as one question that must find nothing.
+
+Read-only and without the directory's lock, so it may run beside a live server; what the server changes meanwhile is
+seen in one snapshot per file.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from keys.errors import KeysError
+from keys.merkle import Tree, leaf_hash
+from keys.note import read_checkpoint
+from vault.blobs import digest
+from vault.database import VERSION
+from vault.errors import DamagedItem
+
+# Each comment is the sentence told for every row of the question below it.
+QUESTIONS = """
+-- the log has no entry {}
+SELECT e.idx - 1 FROM entry e LEFT JOIN entry b ON b.idx = e.idx - 1 WHERE e.idx > 0 AND b.idx IS NULL
+
+-- entry {} has not the form of an entry
+SELECT idx FROM entry WHERE length(leaf) <> 66 OR substr(leaf, 1, 1) <> x'01'
+
+-- entry {} has no record
+SELECT e.idx FROM entry e LEFT JOIN record r ON r.idx = e.idx WHERE r.idx IS NULL AND substr(e.leaf, 2, 1) = x'00'
+
+-- the record of entry {} has no entry
+SELECT r.idx FROM record r LEFT JOIN entry e ON e.idx = r.idx WHERE e.idx IS NULL
+
+-- pod {} has no record {}
+SELECT hex(r.pod), r.seq - 1 FROM record r LEFT JOIN record b ON b.pod = r.pod AND b.seq = r.seq - 1
+WHERE r.seq > 1 AND b.idx IS NULL
+
+-- pod {} says it has {} records
+SELECT hex(h.pod), h.seq FROM podhead h WHERE h.seq <> (SELECT max(seq) FROM record r WHERE r.pod = h.pod)
+
+-- pod {} has fewer than two ways in
+SELECT hex(p.id) FROM pod p WHERE (SELECT count(*) FROM unlocker u WHERE u.pod = p.id) < 2
+
+-- pod {} has no custody share
+SELECT hex(p.id) FROM pod p LEFT JOIN shares.share s ON s.kind = 'custody' AND s.owner = p.id AND s.pod = p.id
+WHERE s.owner IS NULL
+
+-- unlocker {} has no share
+SELECT hex(u.id) FROM unlocker u LEFT JOIN shares.share s ON s.kind = 'unlock' AND s.owner = u.id AND s.pod = u.pod
+WHERE s.owner IS NULL
+
+-- a share of {} {} outlives its gate
+SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.id = s.owner
+WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
+
+-- compartment {} is of no pod
+SELECT hex(c.id) FROM compartment c LEFT JOIN pod p ON p.id = c.pod WHERE p.id IS NULL
+
+-- compartment {} has custody {}
+SELECT hex(id), custody FROM compartment WHERE custody NOT IN ('sealed', 'managed')
+
+-- resource {} is sealed to a compartment that is not there
+SELECT hex(r.id) FROM resource r
+LEFT JOIN compartment c ON c.id = r.compartment AND c.generation = r.generation AND c.pod = r.pod
+WHERE c.id IS NULL AND r.form <> 'gone'
+
+-- resource {} lies in a container that is not there
+SELECT hex(r.id) FROM resource r LEFT JOIN resource p ON p.id = r.parent AND p.pod = r.pod AND p.form <> 'gone'
+WHERE p.id IS NULL AND r.form <> 'gone'
+
+-- the body of {} is of another version
+SELECT hex(b.id) FROM body b LEFT JOIN resource r ON r.id = b.id AND r.version = b.version AND r.form <> 'gone'
+WHERE r.id IS NULL
+
+-- the access rules of {} are of no pod
+SELECT hex(a.id) FROM acl a LEFT JOIN pod p ON p.id = a.pod WHERE p.id IS NULL
+"""
+
+
+def check(folder: Path, shares: Path) -> list[str]:
+    """Every fault of the main database in `folder` and the share store in `shares`, a line each; none is an empty list.
+
+    Raises DamagedItem if one of the two files is missing, is no database, or is of another version.
+    """
+    try:
+        with closing(_open(folder / "kluis.db", shares / "shares.db")) as db:
+            return list(_faults(db))
+    except sqlite3.Error as error:
+        raise DamagedItem(f"{folder} and {shares} cannot be read: {error}") from error
+
+
+def _open(main: Path, shares: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(f"file:{main}?mode=ro", uri=True)
+    db.execute("ATTACH ? AS shares", (f"file:{shares}?mode=ro",))
+    found = db.execute("SELECT CAST(value AS BLOB) FROM meta WHERE key = 'version'").fetchone()
+    if found is None or found[0] != VERSION:
+        raise DamagedItem(f"{main} is of another version than {VERSION.decode()}")
+    db.execute("BEGIN")
+    return db
+
+
+def _faults(db: sqlite3.Connection) -> Iterator[str]:
+    for name in ("main", "shares"):
+        for (line,) in db.execute(f"PRAGMA {name}.integrity_check"):
+            if line != "ok":
+                yield f"{name} database: {line}"
+    for block in QUESTIONS.split("-- ")[1:]:
+        told, _, question = block.partition("\n")
+        for row in db.execute(question):
+            yield told.format(*row)
+    yield from _changed(db)
+    yield from _unsigned(db)
+
+
+def _changed(db: sqlite3.Connection) -> Iterator[str]:
+    """Resources whose envelopes are not those that were stored and logged."""
+    rows = db.execute(
+        "SELECT r.id, r.digest, CAST(r.label AS BLOB), CAST(b.data AS BLOB)"
+        " FROM resource r LEFT JOIN body b ON b.id = r.id WHERE r.form <> 'gone'"
+    )
+    for rid, stored, label, body in rows:
+        if digest([label] if body is None else [label, body]) != stored:
+            yield f"resource {rid.hex().upper()} is not the version that was stored"
+
+
+def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
+    """Checkpoints that the entries do not lead to. Their signature is the affair of `kluis log verify`."""
+    tree = Tree()
+    for (leaf,) in db.execute("SELECT CAST(leaf AS BLOB) FROM entry ORDER BY idx"):
+        tree.append(leaf_hash(leaf))
+    for size, note in db.execute("SELECT size, note FROM checkpoint ORDER BY size"):
+        try:
+            told = read_checkpoint(note.partition("\n\n")[0] + "\n")
+            good = told.size == size and tree.root(size) == told.root
+        except KeysError:
+            good = False
+        if not good:
+            yield f"the log differs from its checkpoint of {size} entries"
+            return  # later ones differ for the same reason
