@@ -1,0 +1,31 @@
+"""What can go wrong with another server. Each class has one meaning and a stable code; `reason` is a stable word."""
+
+from typing import ClassVar
+
+
+class FederationError(Exception):
+    """Base of every error of the federation."""
+
+    code: ClassVar[str] = "federation"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotAllowed(FederationError):
+    """An address we never fetch: reasons are url, scheme, userinfo, port, address, redirects, downgrade."""
+
+    code: ClassVar[str] = "fetch_refused"
+
+
+class Unreachable(FederationError):
+    """The peer did not answer: reasons are name, connect, timeout, broken, status (5xx). An older copy may serve."""
+
+    code: ClassVar[str] = "peer_unreachable"
+
+
+class BadAnswer(FederationError):
+    """The peer answered with something we do not take: reasons are status, encoding, too_large, media, form, issuer."""
+
+    code: ClassVar[str] = "peer_answer"
