@@ -1,0 +1,162 @@
+"""Every floor contract and every ban bites: a planted violation is found and named.
+
+A contract that never fails proves nothing (a `forbidden` contract whose source contains the guarded module passes
+silently), so each one is broken here once, in a copy of the tree.
+"""
+
+import ast
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+PACKAGES = CONFIG["importlinter"]["root_packages"]
+BIN = Path(sys.executable).parent
+
+FLOORS = "floors: a floor imports only floors below it"
+OPENING = "opening: keys.unseal only in vault.door and keys"
+PERMITS = "permits: vault.mint only in consent.gate and vault.door"
+VAULT_TABLES = "tables: vault.tables only in vault"
+CONSENT_TABLES = "tables: consent.tables only in consent"
+SERVER = "server: web never reaches lightgbm"
+CRYPTOGRAPHY = "libraries: cryptography only in keys"
+FASTAPI = "libraries: fastapi and starlette only in web"
+PYOXIGRAPH = "libraries: pyoxigraph only in vault"
+AUTHLIB = "libraries: authlib only in consent.oauth.server"
+JOSERFC = "libraries: joserfc only in consent, federation and recommender.agent"
+HTTPX = "libraries: httpx only in federation.fetch, recommender.agent and web.client"
+SQLMODEL = "libraries: sqlmodel only in tables and vault.database"
+SQLALCHEMY = "libraries: sqlalchemy nowhere, sqlmodel speaks for it"
+LIGHTGBM = "libraries: lightgbm only in recommender"
+
+PLANTED: list[tuple[str, dict[str, str]]] = [
+    (FLOORS, {"keys/planted.py": "import vault.door"}),
+    (FLOORS, {"vault/planted.py": "import consent.decide"}),
+    (FLOORS, {"vault/log/planted.py": "def late():\n    import web.settings"}),
+    (FLOORS, {"consent/planted.py": "import federation.fetch"}),
+    (FLOORS, {"recommender/planted.py": "import federation.fetch"}),
+    (FLOORS, {"federation/planted.py": "import recommender.errors"}),
+    (FLOORS, {"recommender/planted.py": "import web.settings"}),
+    (OPENING, {"vault/planted.py": "from keys.unseal import unseal"}),
+    (OPENING, {"web/planted.py": "from keys import unseal"}),
+    (OPENING, {"consent/planted.py": "def late():\n    import keys.unseal as innocent"}),
+    (PERMITS, {"web/planted.py": "import vault.mint"}),
+    (PERMITS, {"vault/log/planted.py": "from vault import mint"}),
+    (VAULT_TABLES, {"consent/planted.py": "from vault.tables import Gate"}),
+    (CONSENT_TABLES, {"web/planted.py": "import consent.tables"}),
+    (SERVER, {"web/planted.py": "import recommender.planted", "recommender/planted.py": "import lightgbm"}),
+    (SERVER, {"recommender/sources/planted.py": "import recommender.two", "recommender/two.py": "import lightgbm"}),
+    (CRYPTOGRAPHY, {"vault/planted.py": "from cryptography.hazmat.primitives.ciphers.aead import AESGCM"}),
+    (FASTAPI, {"consent/planted.py": "import starlette.requests"}),
+    (FASTAPI, {"federation/planted.py": "from fastapi import Request"}),
+    (PYOXIGRAPH, {"web/planted.py": "import pyoxigraph"}),
+    (AUTHLIB, {"consent/oauth/planted.py": "import authlib"}),
+    (JOSERFC, {"web/planted.py": "from joserfc import jwt"}),
+    (HTTPX, {"consent/planted.py": "import httpx"}),
+    (HTTPX, {"web/planted.py": "import httpx"}),
+    (SQLMODEL, {"vault/planted.py": "from sqlmodel import select"}),
+    (SQLALCHEMY, {"vault/planted.py": "from sqlalchemy import text"}),
+    (LIGHTGBM, {"consent/planted.py": "import lightgbm"}),
+]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages' sources and the contracts, apart from the working tree."""
+    tree = tmp_path_factory.mktemp("tree")
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            target = tree / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    shutil.copyfile(ROOT / "pyproject.toml", tree / "pyproject.toml")
+    return tree
+
+
+def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "lint-imports", "--no-logo", "--no-cache"], cwd=tree, capture_output=True, text=True, check=False
+    )
+
+
+def ruff(source: str, path: str) -> str:
+    """Findings of our own rules for a source text that claims to stand at `path`."""
+    command = [BIN / "ruff", "check", "--no-cache", "--output-format", "concise", "--stdin-filename", path, "-"]
+    return subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, check=False).stdout
+
+
+def dynamic_imports(source: str) -> list[int]:
+    """Lines that reach for `__import__`, the one dynamic import no linter rule names."""
+    return [n.lineno for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name) and n.id == "__import__"]
+
+
+def test_the_tree_as_it_stands_keeps_every_contract(copied: Path) -> None:
+    run = lint_imports(copied)
+    assert run.returncode == 0, run.stdout
+
+
+def test_every_contract_has_a_planted_violation() -> None:
+    assert {name for name, _ in PLANTED} == {c["name"] for c in CONFIG["importlinter"]["contracts"]}
+
+
+@pytest.mark.parametrize(("contract", "files"), PLANTED, ids=[f"{n.split(':')[0]}-{next(iter(f))}" for n, f in PLANTED])
+def test_a_planted_import_breaks_its_contract_by_name(copied: Path, contract: str, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (copied / path).write_text(text + "\n", encoding="utf-8")
+    try:
+        run = lint_imports(copied)
+    finally:
+        for path in files:
+            (copied / path).unlink()
+    assert run.returncode == 1
+    assert f"{contract} BROKEN" in run.stdout
+    assert ".planted" in run.stdout
+
+
+BANNED = [
+    "import importlib",
+    "from importlib import import_module as harmless",
+    "import importlib.util as harmless",
+    "import builtins; builtins.__import__('keys.unseal')",
+    "import runpy",
+    "import pkgutil; pkgutil.resolve_name('keys.unseal')",
+    "import datetime as dt; dt.datetime.now(dt.UTC)",
+    "from datetime import datetime; datetime.utcnow()",
+    "from datetime import date; date.today()",
+    "import time; time.time()",
+    "from time import time_ns",
+    "import os; os.environ['KLUIS_DATA']",
+    "from os import getenv",
+    "import random",
+    "import secrets",
+    "import os; os.urandom(32)",
+]
+
+
+@pytest.mark.parametrize("path", ["vault/planted.py", "web/routes/planted.py", "recommender/planted.py"])
+def test_a_planted_clock_environment_or_dynamic_import_is_banned(path: str) -> None:
+    findings = [line for line in ruff("\n".join(BANNED) + "\n", path).splitlines() if " TID251 " in line]
+    found = {int(line.split(":")[1]) for line in findings}
+    assert [line for number, line in enumerate(BANNED, 1) if number not in found] == []
+
+
+@pytest.mark.parametrize(("line", "rule"), [("exec('import keys.unseal')", "S102"), ("eval('1')", "S307")])
+def test_code_from_text_is_banned(line: str, rule: str) -> None:
+    assert rule in ruff(line + "\n", "vault/planted.py")
+
+
+def test_a_ban_is_lifted_only_where_time_and_settings_enter() -> None:
+    for home in ("web/settings.py", "web/app.py", "web/cli.py", "recommender/__main__.py"):
+        assert "TID251" not in ruff("import time\n\ntime.time()\n", home)
+
+
+def test_no_source_reaches_for_the_built_in_import() -> None:
+    assert dynamic_imports("x = __import__('keys.unseal')") == [1]
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            assert dynamic_imports(source.read_text(encoding="utf-8")) == [], source.relative_to(ROOT)
