@@ -65,9 +65,7 @@ def letters(vault: Vault) -> dict[bytes, bytes]:
     return {row.id: row.sealed for row in vault.db.read.find(KeyRow, pod=b"")}
 
 
-def read(
-    lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Private, origin: str
-) -> Opened:
+def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Private, origin: str) -> Opened:
     """Open every record and check it against the commitment that the public sees. No I/O: fit for a thread."""
     keys: dict[bytes, RecordKey] = {}
     records, damaged, entries = [], [], 0

@@ -5,6 +5,8 @@ under the custodian with the pod's custody share; nothing sealed does.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -150,8 +152,20 @@ async def create(
 
     Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if the name is taken.
     """
+    with _build(vault, name, kind, unlockers, plan, now) as made:
+        await _store(vault, made, now)
+        return made.facts
+
+
+@contextmanager
+def _build(
+    vault: Vault, name: str, kind: str, unlockers: list[NewUnlocker], plan: Blueprint, now: datetime
+) -> Iterator[_Builder]:
+    """All rows and shares of a new pod; its keys are wiped when the block ends."""
     if len(unlockers) < FEWEST_UNLOCKERS:
         raise TooFewUnlockers("a pod needs at least two ways in: add a recovery code")
+    if vault.pod(name) is not None:
+        raise Conflict("exists")
     made = _Builder(vault, name, kind, now)
     made.unlockers(unlockers)
     for custody, containers in (("managed", plan.managed), ("sealed", plan.sealed)):
@@ -164,24 +178,20 @@ async def create(
     for path, turtle in plan.acls:
         made.acl(path, turtle)
     try:
-        await _store(vault, made, now)
+        yield made
     finally:
         made.wipe()
-    return made.facts
 
 
 async def found_office(vault: Vault, unlockers: list[NewUnlocker], now: datetime) -> PodFacts:
     """Make the DPO's office: a pod whose one sealed compartment has the key pair DPO records are sealed to."""
-    office = await create(vault, "office", "office", unlockers, Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"}), now)
-    box = compartment(vault, office, "dpo").public
-
-    def write(tx: Tx) -> None:
-        tx.add(Meta(key="office", value=office.id))
-        tx.add(Meta(key="dpo_box", value=box))
-
-    await vault.db.write(write)
-    vault.log.dpo_box = box
-    return office
+    plan = Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"})
+    with _build(vault, "office", "office", unlockers, plan, now) as made:
+        box = made.publics[made.facts.compartment("dpo")].public
+        made.rows += [Meta(key="office", value=made.id), Meta(key="dpo_box", value=box)]
+        await _store(vault, made, now)
+        vault.log.dpo_box = box
+        return made.facts
 
 
 async def _store(vault: Vault, made: _Builder, now: datetime) -> None:

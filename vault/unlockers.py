@@ -16,7 +16,9 @@ def unlockers(vault: Vault, pod: bytes) -> list[Unlocker]:
     return vault.db.read.find(Unlocker, pod=pod)
 
 
-async def open_root(vault: Vault, pod: PodFacts, seeds: Mapping[bytes, Seed], now: datetime, facts: Facts) -> Root | None:
+async def open_root(
+    vault: Vault, pod: PodFacts, seeds: Mapping[bytes, Seed], now: datetime, facts: Facts
+) -> Root | None:
     """Try seeds on the unlockers with these ids; None if none fits. The caller wipes seeds and root.
 
     One entry however many are tried, none included: the public size of the log must not tell how many ways into her

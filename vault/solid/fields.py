@@ -15,3 +15,8 @@ def split(text: str, mark: str) -> list[str]:
             parts.append(text[start:place])
             start = place + 1
     return [*parts, text[start:]]
+
+
+def is_token(text: str) -> bool:
+    """Whether a text is a token (RFC 9110 5.6.2), such as the name of a header."""
+    return 0 < len(text) <= 100 and all(mark.isascii() and (mark.isalnum() or mark in "!#$%&'*+-.^_`|~") for mark in text)

@@ -50,7 +50,7 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
     """What `method` needs (WAC 5.1 and the creation rules of the Solid Protocol).
 
     An ACL needs control of its subject whatever the method; a `.meta` needs of its subject what it would need itself.
-    POST names the container, so append there is all; a PUT that creates needs write on the new name and append above.
+    For POST the resource is the name that the server chose. Creating needs append above; so does deleting need write.
     """
     if method == "OPTIONS" or kind == "description":
         return Needs(_NOTHING, _NOTHING)
@@ -59,7 +59,7 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
     if method in ("GET", "HEAD"):
         return Needs(frozenset({"read"}), _NOTHING)
     if method == "POST":
-        return Needs(frozenset({"append"}), _NOTHING)
+        return Needs(frozenset({"append"}), frozenset({"append"}))
     if kind == "meta" or (method == "PUT" and exists):
         return Needs(frozenset({"write"}), _NOTHING)
     return Needs(frozenset({"write"}), frozenset({"write" if method == "DELETE" else "append"}))
@@ -68,16 +68,15 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
 def methods(target: Target) -> tuple[str, ...]:
     """The methods a target allows, by its name alone: whether it exists must not show (`server-allow-methods`).
 
-    The root and its ACL are never deleted (`server-delete-protect-root-container`); POST is for containers.
+    The root is never deleted (`server-delete-protect-root-container`); POST is for containers; ACLs, descriptions and
+    the storage description are read only.
     """
-    if target.kind == "description":
+    if target.kind != "resource":
         return ("OPTIONS", "HEAD", "GET")
     if target.path == "/":
         return ("OPTIONS", "HEAD", "GET", "POST")
     if target.container:
         return ("OPTIONS", "HEAD", "GET", "PUT", "POST", "DELETE")
-    if target.path == "/.acl":
-        return ("OPTIONS", "HEAD", "GET", "PUT")
     return ("OPTIONS", "HEAD", "GET", "PUT", "DELETE")
 
 
@@ -86,7 +85,7 @@ def accepts(target: Target) -> dict[str, str]:
     allowed = methods(target)
     found = {}
     if "PUT" in allowed:
-        found["Accept-Put"] = "*/*" if target.kind == "resource" and not target.container else _WRITABLE_RDF
+        found["Accept-Put"] = _WRITABLE_RDF if target.container else "*/*"
     if "POST" in allowed:
         found["Accept-Post"] = "*/*"
     return found

@@ -64,13 +64,13 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True)
 class Member:
-    """One thing in a container: `name` is its canonical segment without slash, `size` bytes, `modified` aware."""
+    """One thing in a container: canonical name without slash, size in bytes, last change (aware) where it is known."""
 
     name: str
     container: bool
     media: str
     size: int
-    modified: datetime
+    modified: datetime | None
 
 
 def is_rdf(media: str) -> bool:
@@ -123,12 +123,13 @@ def _line(base: str, member: Member) -> str:
         kinds += ["ldp:Container", "ldp:BasicContainer"]
     elif member.media:
         kinds.append(f"<{_MEDIA_IRI.format(member.media.partition(';')[0].strip())}>")
-    when = member.modified.astimezone(UTC)
-    size = "" if member.container else f" ; stat:size {member.size}"
-    return (
-        f"<{_at(base, member)}> a {', '.join(kinds)} ; "
-        f'dcterms:modified "{when:%Y-%m-%dT%H:%M:%SZ}"^^xsd:dateTime ; stat:mtime {int(when.timestamp())}{size} .'
-    )
+    told = [f"<{_at(base, member)}> a {', '.join(kinds)}"]
+    if member.modified is not None:
+        when = member.modified.astimezone(UTC)
+        told.append(f'dcterms:modified "{when:%Y-%m-%dT%H:%M:%SZ}"^^xsd:dateTime ; stat:mtime {int(when.timestamp())}')
+    if not member.container:
+        told.append(f"stat:size {member.size}")
+    return " ; ".join(told) + " ."
 
 
 def _triples(body: bytes, media: str, base: str) -> tuple[list[ox.Triple], dict[str, str]]:

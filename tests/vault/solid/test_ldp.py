@@ -1,8 +1,7 @@
 """The rules of one request: modes, methods, headers, names."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vault.solid import ldp, paths, rdf
 from vault.solid.ldp import BadMedia
@@ -21,7 +20,7 @@ def target(rest: str) -> paths.Target:
         ("HEAD", "resource", False, {"read"}, set()),
         ("PUT", "resource", True, {"write"}, set()),
         ("PUT", "resource", False, {"write"}, {"append"}),
-        ("POST", "resource", True, {"append"}, set()),
+        ("POST", "resource", False, {"append"}, {"append"}),
         ("DELETE", "resource", True, {"write"}, {"write"}),
         ("DELETE", "resource", False, {"write"}, {"write"}),
         ("GET", "acl", True, {"control"}, set()),
@@ -44,7 +43,7 @@ def test_each_method_needs_its_modes(
 def test_the_root_and_its_list_are_never_deleted() -> None:
     assert "DELETE" not in ldp.methods(target(""))
     assert "DELETE" not in ldp.methods(target(".acl"))
-    assert "DELETE" in ldp.methods(target("a/.acl"))
+    assert "DELETE" in ldp.methods(target("a/"))
     assert "PUT" not in ldp.methods(target(""))
 
 
@@ -61,7 +60,7 @@ def test_only_containers_take_posts() -> None:
 def test_accept_headers_say_what_may_be_sent() -> None:
     assert ldp.accepts(target("a")) == {"Accept-Put": "*/*"}
     assert ldp.accepts(target("")) == {"Accept-Post": "*/*"}
-    assert "text/turtle" in ldp.accepts(target("a.acl"))["Accept-Put"]
+    assert "text/turtle" in ldp.accepts(target("a/"))["Accept-Put"]
     assert ldp.accepts(target(".well-known/solid")) == {}
 
 

@@ -1,8 +1,7 @@
 """One name, one spelling: canonical paths and the requests that name nothing."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vault.solid import paths
 from vault.solid.paths import BadPath, Target

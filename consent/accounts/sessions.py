@@ -1,0 +1,222 @@
+"""Sessions: a cookie under whose secret the pod's root lies wrapped, with a gate of its own.
+
+The database holds the handle, a hash of the secret, RK wrapped under secret and session share, and the pod's log key
+wrapped under the secret alone (reading one's own log opens no pod content, so it needs no share). A session ends at
+logout, after 15 minutes without a request, and after 8 hours whatever happens.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from consent.accounts.people import AccountFacts, by_id
+from consent.accounts.roles import Role
+from consent.tables import Session
+from keys.context import ctx
+from keys.errors import WrongSecret
+from keys.grants import Token, auth_hash, matches, new_token, read_token
+from keys.secret import Private, Root, Share, derive
+from keys.text import b64
+from keys.tree import unwrap, wrap
+from vault import gates
+from vault.database import Tx
+from vault.errors import Denied, MissingKey
+from vault.keysets import SessionKeys
+from vault.log.entry import Facts, Guard, Intent, Refused
+from vault.pod import log_key
+from vault.shares import Drop, Want
+from vault.vault import PodFacts, Vault
+
+IDLE_MS: Final = 15 * 60_000
+HARD_MS: Final = 8 * 3_600_000
+TOUCH_MS: Final = 60_000
+_FORM: Final = ctx("lookup", "form token")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A live session, for the length of one request. `seen` and `ends` in ms; `csrf` is its form token."""
+
+    handle: bytes
+    account: bytes
+    role: Role
+    user: str
+    name: str
+    webid: str
+    pod: PodFacts
+    keys: SessionKeys
+    log_wrap: bytes
+    epoch: int
+    seen: int
+    ends: int
+    csrf: str
+
+    @property
+    def agent(self) -> str:
+        """Who acts, as the log names people: her WebID, or the user name of somebody without one."""
+        return self.webid or self.user
+
+    @property
+    def guard(self) -> Guard:
+        """The gate that every entry of this session passes."""
+        return Guard(self.handle, self.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One line of a person's list of sessions; times in ms."""
+
+    handle: bytes
+    created: int
+    seen: int
+    ends: int
+
+
+async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -> tuple[str, SessionFacts]:  # noqa: A001 -- sessions.open
+    """Open a session: share, gate, row and entry `login` in one intent. Returns the cookie's text and the facts.
+
+    The caller wipes `root`. If we crash before the commit the share alone exists, and the next start deletes it.
+    """
+    pod = vault.pod_by_id(account.pod)
+    if pod is None:
+        raise MissingKey("an account names a pod that does not exist")
+    token, share, at = new_token("kss"), Share.fresh(), gates.ms(now)
+    row = _row(vault, account, pod, root, token, share, at)
+
+    def write(tx: Tx) -> None:
+        gates.create(tx, token.handle, pod.id, at + HARD_MS)
+        tx.add(row)
+
+    with share:
+        facts = Facts("key event", "login", rule="session", agent=account.agent)
+        shares = ((Want("session", token.handle), share),)
+        answer = await vault.log.append(Intent(pod.id, facts, now, write=write, new_shares=shares))
+    if isinstance(answer, Refused):
+        raise Denied(answer.reason)
+    return token.text, _facts(account, pod, row, token, 1)
+
+
+def find(vault: Vault, cookie: str, now: datetime) -> SessionFacts | None:
+    """The live session behind a cookie, or None: unknown, forged, idle, past its end or ended are all the same."""
+    try:
+        token = read_token(cookie)
+    except WrongSecret:
+        return None
+    row, at = vault.db.read.get(Session, token.handle), gates.ms(now)
+    if token.kind != "kss" or row is None or not matches(token.secret, row.auth):
+        return None
+    gate = gates.read(vault.db.read, row.handle)
+    account, pod = by_id(vault, row.account), vault.pod_by_id(row.pod)
+    if gate is None or account is None or pod is None:
+        return None
+    if gate.state != "live" or at >= gate.not_after or at - row.seen >= IDLE_MS:
+        return None
+    return _facts(account, pod, row, token, gate.epoch)
+
+
+async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
+    """Note that the session is in use; written at most once a minute."""
+    at = gates.ms(now)
+    if at - session.seen >= TOUCH_MS:
+        await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, seen=at))
+
+
+async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:
+    """Log out: gate ended, row and share gone, entry `logout`, all before this returns."""
+    await _end(vault, session.pod.id, session.handle, now, "logout", session.agent)
+
+
+async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: datetime) -> bool:
+    """End another session of the same account; False if there is none with this handle."""
+    row = vault.db.read.get(Session, handle)
+    if row is None or row.account != session.account:
+        return False
+    await _end(vault, row.pod, handle, now, "logout elsewhere", session.agent)
+    return True
+
+
+async def sweep(vault: Vault, now: datetime) -> int:
+    """End every session that was idle too long or is past its end, and return how many there were.
+
+    Such a session opens nothing any more; this deletes its share, so that not even a stolen cookie plus the database
+    ever could.
+    """
+    at = gates.ms(now)
+    rows = vault.db.read.find(Session)
+    stale = [row for row in rows if at - row.seen >= IDLE_MS or at - row.created >= HARD_MS]
+    for row in stale:
+        await _end(vault, row.pod, row.handle, now, "session expired", "")
+    return len(stale)
+
+
+def listing(vault: Vault, account: bytes, now: datetime) -> list[OpenSession]:
+    """The live sessions of an account, newest first."""
+    at = gates.ms(now)
+    rows = vault.db.read.find(Session, order_by="created DESC", account=account)
+    told = [OpenSession(row.handle, row.created, row.seen, row.created + HARD_MS) for row in rows]
+    return [line for line in told if at < line.ends and at - line.seen < IDLE_MS]
+
+
+def root(keys: SessionKeys, share: Share) -> Root:
+    """RK, for the length of one request: the cookie's secret plus the share that its log entry released.
+
+    The caller wipes it. Raises keys.errors.Damaged if secret, share and wrap do not belong together.
+    """
+    with derive(keys.secret, keys.context, share) as key:
+        return unwrap(key, keys.context, keys.wrap, Root)
+
+
+def log_private(session: SessionFacts) -> Private:
+    """The private key of the pod's log, from the cookie's secret alone. The caller wipes it."""
+    with derive(session.keys.secret, session.keys.context) as key:
+        return unwrap(key, session.keys.context, session.log_wrap, Private)
+
+
+async def _end(vault: Vault, pod: bytes, handle: bytes, now: datetime, action: str, agent: str) -> None:
+    def write(tx: Tx) -> None:
+        gates.end(tx, handle, "ended")
+        tx.remove(Session, handle=handle)
+
+    facts = Facts("key event", action, rule="session", agent=agent)
+    await vault.log.append(Intent(pod, facts, now, write=write, drops=(Drop("session", handle),)))
+
+
+def _row(vault: Vault, account: AccountFacts, pod: PodFacts, rk: Root, token: Token, share: Share, at: int) -> Session:
+    """The session's row: RK under secret and share, the log's key under the secret."""
+    context = ctx("session", pod.id, token.handle, account.id)
+    with log_key(vault, pod, rk) as log:
+        with derive(token.secret, context, share) as key:
+            root_wrap = wrap(key, context, rk)
+        with derive(token.secret, context) as key:
+            log_wrap = wrap(key, context, log)
+    return Session(
+        handle=token.handle,
+        auth=auth_hash(token.secret),
+        account=account.id,
+        pod=pod.id,
+        root=root_wrap,
+        log=log_wrap,
+        created=at,
+        seen=at,
+    )
+
+
+def _facts(account: AccountFacts, pod: PodFacts, row: Session, token: Token, epoch: int) -> SessionFacts:
+    context = ctx("session", pod.id, row.handle, account.id)
+    with derive(token.secret, _FORM) as form:
+        csrf = b64(form.view())
+    return SessionFacts(
+        handle=row.handle,
+        account=account.id,
+        role=account.role,
+        user=account.user,
+        name=account.name,
+        webid=account.webid,
+        pod=pod,
+        keys=SessionKeys(row.handle, token.secret, context, row.root),
+        log_wrap=row.log,
+        epoch=epoch,
+        seen=row.seen,
+        ends=row.created + HARD_MS,
+        csrf=csrf,
+    )

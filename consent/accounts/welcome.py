@@ -1,0 +1,75 @@
+"""What a new pod starts with: a WebID profile that says where the storage is and no more, and who may do what.
+
+Public by default are the two containers that exist to be public; the profile holds no name (GDPR 25: nothing is
+shared until its citizen shares it).
+"""
+
+from typing import Final
+
+from consent.categories import CATEGORIES
+from vault.pod import Blueprint
+
+TURTLE: Final = "text/turtle"
+SEALED: Final = {c.container.rstrip("/"): c.curie for c in CATEGORIES.values() if c.custody == "sealed"}
+
+_CARD = """\
+@prefix foaf: <http://xmlns.com/foaf/0.1/>.
+@prefix ldp: <http://www.w3.org/ns/ldp#>.
+@prefix pim: <http://www.w3.org/ns/pim/space#>.
+@prefix solid: <http://www.w3.org/ns/solid/terms#>.
+
+<> a foaf:PersonalProfileDocument; foaf:maker <{root}profile/card#me>; foaf:primaryTopic <{root}profile/card#me>.
+<{root}profile/card#me> a foaf:Person;
+    solid:oidcIssuer <{issuer}>;
+    pim:storage <{root}>;
+    pim:preferencesFile <{root}settings/prefs.ttl>;
+    ldp:inbox <{root}inbox/>;
+    solid:publicTypeIndex <{root}profile/publicTypeIndex.ttl>;
+    solid:privateTypeIndex <{root}settings/privateTypeIndex.ttl>.
+"""
+_PREFERENCES = "<> a <http://www.w3.org/ns/pim/space#ConfigurationFile>.\n"
+_INDEX = "@prefix solid: <http://www.w3.org/ns/solid/terms#>.\n\n<> a solid:TypeIndex, solid:{listed}.\n"
+_OWNER = """\
+@prefix acl: <http://www.w3.org/ns/auth/acl#>.
+@prefix foaf: <http://xmlns.com/foaf/0.1/>.
+
+<#owner> a acl:Authorization;
+    acl:agent <{root}profile/card#me>;
+    acl:accessTo <{here}>;
+    acl:default <{here}>;
+    acl:mode acl:Read, acl:Write, acl:Control.
+"""
+_PUBLIC = """\
+<#public> a acl:Authorization;
+    acl:agentClass foaf:Agent;
+    acl:accessTo <{here}>;
+    acl:default <{here}>;
+    acl:mode acl:Read.
+"""
+
+
+def storage(base: str, pod: str) -> str:
+    """The address of a pod's root container."""
+    return f"{base}/pods/{pod}/"
+
+
+def webid(base: str, pod: str) -> str:
+    """The WebID of the citizen of a pod."""
+    return storage(base, pod) + "profile/card#me"
+
+
+def blueprint(base: str, pod: str) -> Blueprint:
+    """A citizen's new pod: every registered sealed compartment, profile, preferences, type indexes and their ACLs."""
+    root = storage(base, pod)
+    texts = {
+        "/profile/card": _CARD.format(root=root, issuer=base),
+        "/profile/publicTypeIndex.ttl": _INDEX.format(listed="ListedDocument"),
+        "/settings/privateTypeIndex.ttl": _INDEX.format(listed="UnlistedDocument"),
+        "/settings/prefs.ttl": _PREFERENCES,
+    }
+    rules = {"/": _OWNER, "/profile/": _OWNER + _PUBLIC, "/public/": _OWNER + _PUBLIC}
+    return Blueprint(
+        sealed=dict(SEALED),
+        resources=tuple((path, TURTLE, text.encode()) for path, text in texts.items()),
+        acls=tuple((path, text.format(root=root, here=root + path[1:]).encode()) for path, text in rules.items()),
+    )

@@ -1,0 +1,189 @@
+"""Pushed authorisation requests (RFC 9126): kept, bound to the first session that opens them, decided once.
+
+The handle of a request becomes the id of its grant, so that the steps before and after the decision are one history.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from consent import columns, events
+from consent.accounts.sessions import SessionFacts
+from consent.errors import OAuthError
+from consent.oauth.clients import Assertion
+from consent.oauth.dpop import Proof
+from consent.oauth.par import REQUEST_URI, Pushed
+from consent.tables import Pushed as PushedRow
+from consent.terms import Terms
+from keys.secret import fresh_bytes
+from keys.text import b64, unb64
+from vault import gates
+from vault.database import Tx
+from vault.errors import Conflict
+from vault.log.append import see
+from vault.log.entry import Appended, Facts, Intent
+from vault.vault import PodFacts, Vault
+
+LIFETIME_S: Final = 90
+"""How long a pushed request waits for somebody to open it."""
+OPEN_MS: Final = 600_000
+"""How long a request lives on from the moment somebody opened it: long enough to log in and to read."""
+TAKE = """
+UPDATE pushed SET session = :session, expires = max(expires, :until)
+WHERE handle = :handle AND done = 0 AND :now < expires AND (session IS NULL OR session = :session)
+RETURNING handle
+"""
+UNSEEN = "SELECT 1 FROM grantevent WHERE grant = :g AND state = 'requested'"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a client proved itself in one request; both parts are good for one use."""
+
+    proof: Proof
+    assertion: Assertion | None
+
+    def remember(self, tx: Tx) -> None:
+        """Keep both for their window inside a unit, or raise Conflict `replay` or `assertion_replay`."""
+        see(tx, self.proof.jti_hash, self.proof.until)
+        if self.assertion is not None:
+            try:
+                see(tx, self.assertion.jti_hash, self.assertion.until)
+            except Conflict:
+                raise Conflict("assertion_replay") from None
+
+
+async def spend(vault: Vault, once: Assertion | Proof | None) -> None:
+    """Use up an assertion or proof that came alone. Raises OAuthError if it was used before."""
+    if once is None:
+        return
+    try:
+        await vault.db.write(lambda tx: see(tx, once.jti_hash, once.until))
+    except Conflict as used:
+        raise replayed("replay" if isinstance(once, Proof) else "assertion_replay") or used from used
+
+
+def replayed(reason: str) -> OAuthError | None:
+    """The OAuth error of a refused unit, if the reason was a replay."""
+    if reason == "replay":
+        return OAuthError("invalid_dpop_proof", "The proof was used before.")
+    return OAuthError("invalid_client", "The assertion was used before.") if reason == "assertion_replay" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that waits for a citizen: what was said (consent.oauth.par), when (ms), until when, by whom held."""
+
+    handle: bytes
+    said: Pushed
+    at: int
+    expires: int
+    session: bytes | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """What the app asks."""
+        return self.said.terms
+
+    @property
+    def request_uri(self) -> str:
+        """The reference that the app shows at the front."""
+        return REQUEST_URI + b64(self.handle)
+
+
+async def push(vault: Vault, said: Pushed, shown: Shown, now: datetime) -> Asked:
+    """Keep a request. Raises OAuthError if its proof or assertion was used before."""
+    at = gates.ms(now)
+    asked = Asked(fresh_bytes(16), said, at, at + LIFETIME_S * 1000)
+    sealed = columns.put(vault.state, "pushed", asked.handle, {"said": said.to_json(), "at": at})
+
+    def write(tx: Tx) -> None:
+        shown.remember(tx)
+        tx.add(PushedRow(handle=asked.handle, client=said.client_id, expires=asked.expires, sealed=sealed))
+
+    try:
+        await vault.db.write(write)
+    except Conflict as used:
+        raise replayed(used.reason) or used from used
+    return asked
+
+
+def find(vault: Vault, handle: str, client: str, now: datetime) -> Asked:
+    """The undecided, unexpired request of this client; else OAuthError invalid_request_uri, whatever the reason."""
+    row = vault.db.read.get(PushedRow, unb64(handle))
+    if row is None or row.done or row.client != client or gates.ms(now) >= row.expires:
+        raise _unknown()
+    plain = columns.take(vault.state, "pushed", row.handle, row.sealed)
+    return Asked(row.handle, Pushed.from_json(plain["said"]), plain["at"], row.expires, row.session)
+
+
+async def keep(vault: Vault, asked: Asked, now: datetime) -> None:
+    """Somebody without a session opened the request and is sent to the login: give her time, once."""
+    if asked.expires == asked.at + LIFETIME_S * 1000:
+        until = gates.ms(now) + OPEN_MS
+        await vault.db.write(lambda tx: tx.change(PushedRow, {"handle": asked.handle, "done": False}, expires=until))
+
+
+async def show(vault: Vault, session: SessionFacts, asked: Asked, notice: dict[str, str], now: datetime) -> None:
+    """Bind the request to this session before its page is shown; the first time, it enters the citizen's log.
+
+    `notice` says what is about to be shown: hash, language, UI version. Another session's request: OAuthError
+    invalid_request_uri.
+    """
+    pod, at = session.pod, gates.ms(now)
+
+    def write(tx: Tx) -> None:
+        if not tx.run(TAKE, session=session.handle, handle=asked.handle, now=at, until=at + OPEN_MS):
+            raise Conflict("taken")
+        if not tx.run(UNSEEN, g=asked.handle):
+            events.note(tx, pod, asked.handle, asked.at, "requested", {"terms": asked.terms.to_json()})
+        events.note(tx, pod, asked.handle, at, "shown", notice)
+
+    await _step(vault, session, pod, _facts(asked, "ask", digest=notice["hash"]), now, write)
+
+
+def claim(session: SessionFacts, asked: Asked) -> Callable[[Tx], None]:
+    """The part of a unit that decides the request: of two answers to one request the second is a Conflict."""
+
+    def write(tx: Tx) -> None:
+        if tx.change(PushedRow, {"handle": asked.handle, "session": session.handle, "done": False}, done=True) != 1:
+            raise Conflict("decided")
+
+    return write
+
+
+async def refuse(vault: Vault, session: SessionFacts, asked: Asked, now: datetime) -> None:
+    """The citizen says no: the request is over, and her log says so."""
+    pod, at, claimed = session.pod, gates.ms(now), claim(session, asked)
+
+    def write(tx: Tx) -> None:
+        claimed(tx)
+        events.note(tx, pod, asked.handle, at, "refused", {})
+
+    await _step(vault, session, pod, _facts(asked, "refuse"), now, write)
+
+
+async def _step(vault: Vault, session: SessionFacts, pod: PodFacts, facts: Facts, now: datetime, write: Any) -> None:
+    done = await vault.log.append(Intent(pod.id, facts, now, guards=(session.guard,), write=write))
+    if not isinstance(done, Appended):
+        raise _unknown()
+
+
+def _facts(asked: Asked, action: str, digest: str = "") -> Facts:
+    terms = asked.terms
+    return Facts(
+        "consent",
+        action,
+        rule="session",
+        client=terms.client,
+        client_name=terms.client_name,
+        app=terms.client,
+        purpose=terms.purpose_code,
+        legal_basis=terms.legal_basis,
+        digest=digest,
+    )
+
+
+def _unknown() -> OAuthError:
+    return OAuthError("invalid_request_uri", "The request is unknown, expired, decided, or open in another session.")

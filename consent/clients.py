@@ -1,0 +1,122 @@
+"""Registered apps, sealed under the state key: who they are is read before any pod is known."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from consent import columns
+from consent.errors import OAuthError
+from consent.oauth.clients import Client, Registration
+from consent.oauth.registration import check_client
+from consent.tables import ClientRow
+from keys.secret import fresh_bytes
+from keys.text import b64
+from vault.database import Tx
+from vault.errors import Conflict
+from vault.log.entry import Facts, Intent, Refused
+from vault.vault import Vault
+
+PREFIX: Final = "app-"
+
+
+def described(metadata: object, trust: Literal["city", "unverified"], now: datetime) -> Client:
+    """An app from its registration metadata (RFC 7591 section 2, with `controller` and `purposes`), under a new id.
+
+    A purpose without a version gets the day as one. Raises OAuthError invalid_client_metadata.
+    """
+    try:
+        return _described(metadata, trust, now)  # type: ignore[arg-type]
+    except (AttributeError, KeyError, TypeError, ValueError) as bad:
+        raise OAuthError("invalid_client_metadata", "A field is missing or has the wrong form.") from bad
+
+
+def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"], now: datetime) -> Client:
+    purposes = tuple(
+        Registration(
+            code=_text(one["code"]),
+            version=_text(one.get("version", now.date().isoformat())),
+            text={_text(language): _text(words) for language, words in one["text"].items()},
+            categories=tuple(_text(name) for name in one["categories"]),
+        )
+        for one in metadata["purposes"]
+    )
+    return Client(
+        client_id=PREFIX + b64(fresh_bytes(16)),
+        name=_text(metadata["client_name"]),
+        controller=_text(metadata["controller"]),
+        redirect_uris=tuple(_text(uri) for uri in metadata["redirect_uris"]),
+        jwks=tuple({_text(k): v for k, v in key.items()} for key in metadata["jwks"]["keys"]),
+        purposes=purposes,
+        trust=trust,
+    )
+
+
+def metadata(client: Client) -> dict[str, Any]:
+    """What the registration answers with (RFC 7591 3.2.1): the id, and the version of each purpose."""
+    plain = client.to_json()
+    return {
+        "client_id": client.client_id,
+        "client_name": client.name,
+        "redirect_uris": plain["redirect_uris"],
+        "jwks": {"keys": plain["jwks"]},
+        "token_endpoint_auth_method": "private_key_jwt",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "controller": client.controller,
+        "purposes": plain["purposes"],
+        "trust": client.trust,
+    }
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+async def register(vault: Vault, client: Client, now: datetime) -> Client:
+    """Check and store an app, with an entry in the office's log.
+
+    Raises OAuthError (RFC 7591 3.2.2) for what may not be registered, Conflict("exists") if the id is taken.
+    """
+    checked = check_client(client)
+
+    def write(tx: Tx) -> None:
+        if tx.get(ClientRow, checked.client_id) is not None:
+            raise Conflict("exists")
+        put(vault, tx, checked)
+
+    facts = Facts(
+        "admin",
+        "register app",
+        rule="registered",
+        client=checked.client_id,
+        client_name=checked.name,
+        app=checked.client_id if checked.kind == "rar" else "",
+        digest=b64(checked.digest()),
+    )
+    done = await vault.log.append(Intent(vault.office, facts, now, write=write))
+    if isinstance(done, Refused):
+        raise Conflict(done.reason)
+    return checked
+
+
+def put(vault: Vault, tx: Tx, client: Client) -> None:
+    """Store an app inside a unit of the writer."""
+    sealed = columns.put(vault.state, "client", client.client_id.encode(), client.to_json())
+    tx.add(ClientRow(id=client.client_id, kind=client.kind, sealed=sealed))
+
+
+def find(vault: Vault, client_id: str) -> Client | None:
+    """The app registered under this id."""
+    row = vault.db.read.get(ClientRow, client_id)
+    return _read(vault, row) if row else None
+
+
+def listing(vault: Vault, kind: str = "rar") -> list[Client]:
+    """All apps of a kind, by id."""
+    return [_read(vault, row) for row in vault.db.read.find(ClientRow, order_by="id", kind=kind)]
+
+
+def _read(vault: Vault, row: ClientRow) -> Client:
+    return Client.from_json(columns.take(vault.state, "client", row.id.encode(), row.sealed))

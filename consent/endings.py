@@ -1,0 +1,78 @@
+"""How a grant ends: one transaction (gate, wraps, event, receipt, entry), then the shares, then the answer.
+
+No key is needed to end a grant. Its decision, events and receipts stay; token rows stay without their wrap, so that a
+late use is recognised, refused and logged.
+"""
+
+from datetime import datetime
+
+from consent import events, receipts
+from consent.accounts.sessions import SessionFacts
+from consent.errors import OAuthError
+from consent.grants import GrantFacts, load, put_receipt, told
+from consent.tables import GrantKeyRow, Token
+from keys.text import b64
+from vault import gates
+from vault.database import Tx
+from vault.errors import Conflict
+from vault.log.entry import Appended, Guard, Intent
+from vault.shares import Drop
+from vault.vault import Vault
+
+ENDED = frozenset({"withdrawn", "expired", "ended", "used_up"})
+
+
+async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datetime) -> bool:
+    """The citizen takes her grant back; false if she has none with this id. Twice is fine: the second changes nothing.
+
+    When this returns no share of the grant exists, so no copy of a token opens anything. Raises OAuthError
+    access_denied if the session ended.
+    """
+    found = load(vault, grant)
+    if found is None or found.pod.id != session.pod.id:
+        return False
+    if found.state in ENDED:
+        return True
+    done = await _end(vault, found, "withdrawn", ("withdraw", "session"), (session.guard,), now)
+    if not done and (again := load(vault, grant)) and again.state not in ENDED:
+        raise OAuthError("access_denied", "The session has ended.")
+    return True
+
+
+async def revoke(vault: Vault, grant: GrantFacts, now: datetime) -> None:
+    """The app gives its grant back (RFC 7009, grant management)."""
+    if grant.state not in ENDED:
+        await _end(vault, grant, "ended", ("revoke", "client"), (), now)
+
+
+async def reused(vault: Vault, grant: GrantFacts, now: datetime) -> None:
+    """A code was shown twice: somebody else may hold what it gave, so all of it ends."""
+    if grant.state not in ENDED:
+        await _end(vault, grant, "ended", ("revoke", "code_reused"), (), now)
+
+
+async def expire(vault: Vault, grant: GrantFacts, now: datetime) -> None:
+    """Past its end: the gate refused since then; this deletes what was left of its keys."""
+    if grant.state == "live" and gates.ms(now) >= grant.terms.expires:
+        await _end(vault, grant, "expired", ("expire", "expired"), (), now)
+
+
+async def _end(
+    vault: Vault, grant: GrantFacts, state: str, why: tuple[str, str], guards: tuple[Guard, ...], now: datetime
+) -> bool:
+    at, pod = gates.ms(now), grant.pod
+    receipt = receipts.issue(vault.issuer, grant.terms, b64(grant.id), state, now)
+    facts = told(grant.terms, grant.id, "consent", *why, digest=receipt.digest)
+
+    def write(tx: Tx) -> None:
+        gate = gates.read(tx, grant.id)
+        if gate is None or gate.state in ENDED:
+            raise Conflict("ended")
+        gates.end(tx, grant.id, state)
+        tx.change(Token, {"grant": grant.id}, wrap=None)
+        tx.remove(GrantKeyRow, grant=grant.id)
+        events.note(tx, pod, grant.id, at, state, {"rule": why[1]})
+        put_receipt(tx, pod, grant.id, receipt.jws, at)
+
+    intent = Intent(pod.id, facts, now, guards=guards, write=write, drops=(Drop("grant", grant.id),))
+    return isinstance(await vault.log.append(intent), Appended)

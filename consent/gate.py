@@ -1,0 +1,369 @@
+"""The gate: who is asking, with which token, for what — and a permit or a denial.
+
+The order is that of the request: credentials -> token -> proof -> terms or access control -> permit. What only the
+writer can know (is the grant still live, was this proof seen) travels in the permit as guard and jti and is decided
+in the transaction that writes the entry. Every denial is in the log before it is answered: on its own if a token of
+ours stands behind it, else summed per minute.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from consent import columns
+from consent.accounts.sessions import SessionFacts
+from consent.categories import Category, category, category_at
+from consent.decide import Allowed, Ask, decide, hint
+from consent.errors import OAuthError
+from consent.minimise import limit
+from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
+from consent.oauth.tokens import SolidToken, verify_token
+from consent.terms import Datum, Terms
+from keys.context import ctx
+from keys.errors import KeysError
+from keys.grants import Token, matches, read_token
+from keys.text import b64, unb64
+from vault import acls, gates
+from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
+from vault.log import tally
+from vault.log.entry import Facts, Guard, Intent
+from vault.mint import mint
+from vault.permit import Permit
+from vault.pod import top
+from vault.vault import PodFacts, Vault
+
+# One read gives the token, its grant's terms, and the compartment's key for that grant.
+TOKEN = """
+SELECT t.auth, t.kind, t.grant, t.pod, t.epoch, t.expires, t.wrap, t.sealed, g.sealed, g.created, k.generation, k.wrap
+FROM token t JOIN grant g ON g.id = t.grant
+LEFT JOIN grantkey k ON k.grant = t.grant AND k.compartment = :compartment
+WHERE t.handle = :handle ORDER BY k.generation DESC LIMIT 1
+"""
+SOLID = "SELECT g.pod, g.sealed FROM grant g WHERE g.id = :grant"
+ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the gate sees it. `url` is built from the configured base; `path` is a pod path.
+
+    `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
+    `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
+    empty, meaning the pod of the token's own grant.
+    """
+
+    method: str
+    url: str
+    pod: str
+    path: str
+    authorization: tuple[bytes, ...] = ()
+    dpop: tuple[bytes, ...] = ()
+    purpose: str | None = None
+    kind: str = "resource"
+    needs: frozenset[str] = frozenset({"read"})
+    container_needs: frozenset[str] = frozenset()
+    batch: bool = False
+    answer: str | None = None
+    request: str = ""
+
+    @property
+    def action(self) -> str:
+        """The word for the log and for `decide`."""
+        if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
+            return "list"
+        return ACTIONS.get(self.method, "write")
+
+    @property
+    def category(self) -> Category:
+        """The registered category of the path."""
+        return category_at(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Yes: the permit, the keys it may use, the row of the terms that binds the answer, and the modes to show."""
+
+    permit: Permit
+    keys: Keys
+    datum: Datum | None = None
+    granted: int = 0
+    user: frozenset[str] = frozenset()
+    public: frozenset[str] = frozenset()
+
+    def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
+        """The body as far as the grant covers it, or None if it covers nothing of it."""
+        if self.datum is None or (self.datum.derived or not _narrow(self.datum)):
+            return body
+        if "json" not in media:
+            return None
+        kept = limit(orjson.loads(body), self.datum, self.granted, now)
+        return None if kept is None else orjson.dumps(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """No: an OAuth or access code, and what would be needed. It is already in the log."""
+
+    code: str
+    hint: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A token of ours, found and matching: what it is bound to, and what it opens."""
+
+    token: Token
+    grant: bytes
+    pod: PodFacts
+    epoch: int
+    expires: int
+    wrap: bytes | None
+    bound: dict[str, Any]
+    terms: Terms
+    created: int
+    key: tuple[int, bytes] | None
+
+
+async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
+    """Decide one request. Raises LogUnavailable if a denial cannot be written."""
+    pod = vault.pod(call.pod) if call.pod else None
+    try:
+        shown = shown_token(list(call.authorization))
+    except OAuthError as e:
+        return await _anonymous(vault, pod, e.code, now)
+    if not call.pod and shown is not None:
+        pod = _home(vault, shown)
+    if shown is None:
+        return await _public(vault, pod, call, now)
+    if shown.startswith(b"ey"):
+        return await _by_jwt(vault, pod, call, shown, now)
+    return await _by_grant(vault, pod, call, shown, now)
+
+
+def own(
+    vault: Vault, session: SessionFacts, container: str, action: str, path: str | None = None, note: str = ""
+) -> tuple[Permit, SessionKeys]:
+    """The citizen herself, in her unlocked session: one of her compartments, or one resource of it."""
+    place = path or f"/{container}/"
+    facts = Facts("access", action, rule="session", category=category_at(place).curie, resources=(place,), note=note)
+    targets = frozenset({path}) if path else None
+    pod = session.pod
+    permit = Permit(
+        pod.id, facts, (pod.compartment(container),), targets, session.guard, writes=action in ("write", "append", "delete")
+    )
+    return mint(permit), session.keys
+
+
+def deposit(vault: Vault, pod: PodFacts, curie: str, source: str, guard: Guard | None = None) -> Permit:
+    """A registered source delivers into one compartment: append only, and no key to read back."""
+    container = category(curie).container.rstrip("/")
+    facts = Facts("deposit", "append", rule="source", category=curie, client=source, client_name=source, app=source)
+    return mint(Permit(pod.id, facts, (pod.compartment(container),), None, guard, writes=True))
+
+
+async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime) -> Admission | Denial:
+    if pod is None or call.category.custody != "managed":
+        return await _anonymous(vault, pod, "unauthenticated", now)
+    if not _wac(vault, pod, call, None):
+        return await _anonymous(vault, pod, "unauthenticated", now)
+    public = _modes(vault, pod, call.path, None)
+    facts = _facts(call, "access", rule="public")
+    return Admission(_permit(pod, facts, call), CustodyKeys(pod.id), user=public, public=public)
+
+
+async def _anonymous(vault: Vault, pod: PodFacts | None, code: str, now: datetime) -> Denial:
+    await tally.add(vault.log, pod.id if pod else vault.office, code, now)
+    return Denial(code)
+
+
+async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, now: datetime) -> Admission | Denial:
+    held = _find(vault, pod, call, shown)
+    if held is None:
+        return await _anonymous(vault, pod, "invalid_token", now)
+    try:
+        proof = check_proof(list(call.dpop), call.method, call.url, now, shown, held.bound["jkt"])
+    except OAuthError as e:
+        return await _refuse(vault, pod, held, call, e.code, now)
+    if held.wrap is None or gates.ms(now) >= held.expires:
+        gate = gates.read(vault.db.read, held.grant)
+        why = "expired" if held.wrap is not None else gates.why(gate, held.epoch, gates.ms(now))
+        return await _refuse(vault, pod, held, call, "invalid_token", now, rule=why)
+    if pod is None or held.pod.id != pod.id:
+        return await _refuse(vault, pod, held, call, "insufficient_authorization_details", now, rule="other pod")
+    path = None if call.batch or call.answer else call.path
+    said = decide(held.terms, Ask(call.action, call.category.curie, path, call.answer, call.purpose), now)
+    if not isinstance(said, Allowed):
+        code = "invalid_token" if said.code == "expired" else "insufficient_authorization_details"
+        return await _refuse(vault, pod, held, call, code, now, rule=said.code, why=said.hint)
+    facts = _told(held, call, "access", rule="grant")
+    permit = _permit(pod, facts, call, Guard(held.grant, held.epoch, use=True), said.datum, proof)
+    modes = frozenset({"read"}) if call.action in ("read", "list") else frozenset({call.action})
+    return Admission(permit, _keys(held, pod, call), said.datum, held.created, modes)
+
+
+def _home(vault: Vault, shown: bytes) -> PodFacts | None:
+    """The pod that an opaque token's grant belongs to, for calls that name none."""
+    try:
+        rows = vault.db.read.run("SELECT pod FROM token WHERE handle = :handle", handle=read_token(shown.decode()).handle)
+    except (KeysError, UnicodeDecodeError):
+        return None
+    return vault.pod_by_id(rows[0][0]) if rows else None
+
+
+def _find(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes) -> _Held | None:
+    try:
+        token = read_token(shown.decode())
+    except (KeysError, UnicodeDecodeError):
+        return None
+    compartment = pod.compartment(top(call.path)) if pod else b""
+    rows = vault.db.read.run(TOKEN, handle=token.handle, compartment=compartment)
+    if not rows or token.kind != "kat":
+        return None
+    auth, kind, grant, owner, epoch, expires, wrap, sealed, terms, created, generation, key = rows[0]
+    if kind != token.kind or not matches(token.secret, auth):
+        return None
+    home = vault.pod_by_id(owner)
+    if home is None:
+        return None
+    bound = columns.take(home.control, "token", token.handle, sealed)
+    told = Terms.from_json(columns.take(home.control, "grant", grant, terms))
+    ring = (generation, key) if key is not None else None
+    return _Held(token, grant, home, epoch, expires, wrap, bound, told, created, ring)
+
+
+def _keys(held: _Held, pod: PodFacts, call: Call) -> GrantKeys:
+    token, terms = held.token, held.terms
+    context = ctx("gk", pod.id, held.grant, token.kind, token.handle, held.bound["client"], held.bound["jkt"])
+    compartments = {}
+    if held.key is not None:
+        cid, (generation, wrap) = pod.compartment(top(call.path)), held.key
+        purpose = (terms.purpose_code, terms.purpose_version)
+        compartments[cid] = (ctx("ck-grant", pod.id, held.grant, terms.client, *purpose, cid, generation), wrap)
+    return GrantKeys(held.grant, token.secret, context, held.wrap or b"", compartments)
+
+
+async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, now: datetime) -> Admission | Denial:
+    try:
+        token = verify_token(shown, [vault.issuer_public], vault.base, now)
+    except OAuthError as e:
+        return await _anonymous(vault, pod, e.code, now)
+    try:
+        proof = check_proof(list(call.dpop), call.method, call.url, now, shown, token.jkt, SOLID_ALGS)
+    except OAuthError as e:
+        return await _turn_away(vault, pod, token, call, e.code, now)
+    if pod is None:
+        return await _turn_away(vault, pod, token, call, "forbidden", now)
+    if call.category.custody != "managed":
+        why = hint(call.category.curie, "read" if call.action == "list" else call.action)
+        return await _turn_away(vault, pod, token, call, "insufficient_authorization_details", now, why)
+    home = _covers(vault, pod, token, call, now)
+    if home is None or not _wac(vault, pod, call, token.webid):
+        return await _turn_away(vault, pod, token, call, "forbidden", now)
+    guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home.id)
+    facts = _facts(call, "access", rule="wac", agent=token.webid, client=token.client_id, grant=token.grant_id)
+    user, public = (_modes(vault, pod, call.path, agent) for agent in (token.webid, None))
+    return Admission(_permit(pod, facts, call, guard, proof=proof), CustodyKeys(pod.id), user=user, public=public)
+
+
+def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> PodFacts | None:
+    """The citizen's own pod if she lets this app do that here: there by containers and modes, elsewhere by her tick."""
+    rows = vault.db.read.run(SOLID, grant=unb64(token.grant_id))
+    home = vault.pod_by_id(rows[0][0]) if rows else None
+    if home is None:
+        return None
+    terms = Terms.from_json(columns.take(home.control, "grant", unb64(token.grant_id), rows[0][1]))
+    if home.id != pod.id:
+        return home if terms.elsewhere else None
+    action = "control" if "control" in call.needs else call.action
+    said = decide(terms, Ask(action, call.category.curie, call.path, None, call.purpose), now)
+    return home if isinstance(said, Allowed) else None
+
+
+def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> bool:
+    if not call.needs <= _modes(vault, pod, call.path, agent):
+        return False
+    if not call.container_needs:
+        return True
+    above = call.path if call.path == "/" else call.path.rstrip("/").rsplit("/", 1)[0] + "/"
+    return call.container_needs <= _modes(vault, pod, above, agent)
+
+
+def _modes(vault: Vault, pod: PodFacts, path: str, agent: str | None) -> frozenset[str]:
+    return acls.effective(vault, pod, path).modes(agent, f"{vault.base}/pods/{pod.name}")
+
+
+def _permit(
+    pod: PodFacts,
+    facts: Facts,
+    call: Call,
+    guard: Guard | None = None,
+    datum: Datum | None = None,
+    proof: Proof | None = None,
+) -> Permit:
+    targets: frozenset[str] | None = None if call.batch else frozenset({call.path})
+    if call.answer and datum is not None:
+        targets = frozenset({datum.answer_path})
+        facts = replace(facts, resources=(datum.answer_path,))
+    if call.batch and datum is not None and datum.resources is not None:
+        targets = frozenset(datum.resources)
+    writes = call.action in ("write", "append", "delete")
+    permit = Permit(pod.id, facts, (pod.compartment(top(call.path)),), targets, guard, writes=writes)
+    return mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)
+
+
+def _facts(call: Call, kind: str, rule: str, **more: Any) -> Facts:
+    decision = "denied" if kind == "denial" else "allowed"
+    told = {"category": call.category.curie, "resources": (call.path,), "request": call.request}
+    return Facts(kind, call.action, decision, rule, **(told | more))
+
+
+def _told(held: _Held, call: Call, kind: str, rule: str) -> Facts:
+    terms = held.terms
+    return _facts(
+        call,
+        kind,
+        rule,
+        client=terms.client,
+        client_name=terms.client_name,
+        app=terms.client if terms.kind == "rar" else "",
+        purpose=terms.purpose_code,
+        legal_basis=terms.legal_basis,
+        grant=b64(held.grant),
+        grant_version=1,
+    )
+
+
+async def _refuse(
+    vault: Vault,
+    pod: PodFacts | None,
+    held: _Held,
+    call: Call,
+    code: str,
+    now: datetime,
+    rule: str = "",
+    why: Mapping[str, object] | None = None,
+) -> Denial:
+    where = pod or held.pod
+    await vault.log.append(Intent(where.id, _told(held, call, "denial", rule or code), now))
+    return Denial(code, why or {})
+
+
+async def _turn_away(
+    vault: Vault,
+    pod: PodFacts | None,
+    token: SolidToken,
+    call: Call,
+    code: str,
+    now: datetime,
+    why: Mapping[str, object] | None = None,
+) -> Denial:
+    facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
+    await vault.log.append(Intent(pod.id if pod else vault.office, facts, now))
+    return Denial(code, why or {})
+
+
+def _narrow(datum: Datum) -> bool:
+    return bool(datum.fields or datum.window or datum.since)

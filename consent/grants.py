@@ -1,0 +1,243 @@
+"""Giving a grant, and what stands in the books about it (consent.md, Life of a grant).
+
+Two entries, in this order. First *give*, which claims the request, so that of two answers one wins: once it is durable
+the session's share is released, and RK exists for the length of one function; the covered compartment keys are wrapped
+under the grant's own key and fresh shares. Then one transaction: shares, gate, grant, wraps, code, event, receipt,
+entry. A crash between the two leaves a consent that
+gave nothing, never keys without a line in the log.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from consent import answers, asks, columns, compartments, events, receipts
+from consent.accounts.sessions import SessionFacts, root
+from consent.asks import Asked
+from consent.categories import category
+from consent.errors import OAuthError
+from consent.tables import Grant, GrantKeyRow, Receipt, Token as TokenRow
+from consent.terms import Terms
+from keys.context import ctx
+from keys.grants import Token, auth_hash, new_token, wrap_ck, wrap_gk
+from keys.secret import GrantKey, Root, Share, fresh_bytes
+from keys.text import b64
+from vault import gates
+from vault.database import Tx
+from vault.log.entry import Appended, Facts, Guard, Intent, Refused
+from vault.pod import compartment_key
+from vault.shares import Want
+from vault.vault import PodFacts, Vault
+
+CODE_MS: Final = 60_000
+READS: Final = frozenset({"read", "recommend", "derive"})
+"""Actions that open something; a grant that only writes gets no key, for writing goes through the drop box."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """A stored grant: its id, the decision, and whether it is live. Times in ms; `last` is a day since 1970."""
+
+    id: bytes
+    pod: PodFacts
+    terms: Terms
+    version: int
+    created: int
+    state: str
+    epoch: int
+    uses: int
+    last: int | None
+
+    @property
+    def guard(self) -> Guard:
+        """The gate at the epoch at which it was read."""
+        return Guard(self.id, self.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stored receipt: its id, the grant it is about, when it was made (ms), the compact JWS."""
+
+    id: bytes
+    grant: bytes
+    at: int
+    jws: str
+
+
+@dataclass(frozen=True)
+class _Ring:
+    """The wraps of a grant, and the shares they need; the grant's key itself lives in the caller's hands."""
+
+    rows: tuple[GrantKeyRow, ...]
+    shares: tuple[tuple[Want, Share], ...]
+
+
+def told(terms: Terms, grant: bytes, kind: str, action: str, rule: str, **more: Any) -> Facts:
+    """The facts of an entry about a grant. The DPO sees the app only if it is one, not a person's own credentials."""
+    return Facts(
+        kind,
+        action,
+        rule=rule,
+        client=terms.client,
+        client_name=terms.client_name,
+        app=terms.client if terms.kind == "rar" else "",
+        purpose=terms.purpose_code,
+        legal_basis=terms.legal_basis,
+        grant=b64(grant),
+        grant_version=1,
+        **more,
+    )
+
+
+def load(vault: Vault, grant: bytes) -> GrantFacts | None:
+    """The grant with this id, live or not."""
+    row = vault.db.read.get(Grant, grant)
+    return _facts(vault, row) if row else None
+
+
+def listing(vault: Vault, pod: PodFacts) -> list[GrantFacts]:
+    """All grants of a pod, newest first."""
+    rows = vault.db.read.find(Grant, order_by="created DESC", pod=pod.id)
+    return [facts for row in rows if (facts := _facts(vault, row))]
+
+
+def state_at(grant: GrantFacts, now: datetime) -> str:
+    """The state a person reads: a live gate past its end is `expired` before anybody wrote that down."""
+    return "expired" if grant.state == "live" and gates.ms(now) >= grant.terms.expires else grant.state
+
+
+def keys_left(vault: Vault, grant: bytes) -> int:
+    """How many wrapped keys and shares of a grant really exist now; 0 means that no copy of a token opens anything."""
+    found = vault.db.read.run("SELECT count(*) FROM token WHERE grant = :g AND wrap IS NOT NULL", g=grant)
+    wraps = len(vault.db.read.find(GrantKeyRow, grant=grant))
+    return int(found[0][0]) + wraps + vault.shares.count("grant", grant)
+
+
+async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime) -> str:
+    """Turn a request into a grant of `terms` (already narrowed) and return the code's text; 60 s, once.
+
+    Raises OAuthError access_denied if the session ended or the request was decided meanwhile.
+    """
+    await compartments.ensure(vault, session, terms, now)
+    await answers.prepare(vault, session, terms, now)
+    facts = told(terms, asked.handle, "consent", "give", "session", note=_rows(terms))
+    want = Want("session", session.handle)
+    claim = asks.claim(session, asked)
+    done = await vault.log.append(
+        Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,), write=claim)
+    )
+    if isinstance(done, Refused) or want in done.missing:
+        raise OAuthError("access_denied", "The session has ended, or the request was decided already.")
+    with GrantKey.fresh() as gk, ExitStack() as held:
+        with done.shares[want] as share, root(session.keys, share) as rk:
+            ring = _wrap_all(vault, session.pod, asked.handle, terms, rk, gk)
+        for _, fresh in ring.shares:
+            held.enter_context(fresh)
+        return await _store(vault, session, asked, terms, ring, gk, now)
+
+
+async def _store(
+    vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, ring: _Ring, gk: GrantKey, now: datetime
+) -> str:
+    pod, at, code = session.pod, gates.ms(now), new_token("kac")
+    bound = {"client": terms.client, "jkt": asked.said.jkt, "scope": asked.said.scope, **_promise(asked)}
+    seen = _notice(vault, pod, asked.handle)
+    receipt = receipts.issue(vault.issuer, terms, b64(asked.handle), "given", now, seen)
+
+    def write(tx: Tx) -> None:
+        put_grant(tx, pod, asked.handle, terms, at)
+        for row in ring.rows:
+            tx.add(row)
+        tx.add(token_row(pod, asked.handle, code, gk, bound, 1, at + CODE_MS))
+        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
+        put_receipt(tx, pod, asked.handle, receipt.jws, at)
+
+    facts = told(terms, asked.handle, "key event", "wrap keys", "session", count=len(ring.rows), digest=receipt.digest)
+    intent = Intent(pod.id, facts, now, guards=(session.guard,), write=write, new_shares=ring.shares)
+    if not isinstance(await vault.log.append(intent), Appended):
+        raise OAuthError("access_denied", "The session has ended.")
+    return code.text
+
+
+def _promise(asked: Asked) -> dict[str, str]:
+    """What must be shown again when the code is exchanged."""
+    return {"redirect_uri": asked.said.redirect_uri, "challenge": asked.said.code_challenge}
+
+
+def _notice(vault: Vault, pod: PodFacts, grant: bytes) -> receipts.Notice | None:
+    """What was last on the screen before this decision."""
+    shown = [step.detail for step in events.history(vault, pod, grant) if step.state == "shown"]
+    return receipts.Notice(shown[-1]["hash"], shown[-1]["language"], shown[-1]["version"]) if shown else None
+
+
+def put_grant(tx: Tx, pod: PodFacts, grant: bytes, terms: Terms, at: int) -> None:
+    """Open the gate and store the decision, inside a unit of the writer."""
+    gates.create(tx, grant, pod.id, terms.expires, terms.max_uses, terms.max_per_day)
+    sealed = columns.put(pod.control, "grant", grant, terms.to_json())
+    tx.add(Grant(id=grant, pod=pod.id, version=1, created=at, sealed=sealed))
+
+
+def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
+    """Keep a receipt, inside a unit of the writer."""
+    rid = fresh_bytes(16)
+    tx.add(Receipt(id=rid, grant=grant, pod=pod.id, at=at, sealed=columns.put(pod.control, "receipt", rid, jws)))
+
+
+def kept_receipts(vault: Vault, pod: PodFacts) -> list[Kept]:
+    """Every receipt of a pod, oldest first."""
+    rows = vault.db.read.find(Receipt, order_by="at", pod=pod.id)
+    return [Kept(r.id, r.grant, r.at, columns.take(pod.control, "receipt", r.id, r.sealed)) for r in rows]
+
+
+def token_row(
+    pod: PodFacts, grant: bytes, token: Token, gk: GrantKey, bound: dict[str, Any], epoch: int, expires: int
+) -> TokenRow:
+    """A token with the grant's key wrapped under its secret. `bound` holds at least `client` and `jkt`."""
+    context = ctx("gk", pod.id, grant, token.kind, token.handle, bound["client"], bound["jkt"])
+    return TokenRow(
+        handle=token.handle,
+        auth=auth_hash(token.secret),
+        kind=token.kind,
+        grant=grant,
+        pod=pod.id,
+        epoch=epoch,
+        expires=expires,
+        wrap=wrap_gk(token.secret, context, gk),
+        sealed=columns.put(pod.control, "token", token.handle, bound),
+    )
+
+
+def _wrap_all(vault: Vault, pod: PodFacts, grant: bytes, terms: Terms, rk: Root, gk: GrantKey) -> _Ring:
+    """Wrap the key of every sealed compartment that the terms read; the share goes into each wrap."""
+    rows, shares = [], []
+    sealed = [c for c in terms.compartments if category(c).custody == "sealed"] if READS & set(terms.actions) else []
+    for curie in sealed:
+        cid, share = pod.compartment(category(curie).container.rstrip("/")), Share.fresh()
+        ck, generation = compartment_key(vault, pod, rk, cid)
+        with ck:
+            context = grant_context(pod, grant, terms, cid, generation)
+            wrap = wrap_ck(gk, share, context, ck)
+        rows.append(GrantKeyRow(grant=grant, compartment=cid, generation=generation, wrap=wrap))
+        shares.append((Want("grant", grant, cid), share))
+    return _Ring(tuple(rows), tuple(shares))
+
+
+def grant_context(pod: PodFacts, grant: bytes, terms: Terms, compartment: bytes, generation: int) -> bytes:
+    """The context of a compartment's key in a grant: it opens for this app and this purpose only."""
+    purpose = (terms.purpose_code, terms.purpose_version)
+    return ctx("ck-grant", pod.id, grant, terms.client, *purpose, compartment, generation)
+
+
+def _facts(vault: Vault, row: Grant) -> GrantFacts | None:
+    pod, gate = vault.pod_by_id(row.pod), gates.read(vault.db.read, row.id)
+    if pod is None or gate is None:
+        return None
+    terms = Terms.from_json(columns.take(pod.control, "grant", row.id, row.sealed))
+    uses, last = gates.uses(vault.db.read, row.id)
+    return GrantFacts(row.id, pod, terms, row.version, row.created, gate.state, gate.epoch, uses, last)
+
+
+def _rows(terms: Terms) -> str:
+    until = datetime.fromtimestamp(terms.expires / 1000, UTC).isoformat()
+    return f"{' '.join(datum.key for datum in terms.data)} until {until}"

@@ -1,0 +1,257 @@
+"""Tokens of a grant: a code becomes an access and a refresh token, a refresh token more access tokens.
+
+GK passes from one bearer secret to the next and is never stored but wrapped under one of them. Every step is one
+entry and one transaction: what was shown is used up, what is issued exists, the proofs are remembered, or nothing is.
+Whether the request itself is right is decided by consent.oauth.server, over values.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from consent import clients, columns, endings, solid
+from consent.asks import Shown, replayed
+from consent.errors import CodeReused, OAuthError
+from consent.grants import GrantFacts, load, token_row, told
+from consent.oauth import rar, server
+from consent.oauth.clients import Client
+from consent.oauth.dpop import RAR_ALGS, SOLID_ALGS, Proof, check_proof
+from consent.tables import Token as TokenRow
+from keys.context import ctx
+from keys.errors import WrongSecret
+from keys.grants import Token, TokenKind, matches, new_token, read_token, unwrap_gk
+from keys.text import b64
+from vault import gates
+from vault.database import Tx
+from vault.errors import Conflict
+from vault.log.entry import Facts, Intent, Refused
+from vault.vault import Vault
+
+ACCESS_MS: Final = 300_000
+UNUSED_MS: Final = 90 * gates.DAY_MS
+"""A refresh token that nobody used for 90 days no longer works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A token that was shown and is one of ours, live or not: its row, the grant behind it, what it is bound to."""
+
+    shown: Token
+    row: TokenRow
+    grant: GrantFacts
+    bound: dict[str, Any]
+
+    @property
+    def context(self) -> bytes:
+        """The context of the grant's key under this token."""
+        client, jkt = self.bound["client"], self.bound["jkt"]
+        return ctx("gk", self.row.pod, self.row.grant, self.row.kind, self.row.handle, client, jkt)
+
+    def live(self, now: datetime) -> bool:
+        """Whether it still opens something; the gate is asked again in the writer."""
+        at, grant = gates.ms(now), self.grant
+        fresh = at < self.row.expires and not self.row.used and self.row.wrap is not None
+        return fresh and grant.state == "live" and self.row.epoch == grant.epoch and at < grant.terms.expires
+
+
+def hold(vault: Vault, text: str, kind: TokenKind) -> Held | None:
+    """The token with this text, or None: malformed, of another kind, unknown and forged are all the same."""
+    try:
+        shown = read_token(text)
+    except WrongSecret:
+        return None
+    row = vault.db.read.get(TokenRow, shown.handle)
+    if shown.kind != kind or row is None or row.kind != kind or not matches(shown.secret, row.auth):
+        return None
+    grant = load(vault, row.grant)
+    if grant is None:
+        return None
+    return Held(shown, row, grant, columns.take(grant.pod.control, "token", row.handle, row.sealed))
+
+
+async def answer(
+    vault: Vault, request: server.TokenRequest, dpop: list[bytes], now: datetime
+) -> dict[str, Any]:
+    """The token endpoint's answer (RFC 6749 5.1, RFC 9396 7). Raises OAuthError; what concerns a pod is in its log.
+
+    A code shown twice ends the grant it gave.
+    """
+    client = clients.find(vault, server.claimed(request))
+    algs = SOLID_ALGS if client is not None and client.kind == "solid" else RAR_ALGS
+    proof = check_proof(dpop, request.method, request.url, now, algs=algs)
+    code = hold(vault, request.form.get("code", ""), "kac")
+    old = hold(vault, request.form.get("refresh_token", ""), "krt")
+    decision = await _decide(vault, request, client, code, old, proof, now)
+    shown = Shown(proof, decision.authenticated.assertion)
+    if decision.kind == "client_credentials":
+        text, seconds = await solid.token(vault, decision.authenticated.client, shown, now)
+        return {"access_token": text, "token_type": "DPoP", "expires_in": seconds, "scope": decision.scope}
+    held = code if decision.kind == "code" else old
+    if held is None or not held.live(now):
+        raise await _refused(vault, held, "invalid_grant", now)
+    if decision.kind == "code":
+        return await _exchange(vault, held, decision.include_refresh, shown, now)
+    return await _refresh(vault, held, shown, now)
+
+
+async def revoke(vault: Vault, client: Client, text: str, now: datetime) -> None:
+    """The app gives a token back (RFC 7009): with a refresh token or a code the whole grant, else that token alone.
+
+    Unknown tokens and those of others are silently left alone.
+    """
+    held = next((one for kind in ("kat", "krt", "kac") if (one := hold(vault, text, kind))), None)
+    if held is None or held.bound["client"] != client.client_id:
+        return
+    if held.row.kind != "kat":
+        await endings.revoke(vault, held.grant, now)
+        return
+    facts = told(held.grant.terms, held.grant.id, "key event", "revoke token", "client")
+    handle = held.row.handle
+
+    def write(tx: Tx) -> None:
+        tx.change(TokenRow, {"handle": handle}, wrap=None)
+
+    await vault.log.append(Intent(held.grant.pod.id, facts, now, write=write))
+
+
+def introspect(vault: Vault, client: Client, text: str, now: datetime) -> dict[str, Any]:
+    """What a token of this very client stands for (RFC 7662); anything else is `active: false`."""
+    held = hold(vault, text, "kat") or hold(vault, text, "krt")
+    if held is None or held.bound["client"] != client.client_id or not held.live(now):
+        return {"active": False}
+    return {
+        "active": True,
+        "client_id": client.client_id,
+        "exp": min(held.row.expires, held.grant.terms.expires) // 1000,
+        "iss": vault.base,
+        "token_type": "DPoP" if held.row.kind == "kat" else "refresh_token",
+        "cnf": {"jkt": held.bound["jkt"]},
+        **_about(vault, held.grant),
+    }
+
+
+async def _decide(
+    vault: Vault,
+    request: server.TokenRequest,
+    client: Client | None,
+    code: Held | None,
+    old: Held | None,
+    proof: Proof,
+    now: datetime,
+) -> server.TokenDecision:
+    """The decision of consent.oauth.server; a refusal that concerns one of our tokens is in its pod's log."""
+    try:
+        return server.decide_token(request, client, _code(code), _old(old), proof, now)
+    except CodeReused:
+        if code is not None:
+            await endings.reused(vault, code.grant, now)
+        raise
+    except OAuthError as refused:
+        if (code or old) is not None and refused.code == "invalid_grant":
+            raise await _refused(vault, code or old, _why(code or old, client, proof), now) from refused
+        raise
+
+
+async def _exchange(vault: Vault, held: Held, with_refresh: bool, shown: Shown, now: datetime) -> dict[str, Any]:
+    kinds: tuple[TokenKind, ...] = ("kat", "krt") if with_refresh and held.grant.terms.mode != "once" else ("kat",)
+    tokens = [new_token(kind) for kind in kinds]
+    rows = _rows(held, tokens, now)
+
+    def write(tx: Tx) -> None:
+        if tx.change(TokenRow, {"handle": held.row.handle, "used": False}, used=True, wrap=None) != 1:
+            raise Conflict("code_reused")
+        shown.remember(tx)
+        for row in rows:
+            tx.add(row)
+
+    await _append(vault, held, "token", write, now)
+    more = {"refresh_token": tokens[1].text} if len(tokens) > 1 else {}
+    return {**_issued(vault, held, tokens[0], rows[0], now), **more}
+
+
+async def _refresh(vault: Vault, held: Held, shown: Shown, now: datetime) -> dict[str, Any]:
+    """One more access token; the refresh token stays as it is (FAPI 2.0, 5.3.2.1): 90 more days from this use."""
+    access = new_token("kat")
+    rows, until = _rows(held, [access], now), min(held.grant.terms.expires, gates.ms(now) + UNUSED_MS)
+
+    def write(tx: Tx) -> None:
+        shown.remember(tx)
+        tx.change(TokenRow, {"handle": held.row.handle}, expires=until)
+        tx.add(rows[0])
+
+    await _append(vault, held, "refresh", write, now)
+    return _issued(vault, held, access, rows[0], now)
+
+
+def _rows(held: Held, tokens: list[Token], now: datetime) -> list[TokenRow]:
+    """The new tokens' rows; the grant's key is open for the length of this function."""
+    at, grant = gates.ms(now), held.grant
+    lives = {"kat": at + ACCESS_MS, "krt": at + UNUSED_MS}
+    bound = {"client": held.bound["client"], "jkt": held.bound["jkt"], "scope": held.bound["scope"]}
+    with unwrap_gk(held.shown.secret, held.context, held.row.wrap or b"") as gk:
+        ends = [min(grant.terms.expires, lives[token.kind]) for token in tokens]
+        return [
+            token_row(grant.pod, grant.id, token, gk, bound, grant.epoch, end)
+            for token, end in zip(tokens, ends, strict=True)
+        ]
+
+
+async def _append(vault: Vault, held: Held, action: str, write: Any, now: datetime) -> None:
+    grant = held.grant
+    facts = told(grant.terms, grant.id, "key event", action, "grant")
+    done = await vault.log.append(Intent(grant.pod.id, facts, now, guards=(grant.guard,), write=write))
+    if not isinstance(done, Refused):
+        return
+    if done.reason == "code_reused":
+        await endings.reused(vault, grant, now)
+        raise CodeReused
+    raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
+
+
+async def _refused(vault: Vault, held: Held | None, rule: str, now: datetime) -> OAuthError:
+    if held is not None:
+        grant = held.grant
+        facts: Facts = replace(told(grant.terms, grant.id, "denial", "token", rule), decision="denied")
+        await vault.log.append(Intent(grant.pod.id, facts, now))
+    return OAuthError("invalid_grant", "The code or token is not valid for this client and key.")
+
+
+def _why(held: Held | None, client: Client | None, proof: Proof) -> str:
+    """The rule a citizen reads in her log."""
+    if held is None or client is None or held.bound["client"] != client.client_id:
+        return "other client"
+    return "other key" if held.bound["jkt"] != proof.jkt else "invalid_grant"
+
+
+def _issued(vault: Vault, held: Held, access: Token, row: TokenRow, now: datetime) -> dict[str, Any]:
+    seconds = max(1, (row.expires - gates.ms(now)) // 1000)
+    scope = {"scope": held.bound["scope"]} if held.bound["scope"] else {}
+    answered = {"access_token": access.text, "token_type": "DPoP", "expires_in": seconds}
+    return {**answered, **scope, **_about(vault, held.grant)}
+
+
+def _about(vault: Vault, grant: GrantFacts) -> dict[str, Any]:
+    return {"grant_id": b64(grant.id), "authorization_details": rar.granted(grant.terms, vault.base)}
+
+
+def _code(held: Held | None) -> server.CodeFacts | None:
+    if held is None:
+        return None
+    bound, row = held.bound, held.row
+    return server.CodeFacts(
+        row.handle,
+        bound["client"],
+        bound["redirect_uri"],
+        bound["challenge"],
+        bound["jkt"],
+        row.expires,
+        row.used,
+        bound["scope"],
+    )
+
+
+def _old(held: Held | None) -> server.RefreshFacts | None:
+    if held is None:
+        return None
+    bound, row = held.bound, held.row
+    return server.RefreshFacts(row.handle, bound["client"], bound["jkt"], row.expires, bound["scope"])

@@ -1,0 +1,115 @@
+"""What may be registered as an app: names nobody can mistake, addresses that are safe, keys that are public.
+
+Follows RFC 7591 for the errors; the rules on names are consent.md's list of attacks on Solid apps.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final, NoReturn
+from urllib.parse import urlsplit
+
+from consent import categories, purposes
+from consent.errors import OAuthError, UnknownCategory, UnknownPurpose
+from consent.oauth.clients import Client, Registration
+from keys.errors import KeysError
+from keys.sign import thumbprint
+
+_ALIKE: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_LONGEST_NAME: Final = 80
+_LONGEST_TEXT: Final = 300
+_MOST_PURPOSES: Final = 7  # consent.md, rule U20
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def check_client(client: Client) -> Client:
+    """The client as it may be stored, its texts cleaned.
+
+    Raises ``OAuthError`` ``invalid_client_metadata`` or ``invalid_redirect_uri`` (RFC 7591 3.2.2).
+    """
+    for uri in client.redirect_uris:
+        if not safe_redirect(uri):
+            raise OAuthError("invalid_redirect_uri", "A redirect URI is neither https nor loopback, or has a fragment.")
+    if client.kind == "rar" and not (client.redirect_uris and client.jwks and client.purposes):
+        _no("An app needs redirect URIs, keys and purposes.")
+    if len(client.purposes) > _MOST_PURPOSES:
+        _no("An app has at most seven purposes.")
+    if not urlsplit(client.controller).scheme:
+        _no("The controller is not a URI.")
+    _public(client.jwks)
+    return replace(client, name=clean_name(client.name), purposes=tuple(_purpose(p) for p in client.purposes))
+
+
+def clean_name(name: str) -> str:
+    """The name without invisible and direction characters; scripts that look alike are not mixed in one name."""
+    shown = clean_text(name)
+    if not 0 < len(shown) <= _LONGEST_NAME:
+        _no("A name has 1 to 80 visible characters.")
+    if _mixed(shown):
+        _no("A name mixes scripts that look alike.")
+    return shown
+
+
+def clean_text(text: str) -> str:
+    """Compatibility forms folded, invisible, control and direction characters dropped, white space made single."""
+    folded = unicodedata.normalize("NFKC", text)
+    visible = "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc", "Cs", "Co", "Cn") or c in "\n\t")
+    return " ".join(visible.split())
+
+
+def safe_redirect(uri: str) -> bool:
+    """An absolute https URL, or http on loopback (RFC 8252 7.3), without fragment or user information."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or "#" in uri or not uri.isascii() or re.search(r"[\x00-\x20\\\"<>]", uri):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+
+
+def shown_host(uri: str) -> str:
+    """The host of a URI as it must be shown: international names in their ASCII (``xn--``) form."""
+    host = urlsplit(uri).hostname or ""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host.encode("ascii", "backslashreplace").decode()
+
+
+def _purpose(one: Registration) -> Registration:
+    """A purpose of the registry, with a Dutch text, for categories it may ask at all."""
+    text = {language: clean_text(words) for language, words in one.text.items()}
+    if not text.get("nl") or any(not 0 < len(t) <= _LONGEST_TEXT for t in text.values()):
+        _no("A purpose needs a Dutch text of at most 300 characters.")
+    if any(_mixed(word) for words in text.values() for word in words.split()):
+        _no("A purpose text mixes scripts that look alike.")
+    try:
+        known = all(purposes.highest_rung(one.code, categories.category(c).curie) is not None for c in one.categories)
+    except (UnknownCategory, UnknownPurpose) as unknown:
+        raise OAuthError("invalid_client_metadata", f"Unknown here: {unknown}.") from unknown
+    if not known or not one.categories or not one.version:
+        _no("A purpose needs a version and categories it may ask for.")
+    return replace(one, text=text)
+
+
+def _mixed(text: str) -> bool:
+    scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}
+    return len(scripts & _ALIKE) > 1
+
+
+def _public(jwks: Iterable[Mapping[str, str]]) -> None:
+    for key in jwks:
+        try:
+            thumbprint(dict(key))
+        except (KeysError, ValueError) as bad:
+            raise OAuthError("invalid_client_metadata", "A key is malformed.") from bad
+        if key.get("kty") not in ("EC", "OKP") or not _PRIVATE.isdisjoint(key):
+            _no("Keys are public, for ES256 or EdDSA.")
+
+
+def _no(why: str) -> NoReturn:
+    raise OAuthError("invalid_client_metadata", why)

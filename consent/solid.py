@@ -1,0 +1,102 @@
+"""A person's own credentials for plain Solid programs: a grant of kind `solid`, and short JWTs under it (Solid-OIDC).
+
+They reach managed compartments only, so no key is wrapped: the gate row is read on every request, and a withdrawal
+bites at the next one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from consent import clients, events, period
+from consent.asks import Shown, replayed
+from consent.errors import OAuthError
+from consent.grants import load, put_grant, told
+from consent.oauth.clients import Client, secret_hash
+from consent.oauth.registration import clean_name
+from consent.oauth.tokens import LIFETIME, SolidToken, make_token
+from consent.request import LONGEST, solid
+from consent.terms import SOLID_MODES
+from keys.secret import fresh_bytes
+from keys.text import b64, unb64
+from vault import gates
+from vault.database import Tx
+from vault.errors import Conflict
+from vault.log.entry import Intent, Refused
+from vault.vault import PodFacts, Vault
+
+PREFIX: Final = "solid-"
+"""Before the grant's id, in the client id of a person's own credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the person is shown once. Only a hash of the secret is kept."""
+
+    client_id: str
+    client_secret: str
+    grant: bytes
+
+
+async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: datetime) -> Credentials:
+    """Make client credentials bound to the WebID that owns this pod: everything managed, all modes, and elsewhere.
+
+    They end after 12 months or when she withdraws the grant. Raises Conflict.
+    """
+    grant, secret, at = fresh_bytes(16), b64(fresh_bytes(32)), gates.ms(now)
+    client = Client(
+        client_id=PREFIX + b64(grant),
+        name=clean_name(name),
+        controller=webid,
+        kind="solid",
+        secret_hash=secret_hash(secret),
+        webid=webid,
+    )
+    until = gates.ms(period.read(LONGEST).after(now))
+    terms = solid(client, pod.name, ("/",), SOLID_MODES, until, elsewhere=True)
+
+    def write(tx: Tx) -> None:
+        clients.put(vault, tx, client)
+        put_grant(tx, pod, grant, terms, at)
+        events.note(tx, pod, grant, at, "given", {"by": webid})
+
+    done = await vault.log.append(Intent(pod.id, told(terms, grant, "consent", "give", "own"), now, write=write))
+    if isinstance(done, Refused):
+        raise Conflict(done.reason)
+    return Credentials(client.client_id, secret, grant)
+
+
+async def token(
+    vault: Vault, client: Client, shown: Shown, now: datetime
+) -> tuple[str, int]:
+    """An access token for the owner of the credentials, bound to her DPoP key, and its life in seconds.
+
+    Raises OAuthError invalid_grant if the grant ended, or if the proof was used before.
+    """
+    grant = load(vault, _grant_of(client))
+    if grant is None or grant.terms.client != client.client_id:
+        raise OAuthError("invalid_grant", "No grant stands behind these credentials.")
+    facts = told(grant.terms, grant.id, "key event", "token", "grant", agent=client.webid)
+    intent = Intent(grant.pod.id, facts, now, guards=(grant.guard,), write=shown.remember)
+    done = await vault.log.append(intent)
+    if isinstance(done, Refused):
+        raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
+    iat = int(now.timestamp())
+    said = SolidToken(
+        iss=vault.base,
+        webid=client.webid,
+        client_id=client.client_id,
+        iat=iat,
+        exp=iat + LIFETIME,
+        jkt=shown.proof.jkt,
+        jti=b64(fresh_bytes(16)),
+        grant_id=b64(grant.id),
+        epoch=grant.epoch,
+    )
+    return make_token(said, vault.issuer), LIFETIME
+
+
+def _grant_of(client: Client) -> bytes:
+    if client.kind != "solid" or not client.client_id.startswith(PREFIX):
+        raise OAuthError("unauthorized_client", "This client has no credentials of a person.")
+    return unb64(client.client_id.removeprefix(PREFIX))

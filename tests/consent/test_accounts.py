@@ -1,0 +1,429 @@
+"""People, logins and sessions, in a real vault with a stopped clock."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from consent.accounts import links, passphrase, people, sessions, welcome
+from consent.accounts.people import Enrolled, Newcomer, enroll, find, found_office
+from consent.accounts.roles import ROLES, may, pod_kind
+from consent.errors import BadName
+from consent.tables import Account, Session, Throttle
+from keys.errors import Damaged
+from keys.grants import read_token
+from keys.records import open_record
+from keys.secret import Private, RecordKey, Secret, Share
+from keys.text import b64
+from keys.unlock import new_code
+from tests.conftest import BASE, Clock
+from vault import gates, pod as pods
+from vault.errors import Conflict, DamagedItem, MissingKey
+from vault.log.entry import Appended, Facts, Intent
+from vault.shares import Want
+from vault.solid.wac import modes, parse_acl
+from vault.tables import Record, RecordKey as KeyRow
+from vault.vault import PodFacts, Vault
+
+PHRASE = "zeven groene fietsen"
+
+
+async def house(vault: Vault, clock: Clock) -> None:
+    await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
+
+
+async def an(vault: Vault, clock: Clock, *, phrase: str | None = None, demo: bool = False) -> Enrolled:
+    await house(vault, clock)
+    return await enroll(vault, "An", "An Peeters", "citizen", "an", phrase, clock(), demo=demo)
+
+
+async def entered(vault: Vault, user: str, secret: str, clock: Clock) -> tuple[str, sessions.SessionFacts]:
+    opened = await passphrase.login(vault, user, secret, clock())
+    assert opened is not None
+    return opened
+
+
+def records(vault: Vault, private: Private, pod: PodFacts) -> list[dict[str, Any]]:
+    """The citizen's own lines, opened with nothing but her log key."""
+    origin, told = vault.log.ledger.origin, []
+    for row in vault.db.read.find(Record, order_by="idx", pod=pod.id):
+        key = _record_key(vault, private, pod, row.key)
+        data = open_record(key, "record", origin, row.key, row.entry, row.sealed)
+        told.append(orjson.loads(data[32:]))
+    return told
+
+
+def _record_key(vault: Vault, private: Private, pod: PodFacts, key: bytes) -> RecordKey:
+    from keys.context import ctx
+    from keys.dropbox import collect
+
+    row = vault.db.read.get(KeyRow, key)
+    assert row is not None
+    return collect(private, ctx("record-key", pod.id, vault.log.ledger.origin, key), row.sealed, RecordKey)
+
+
+def stored(folder: Path) -> bytes:
+    """Every byte a thief of the data directory would have."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "custodian")
+
+
+def actions(vault: Vault, session: sessions.SessionFacts) -> list[tuple[str, str, str]]:
+    with sessions.log_private(session) as private:
+        return [(r["type"], r["action"], r["decision"]) for r in records(vault, private, session.pod)]
+
+
+async def test_a_citizen_gets_a_pod_with_a_webid_and_every_registered_compartment(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    pod = vault.pod("an")
+    assert pod is not None
+    assert made.webid == f"{BASE}/pods/an/profile/card#me"
+    cells = {c.container: (c.category, c.custody) for c in pods.compartments(vault, pod)}
+    assert {name for name, (_, custody) in cells.items() if custody == "managed"} == {"public", "settings", "inbox"}
+    assert cells["loans"] == ("kluis:LibraryLoan", "sealed")
+    assert {"interests", "tickets", "card", "person", "derived", "answers"} <= set(cells)
+
+
+async def test_nobody_gets_fewer_than_two_ways_in(vault: Vault, clock: Clock) -> None:
+    without = await an(vault, clock)
+    assert len(set(without.codes)) == 2
+    with_phrase = await enroll(vault, "youssef", "Youssef", "citizen", "youssef", PHRASE, clock())
+    assert len(with_phrase.codes) == 1
+    account = find(vault, "youssef")
+    assert account is not None
+    assert [way.kind for way in account.ways] == ["passphrase", "recovery"]
+
+
+async def test_everybody_finds_her_account_however_she_writes_her_name(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    found = [find(vault, name) for name in ("An", " an ", "AN", "\uff21n")]  # the last one with a full-width A
+    assert [account.id for account in found if account] == [made.account] * 4
+    assert find(vault, "anna") is None
+
+
+async def test_staff_have_a_desk_without_sealed_compartments_and_no_webid(vault: Vault, clock: Clock) -> None:
+    await house(vault, clock)
+    for role in ("developer", "institution", "operator"):
+        made = await enroll(vault, role, role, role, None, None, clock())
+        account = find(vault, role)
+        assert account is not None
+        pod = vault.pod_by_id(account.pod)
+        assert pod is not None
+        assert (made.webid, pod.kind) == ("", "desk")
+        assert {c.custody for c in pods.compartments(vault, pod)} == {"managed"}
+
+
+@pytest.mark.parametrize(
+    ("role", "pod"),
+    [
+        ("citizen", None),
+        ("citizen", "office"),
+        ("citizen", "../an"),
+        ("citizen", "An"),
+        ("developer", "an"),
+        ("dpo", None),
+        ("king", "an"),
+    ],
+)
+async def test_a_role_or_pod_name_that_does_not_fit_is_refused(vault: Vault, clock: Clock, role: Any, pod: Any) -> None:
+    await house(vault, clock)
+    with pytest.raises(BadName):
+        await enroll(vault, "u", "U", role, pod, None, clock())
+    assert find(vault, "u") is None
+
+
+@pytest.mark.parametrize("phrase", ["kort", "x" * 1025])
+async def test_a_passphrase_too_short_or_absurdly_long_is_refused(vault: Vault, clock: Clock, phrase: str) -> None:
+    with pytest.raises(BadName):
+        await enroll(vault, "u", "U", "citizen", "u-u", phrase, clock())
+
+
+async def test_a_taken_user_or_pod_name_is_refused_and_leaves_nothing_behind(vault: Vault, clock: Clock) -> None:
+    await an(vault, clock)
+    with pytest.raises(Conflict, match="exists"):
+        await enroll(vault, "an", "Other", "citizen", "other", None, clock())
+    assert vault.pod("other") is None
+    with pytest.raises(Conflict, match="exists"):
+        await enroll(vault, "other", "Other", "citizen", "an", None, clock())
+    assert vault.db.read.find(Account, user_mac=people.user_mac(vault, "other")) == []
+    with pytest.raises(Conflict, match="exists"):
+        await found_office(vault, [Newcomer("second", "Second")], clock())
+
+
+async def test_an_enrolment_that_a_crash_cut_short_can_be_done_again(vault: Vault, clock: Clock) -> None:
+    await house(vault, clock)
+    left = Account(id=b"a" * 16, user_mac=people.user_mac(vault, "an"), role="citizen", pod=None, sealed=b"half")
+    await vault.db.write(lambda tx: tx.add(left))
+    assert find(vault, "an") is None
+    made = await enroll(vault, "an", "An", "citizen", "an", None, clock())
+    assert (await entered(vault, "an", made.codes[0], clock))[1].account == made.account
+
+
+async def test_a_role_changed_in_the_database_is_noticed(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    await vault.db.write(lambda tx: tx.change(Account, {"id": made.account}, role="dpo"))
+    with pytest.raises(DamagedItem):
+        find(vault, "an")
+
+
+async def test_the_database_holds_no_name_user_or_webid_in_the_clear(
+    vault: Vault, clock: Clock, tmp_path: Path
+) -> None:
+    await house(vault, clock)
+    await enroll(vault, "zeldzamegebruiker", "Zeldzame Naam", "citizen", "zeldzamekluis", None, clock())
+    held = stored(tmp_path)
+    assert b"SQLite" in held
+    assert [w for w in (b"zeldzame", b"Zeldzame") if w in held] == []
+
+
+async def test_a_new_pod_opens_to_its_owner_and_shows_two_containers_to_all(vault: Vault, clock: Clock) -> None:
+    await an(vault, clock)
+    root = f"{BASE}/pods/an"
+    lists = dict(welcome.blueprint(BASE, "an").acls)
+    webid = welcome.webid(BASE, "an")
+    for path, turtle in lists.items():
+        rules = parse_acl(turtle, f"{root}{path}.acl")
+        assert modes(rules, webid, False, root + path) >= {"read", "write", "control"}
+        assert modes(rules, None, False, root + path) == (set() if path == "/" else {"read"})
+        assert modes(rules, "https://elsewhere.example/#me", True, root + path) == (set() if path == "/" else {"read"})
+    assert set(lists) == {"/", "/profile/", "/public/"}
+
+
+async def test_a_passphrase_opens_a_session_and_leaves_two_lines(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock, phrase=PHRASE)
+    cookie, session = await entered(vault, "an", PHRASE, clock)
+    assert (session.account, session.role, session.name) == (made.account, "citizen", "An Peeters")
+    assert cookie.startswith("kss1_")
+    assert actions(vault, session) == [
+        ("key event", "create pod", "allowed"),
+        ("unlock", "login", "allowed"),
+        ("key event", "login", "allowed"),
+    ]
+    assert await passphrase.login(vault, "an", PHRASE + "!", clock()) is None
+    assert actions(vault, session)[-2:] == [("unlock", "login", "allowed"), ("denial", "login", "denied")]
+
+
+async def test_a_recovery_code_opens_as_people_type_it_and_anothers_does_not(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    other = await enroll(vault, "mia", "Mia", "citizen", "mia", None, clock())
+    for code in made.codes:
+        await entered(vault, "AN", code.lower().replace("-", " "), clock)
+    assert await passphrase.login(vault, "an", other.codes[0], clock()) is None
+
+
+async def test_two_officers_share_the_office_but_not_each_others_account(vault: Vault, clock: Clock) -> None:
+    dirk, els = await found_office(vault, [Newcomer("dirk", "Dirk"), Newcomer("els", "Els")], clock())
+    _, session = await entered(vault, "els", els.codes[0], clock)
+    assert (session.pod.id, session.role) == (vault.office, "dpo")
+    assert await passphrase.login(vault, "els", dirk.codes[0], clock()) is None
+
+
+async def test_every_failed_try_adds_two_entries_whoever_is_named_and_whatever_is_tried(
+    vault: Vault, clock: Clock
+) -> None:
+    await an(vault, clock, phrase=PHRASE)
+    await enroll(vault, "mia", "Mia", "citizen", "mia", None, clock())  # two codes, no passphrase
+    for user in ("an", "mia", "nobody"):
+        for secret in ("niet de goede zin", new_code()):
+            before = vault.log.ledger.tree.size
+            assert await passphrase.login(vault, user, secret, clock()) is None
+            assert vault.log.ledger.tree.size == before + 2
+    assert len(vault.db.read.find(Record, pod=vault.office)) == 1 + 4
+
+
+async def test_an_unknown_name_costs_a_stretch_too(vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    await an(vault, clock)  # she has no passphrase either
+    stretched: list[str] = []
+
+    async def counted(text: str, costs: Any) -> Any:
+        stretched.append(text)
+        return await real(text, costs)
+
+    real = passphrase._stretched
+    monkeypatch.setattr(passphrase, "_stretched", counted)
+    for user in ("nobody", "an"):
+        assert await passphrase.login(vault, user, "niet de goede zin", clock()) is None
+    assert len(stretched) == 2
+
+
+@pytest.mark.parametrize("user", ["an", "nobody"])
+async def test_after_five_tries_a_name_rests_longer_each_time_whether_it_exists_or_not(
+    vault: Vault, clock: Clock, user: str
+) -> None:
+    made = await an(vault, clock)
+    wrong = new_code()
+    for _ in range(passphrase.FREE_TRIES):
+        assert await passphrase.login(vault, user, wrong, clock()) is None
+    entries = vault.log.ledger.tree.size
+    assert await passphrase.login(vault, user, made.codes[0], clock()) is None
+    assert vault.log.ledger.tree.size == entries  # locked: nothing was tried, so no share was asked for
+    clock.forward(seconds=30)
+    assert await passphrase.login(vault, user, wrong, clock()) is None
+    clock.forward(seconds=59)
+    assert await passphrase.login(vault, user, made.codes[0], clock()) is None
+    clock.forward(seconds=1)
+    assert (await passphrase.login(vault, user, made.codes[0], clock()) is not None) == (user == "an")
+
+
+def test_the_rest_after_failures_doubles_up_to_an_hour() -> None:
+    rests = [passphrase.pause(n) // 1000 for n in range(1, 15)]
+    assert rests[:8] == [0, 0, 0, 0, 30, 60, 120, 240]
+    assert rests[-1] == passphrase.pause(10_000) // 1000 == 3600
+
+
+async def test_tries_at_the_same_moment_cannot_slip_past_the_limit(vault: Vault, clock: Clock) -> None:
+    import asyncio
+
+    await an(vault, clock)
+    wrong = new_code()
+    before = vault.log.ledger.tree.size
+    await asyncio.gather(*(passphrase.login(vault, "an", wrong, clock()) for _ in range(20)))
+    assert vault.log.ledger.tree.size - before == passphrase.FREE_TRIES * 2  # unlock and denial
+
+
+async def test_a_success_and_a_day_of_rest_both_clear_the_count(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    wrong = new_code()
+    await passphrase.login(vault, "an", wrong, clock())
+    await entered(vault, "an", made.codes[0], clock)
+    assert vault.db.read.find(Throttle) == []
+    await passphrase.login(vault, "an", wrong, clock())
+    clock.forward(days=1, seconds=1)
+    await passphrase.login(vault, "an", wrong, clock())
+    assert [row.failures for row in vault.db.read.find(Throttle)] == [1]
+
+
+async def test_a_session_is_found_by_its_cookie_and_by_nothing_else(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    cookie, session = await entered(vault, "an", made.codes[0], clock)
+    found = sessions.find(vault, cookie, clock())
+    assert found is not None
+    assert (found.handle, found.csrf, found.keys.wrap) == (session.handle, session.csrf, session.keys.wrap)
+    forged = replace(read_token(cookie), secret=Secret(b"x" * 32)).text
+    bad = ["", "kss1_", cookie[:-1], cookie.replace("kss1", "kat1"), forged]
+    assert [sessions.find(vault, text, clock()) for text in bad] == [None] * 5
+
+
+async def test_a_session_sleeps_after_a_quarter_of_an_hour_and_ends_after_eight_hours(
+    vault: Vault, clock: Clock
+) -> None:
+    made = await an(vault, clock)
+    cookie, _ = await entered(vault, "an", made.codes[0], clock)
+    clock.forward(minutes=14, seconds=59)
+    assert sessions.find(vault, cookie, clock()) is not None
+    clock.forward(seconds=1)
+    assert sessions.find(vault, cookie, clock()) is None
+    cookie, _ = await entered(vault, "an", made.codes[0], clock)
+    for _ in range(8 * 60 // 10):
+        found = sessions.find(vault, cookie, clock())
+        assert found is not None
+        await sessions.touch(vault, found, clock())
+        clock.forward(minutes=10)
+    assert sessions.find(vault, cookie, clock()) is None
+
+
+async def test_use_is_noted_at_most_once_a_minute(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    _, session = await entered(vault, "an", made.codes[0], clock)
+    started = session.seen
+    clock.forward(seconds=59)
+    await sessions.touch(vault, session, clock())
+    assert vault.db.read.find(Session)[0].seen == started
+    clock.forward(seconds=1)
+    await sessions.touch(vault, session, clock())
+    assert vault.db.read.find(Session)[0].seen == started + 60_000
+
+
+async def test_after_logout_the_cookie_opens_nothing_and_its_share_is_gone(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    cookie, session = await entered(vault, "an", made.codes[0], clock)
+    assert vault.shares.count("session", session.handle) == 1
+    await sessions.end(vault, session, clock())
+    assert sessions.find(vault, cookie, clock()) is None
+    assert vault.shares.count("session", session.handle) == 0
+    gate = gates.read(vault.db.read, session.handle)
+    assert gate is not None
+    assert gate.state == "ended"
+    assert actions(vault, session)[-1] == ("key event", "logout", "allowed")
+
+
+async def test_the_root_needs_the_sessions_own_share(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    _, session = await entered(vault, "an", made.codes[0], clock)
+    want = session.keys.want(b"")
+    intent = Intent(session.pod.id, Facts("access", "read"), clock(), guards=(session.guard,), wants=(want,))
+    done = await vault.log.append(intent)
+    assert isinstance(done, Appended)
+    root, same = sessions.root(session.keys, done.shares[want]), sessions.log_private(session)
+    assert pods.log_key(vault, session.pod, root) == same
+    with pytest.raises(Damaged):
+        sessions.root(session.keys, Share.fresh())
+
+
+async def test_a_person_lists_and_ends_her_sessions_and_nobody_elses(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    mia = await enroll(vault, "mia", "Mia", "citizen", "mia", None, clock())
+    phone, on_phone = await entered(vault, "an", made.codes[0], clock)
+    clock.forward(seconds=1)
+    _, here = await entered(vault, "an", made.codes[0], clock)
+    _, hers = await entered(vault, "mia", mia.codes[0], clock)
+    assert [one.handle for one in sessions.listing(vault, made.account, clock())] == [here.handle, on_phone.handle]
+    assert not await sessions.end_other(vault, here, hers.handle, clock())
+    assert await sessions.end_other(vault, here, on_phone.handle, clock())
+    assert sessions.find(vault, phone, clock()) is None
+    assert [one.handle for one in sessions.listing(vault, made.account, clock())] == [here.handle]
+
+
+async def test_the_sweep_deletes_the_shares_of_sessions_that_fell_asleep(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    _, asleep = await entered(vault, "an", made.codes[0], clock)
+    clock.forward(minutes=10)
+    awake, session = await entered(vault, "an", made.codes[0], clock)
+    clock.forward(minutes=6)
+    assert await sessions.sweep(vault, clock()) == 1
+    assert vault.shares.count("session", asleep.handle) == 0
+    assert sessions.find(vault, awake, clock()) is not None
+    assert vault.shares.count("session", session.handle) == 1
+
+
+async def test_no_store_holds_a_cookies_secret(vault: Vault, clock: Clock, tmp_path: Path) -> None:
+    made = await an(vault, clock)
+    cookie, _ = await entered(vault, "an", made.codes[0], clock)
+    secret = read_token(cookie).secret
+    held = stored(tmp_path)
+    assert bytes(secret.view()) not in held
+    assert b64(secret.view()).encode() not in held
+
+
+async def test_a_demo_link_opens_once_and_only_with_the_demos_own_key(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock, demo=True)
+    keys = {b64(made.account): made.demo}
+    later = clock()
+    clock.forward(seconds=-3600)
+    text = await links.new_link(vault, made.account, later)
+    opened = await links.follow(vault, text, keys, clock())
+    assert opened is not None
+    assert opened[1].account == made.account
+    assert await links.follow(vault, text, keys, clock()) is None
+    spare = [await links.new_link(vault, made.account, later) for _ in range(3)]
+    assert await links.follow(vault, spare[0], {}, clock()) is None
+    assert await links.follow(vault, spare[1], {b64(made.account): b64(b"k" * 32)}, clock()) is None
+    clock.forward(seconds=3600)
+    assert await links.follow(vault, spare[2], keys, clock()) is None
+    assert await links.follow(vault, "kln1_", keys, clock()) is None
+
+
+async def test_a_login_before_there_is_an_office_is_refused_loudly(vault: Vault, clock: Clock) -> None:
+    with pytest.raises(MissingKey):
+        await passphrase.login(vault, "nobody", "niet de goede zin", clock())
+
+
+def test_only_the_dpo_reads_totals_and_only_citizens_keep_data() -> None:
+    assert [role for role in ROLES if may(role, "read totals")] == ["dpo"]
+    assert [role for role in ROLES if may(role, "keep data")] == ["citizen"]
+    assert {pod_kind(role) for role in ROLES} == {"citizen", "office", "desk"}
+
+
+def test_a_session_share_is_named_by_its_handle() -> None:
+    assert Want("session", b"h" * 16) == sessions.SessionKeys(b"h" * 16, Secret(b"s" * 32), b"", b"").want(b"c")

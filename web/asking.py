@@ -1,0 +1,172 @@
+"""What the consent page says: who asks, in the registries' words, and the values the app would really get."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from consent import answers, minimise, period
+from consent.asks import Asked
+from consent.categories import CATEGORIES, describe
+from consent.oauth.clients import Client
+from consent.oauth.registration import shown_host
+from consent.request import offers
+from consent.terms import Datum, Terms
+from keys.text import canonical
+from web.pages.dutch import day, listed
+from web.pages.views import Choice, ConsentPage, DataRow
+
+VERSION: Final = "1"
+"""Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""
+SHOWN: Final = 6
+FRAME: Final = frozenset({"kluis:asOf", "kluis:source"})
+"""Fields that go along but say nothing about the citizen."""
+
+BASES: Final[Mapping[str, str]] = {
+    "eu-gdpr:A6-1-a-explicit-consent": "jouw uitdrukkelijke toestemming",
+    "eu-gdpr:A6-1-a-non-explicit-consent": "jouw toestemming",
+    "eu-gdpr:A6-1-b": "een afspraak met jou",
+    "eu-gdpr:A6-1-c": "een wet die dit oplegt",
+    "eu-gdpr:A6-1-e": "een taak van algemeen belang",
+    "eu-gdpr:A9-2-a": "jouw uitdrukkelijke toestemming voor gevoelige gegevens",
+}
+COUNTRIES: Final[Mapping[str, str]] = {
+    "BE": "In België.",
+    "NL": "In Nederland.",
+    "FR": "In Frankrijk.",
+    "DE": "In Duitsland.",
+    "LU": "In Luxemburg.",
+    "IE": "In Ierland.",
+}
+COPIES: Final[Mapping[str, str]] = {
+    "none": "De app bewaart geen kopie.",
+    "cache": "De app bewaart even een kopie.",
+    "durable": "De app bewaart een kopie.",
+}
+ROLES: Final[Mapping[str, str]] = {
+    "processor": "werkt voor de app",
+    "third_party": "een andere dienst",
+    "joint_controller": "beslist mee",
+}
+LENGTHS: Final[Mapping[str, str]] = {
+    "P7D": "1 week",
+    "P1M": "1 maand",
+    "P3M": "3 maanden",
+    "P6M": "6 maanden",
+    "P1Y": "1 jaar",
+}
+
+
+def page(
+    asked: Asked, client: Client, sources: Mapping[str, list[dict[str, Any]]], now: datetime, *, undecided: bool = False
+) -> ConsentPage:
+    """The page for a request; `sources` holds the citizen's records per category, opened in her session."""
+    terms = asked.terms
+    return ConsentPage(
+        app=client.name,
+        controller=shown_host(client.controller) or client.controller,
+        domain=shown_host(asked.said.redirect_uri),
+        trusted=client.trust == "city",
+        purpose=terms.purpose_text["nl"],
+        legal_basis=BASES[terms.legal_basis],
+        data=tuple(_row(datum, sources, now) for datum in terms.data),
+        durations=tuple(Choice(offer.code, _length(terms, offer.code, offer.until)) for offer in offers(terms, now)),
+        storage=_storage(terms),
+        retention=_retention(terms),
+        recipients=tuple(f"{shown_host(r['id']) or r['id']} ({ROLES[r['role']]})" for r in terms.recipients),
+        undecided=undecided,
+        hidden=(("client_id", client.client_id), ("request_uri", asked.request_uri)),
+    )
+
+
+def notice(shown: ConsentPage) -> dict[str, str]:
+    """What is kept as proof of what was shown: hash of the notice without values and form fields, language, version."""
+    plain = asdict(shown)
+    for name in ("hidden", "undecided", "action"):
+        del plain[name]
+    for row in plain["data"]:
+        del row["preview"]
+    return {"hash": sha256(canonical(_lists(plain))).hexdigest(), "language": "nl", "version": VERSION}
+
+
+def words(datum: Datum) -> str:
+    """What a row covers, in the registry's words."""
+    return describe(datum.category, datum.fields, datum.derived)[0]
+
+
+def label(curie: str) -> str:
+    """What a category is called, in the registry's words."""
+    return CATEGORIES[curie].label["nl"] if curie in CATEGORIES else curie
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(one) for name, one in value.items()}
+    return [_lists(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _row(datum: Datum, sources: Mapping[str, list[dict[str, Any]]], now: datetime) -> DataRow:
+    label, detail = describe(datum.category, datum.fields, datum.derived)
+    reach = "" if datum.derived else f"Alleen: {detail}" if datum.fields else detail
+    needed = "Nodig voor dit doel." if datum.necessity == "required" else ""
+    return DataRow(
+        key=datum.key,
+        label=label,
+        why=" ".join(part for part in (needed, reach) if part),
+        required=datum.necessity == "required",
+        preview=_preview(datum, sources.get(datum.category, []), now),
+        left_out=detail if datum.derived else "",
+        special=datum.special,
+    )
+
+
+def _preview(datum: Datum, records: list[dict[str, Any]], now: datetime) -> tuple[str, ...]:
+    """The values themselves: of the answer, or of the records as the app would get them."""
+    if datum.derived:
+        answer = answers.worked_out(datum, records, now)
+        return _values([{name: value for name, value in answer.items() if name != "schema:name"}])
+    kept = [minimise.limit(one, datum, int(now.timestamp() * 1000), now) for one in records]
+    return _values([one for one in kept if one is not None])
+
+
+def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
+    found = dict.fromkeys(
+        text
+        for record in records
+        for name, value in record.items()
+        if name[0] != "@" and name not in FRAME
+        for text in _texts(value)
+    )
+    some = tuple(found)[:SHOWN]
+    return (*some, f"en nog {len(found) - SHOWN}") if len(found) > SHOWN else some
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one)]
+    if isinstance(value, dict):
+        return [text for name, one in value.items() if name[0] != "@" for text in _texts(one)]
+    if value is None:
+        return []
+    return [{True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value)]
+
+
+def _length(terms: Terms, code: str, until: int) -> str:
+    length = LENGTHS.get(code) or f"tot {day(datetime.fromtimestamp(until / 1000, UTC))}"
+    return f"één keer, binnen {length}" if terms.mode == "once" and code in LENGTHS else length
+
+
+def _storage(terms: Terms) -> str:
+    told = terms.storage or {}
+    country = told.get("country", "")
+    where = COUNTRIES.get(country, f"In {country}." if country else "Dat zegt de app niet.")
+    return " ".join(part for part in (where, COPIES.get(told.get("copy", ""), "")) if part)
+
+
+def _retention(terms: Terms) -> str:
+    length = period.read(terms.retention)
+    months, days = length.months, length.rest.days
+    parts = [f"{months} {'maand' if months == 1 else 'maanden'}" if months else "", f"{days} dagen" if days else ""]
+    said = listed([part for part in parts if part]) if months or days else ""
+    return f"De app wist alles na {said}." if said else "De app wist alles meteen na gebruik."

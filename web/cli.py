@@ -1,0 +1,277 @@
+"""`kluis`: every command. What writes to a running vault goes through HTTP like everybody else.
+
+Exit codes: 0 done, 1 checked and found wrong (or a file not taken in), 2 not possible as asked. With `--json` the
+answer is one JSON object on standard output; messages go to standard error.
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.table import Table
+
+from vault import fsck
+from web.client import assertion
+from web.settings import explain, findings, load
+from web.terminal import answer, err, operator, out, read_json, server, stop, told
+from web.verify import Verified, check_records, prove, read_directory, read_log
+
+app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
+log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
+apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
+app.add_typer(log, name="log")
+app.add_typer(apps, name="app")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
+Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]
+RECOMMENDER = [sys.executable, "-m", "recommender"]
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command("demo")
+def serve_demo(
+    port: Annotated[int, typer.Option(help="The vault's port; the demo site takes the next one.")] = 8400,
+    data: Annotated[Path, typer.Option(help="Where the demo city lives.")] = Path("kluis-demo"),
+    reset: Annotated[bool, typer.Option("--reset", help="Begin anew: the directory is emptied first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Seed a small demo city and serve it, with one-time login links."""
+    from web import demo
+
+    with told():
+        try:
+            demo.run(port=port, data=data, reset=reset, as_json=as_json)
+        except demo.DemoError as error:
+            stop(str(error))
+
+
+@app.command()
+def serve(data: Data = None, as_json: Json = False) -> None:
+    """Serve the vault of the data directory."""
+    from web.app import serve
+
+    with told():
+        serve(load(data=data), as_json=as_json)
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def recommender(context: typer.Context, data: Data = None) -> None:
+    """Run the recommender: its own process, an app like any other."""
+    _become("serve", data, context.args)
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def train(context: typer.Context, data: Data = None) -> None:
+    """Train the ranker from zero, without a network."""
+    _become("train", data, context.args)
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def evaluate(context: typer.Context) -> None:
+    """Judge the recommender on an interaction set."""
+    os.execv(sys.executable, [*RECOMMENDER, "evaluate", *context.args])  # noqa: S606
+
+
+@app.command()
+def check(data: Data = None, as_json: Json = False) -> None:
+    """Show every setting with its source, and what is unwise or missing in them."""
+    with told():
+        settings = load(data=data)
+        rows, unwise = explain(settings), findings(settings)
+        if as_json:
+            answer(
+                {
+                    "settings": [dict(zip(("name", "value", "source"), row, strict=True)) for row in rows],
+                    "findings": unwise,
+                }
+            )
+        else:
+            table = Table("setting", "value", "source", box=None)
+            for row in rows:
+                table.add_row(*row)
+            out.print(table)
+            for line in unwise:
+                err.print(f"note: {line}", markup=False)
+        _ = settings.custodian_file
+
+
+@app.command("fsck")
+def check_directory(data: Data = None, as_json: Json = False) -> None:
+    """Check every invariant of the data directory that shows without a key; may run beside the server."""
+    with told():
+        settings = load(data=data)
+        faults = fsck.check(settings.vault_dir, settings.shares_dir)
+    for fault in faults:
+        err.print(fault, markup=False)
+    answer({"faults": faults} if as_json else {"faults": len(faults)}, as_json=as_json)
+    if faults:
+        raise typer.Exit(1)
+
+
+@log.command()
+def verify(
+    base: Base = None,
+    data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Your own records, as taken from the log page.")] = None,
+    key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute the log's whole root, check its signature, and your export against it."""
+    with told():
+        checked = public_log(base, data, key)
+        seen = None
+        if export is not None:
+            with export.open(encoding="utf-8") as lines:
+                seen = check_records(checked, lines)
+        verdict: dict[str, Any] = {
+            "origin": checked.head.origin,
+            "entries": len(checked.leaves),
+            "size": checked.head.size,
+            "root": checked.head.root.hex(),
+        }
+        if seen is not None:
+            verdict |= {"records": seen.checked, "records_waiting": seen.waiting}
+        answer({**verdict, "verdict": "ok"}, as_json=as_json)
+
+
+@log.command("prove")
+def prove_entry(
+    index: Annotated[int, typer.Argument(help="The entry's place in the log, from 0.")],
+    base: Base = None,
+    data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
+    key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a proof (C2SP tlog-proof) that an entry is in the log."""
+    with told():
+        proof = prove(public_log(base, data, key), index)
+        if as_json:
+            answer({"index": index, "proof": proof}, as_json=True)
+        else:
+            sys.stdout.write(proof)
+
+
+@log.command()
+def export(
+    user: Annotated[str, typer.Option(help="Your name in the vault; the passphrase is asked for.")],
+    target: Annotated[Path, typer.Option("--out", help="Where to write your records, one JSON object a line.")],
+    base: Base = None,
+    as_json: Json = False,
+) -> None:
+    """Take your own log away, as `kluis log verify --export` reads it."""
+    passphrase = typer.prompt("Passphrase", hide_input=True, err=True)
+    with told(), server(load(base_url=base)) as client:
+        client.login(user, passphrase)
+        taken = client.fetch("/api/log/export")
+        client.logout()
+        target.write_bytes(taken)
+        answer({"file": str(target), "records": taken.count(b"\n")}, as_json=as_json)
+
+
+@apps.command()
+def register(
+    name: Annotated[str, typer.Option(help="The name people will read.")],
+    controller: Annotated[str, typer.Option(help="Who answers for it, as a URI.")],
+    redirect_uri: Annotated[list[str], typer.Option(help="Where people return to; may be repeated.")],
+    jwks: Annotated[Path, typer.Option(help="The app's public keys (RFC 7517).")],
+    purpose: Annotated[str, typer.Option(help="Why, as a DPV code.")],
+    text_nl: Annotated[str, typer.Option(help="Why, in plain Dutch.")],
+    text_en: Annotated[str | None, typer.Option(help="The same in English.")] = None,
+    text_fr: Annotated[str | None, typer.Option(help="The same in French.")] = None,
+    text_de: Annotated[str | None, typer.Option(help="The same in German.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="A category it may ask for; may be repeated.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Register an app and its purpose, as operator of the vault that serves this data directory."""
+    texts = {"nl": text_nl, "en": text_en, "fr": text_fr, "de": text_de}
+    with told(), operator(load(data=data)) as client:
+        answer(
+            client.register(
+                {
+                    "client_name": name,
+                    "controller": controller,
+                    "redirect_uris": redirect_uri,
+                    "jwks": read_json(jwks),
+                    "token_endpoint_auth_method": "private_key_jwt",
+                    "purposes": [
+                        {
+                            "code": purpose,
+                            "text": {language: text for language, text in texts.items() if text},
+                            "categories": category or [],
+                        }
+                    ],
+                }
+            ),
+            as_json=as_json,
+        )
+
+
+@app.command("import")
+def import_file(
+    source: Annotated[str, typer.Argument(help="The format, e.g. mijnbib, folio or uitdatabank.")],
+    file: Annotated[Path, typer.Argument(help="The file to take in.", exists=True, dir_okay=False)],
+    pod: Annotated[str | None, typer.Option(help="Whose pod; none for the public catalogue.")] = None,
+    patron: Annotated[str | None, typer.Option(help="Which person of the file, if it holds several.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be stored, store nothing.")] = False,
+    keep_good: Annotated[
+        bool, typer.Option("--keep-good", help="Store the rest when some records are rejected.")
+    ] = False,
+    base: Base = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The source's private key (JWK); else the operator's socket.")
+    ] = None,
+    client_id: Annotated[str | None, typer.Option(help="The source's id, with --key.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Deposit a file of a data source. One bad record and nothing is stored, unless --keep-good."""
+    asked = {"pod": pod, "patron": patron, "dry-run": "1" if dry_run else None, "keep-good": "1" if keep_good else None}
+    with told():
+        settings, body, bearer = load(data=data, base_url=base), file.read_bytes(), None
+        if (key is None) != (client_id is None) or (base is not None and key is None):
+            stop("--base needs --key and --client-id; without them the operator's socket is used")
+        if key is not None and client_id is not None:
+            bearer = assertion(read_json(key), client_id, settings.base_url, body, datetime.now(UTC))
+        with server(settings) if bearer else operator(settings) as client:
+            query = {name: value for name, value in asked.items() if value is not None}
+            taken = client.deposit(source, body, query, bearer)
+    rejects = taken.pop("rejects", [])
+    for reject in rejects:
+        err.print(_reject(reject), markup=False)
+    answer(taken | ({"rejects": rejects} if as_json else {"rejected": len(rejects)}), as_json=as_json)
+    if rejects and not keep_good:
+        raise typer.Exit(1)
+
+
+def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
+    """The whole log, checked, from a server or from a directory."""
+    if data is not None:
+        if key is None:
+            stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
+        return read_directory(data, key)
+    with server(load(base_url=base)) as client:
+        return read_log(client.fetch, key or client.log_key())
+
+
+def _reject(reject: Any) -> str:
+    """One line for one rejected record; what came over the wire is shown as text, whatever it is."""
+    line = reject if isinstance(reject, str) else " ".join(str(part) for part in dict(reject).values())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _become(command: str, data: Path | None, arguments: list[str]) -> NoReturn:
+    """Go on as the recommender's own process: only there lives the ranker."""
+    with told():
+        settings = load(data=data)
+    own = {} if settings.recommender_data is None else {"KLUIS_RECOMMENDER_DATA": str(settings.recommender_data)}
+    os.execve(sys.executable, [*RECOMMENDER, command, "--data", str(settings.data), *arguments], os.environ | own)  # noqa: S606
+
+
+def main() -> None:
+    """Entry point of `kluis`."""
+    app()

@@ -1,0 +1,8 @@
+"""Cross-origin headers of the token routes: cookies are never read there, so any origin may ask."""
+
+CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry",
+}

@@ -1,0 +1,175 @@
+"""`kluis demo`: seed a small city once, then serve it with the recommender and the demo site beside it."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from consent import grants
+from consent.accounts import links, people
+from keys.custodian import FileCustodian
+from keys.harden import harden
+from keys.text import b64
+from web import city
+from web.app import House, open_house, run as serve_house, wall_clock
+from web.recommending import Away
+from web.settings import Settings
+from web.site import site
+
+LINK_LIFE = timedelta(hours=12)
+READY_SECONDS = 120
+
+
+class DemoError(Exception):
+    """The demo cannot start; the message is one line that says why and what to do."""
+
+    code = "demo"
+
+
+def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = False) -> None:
+    """Seed if needed, serve until SIGTERM or Ctrl-C, end every child process. Raises DemoError or the vault's errors."""
+    harden()
+    out = Console(stderr=True, quiet=as_json)
+    if reset and data.exists():
+        if not (data / "demo").exists():
+            raise DemoError(f"{data} is not a demo directory; it is not reset")
+        shutil.rmtree(data)
+    house = _open(port, data, out)
+    try:
+        asyncio.run(_serve(house, as_json, out))
+    finally:
+        house.vault.close()
+
+
+def _open(port: int, data: Path, out: Console) -> House:
+    settings = Settings(data=data, base_url=f"http://localhost:{port}", port=port, log_clock=2.0)
+    folder = data / "demo"
+    if not city.seeded(folder) and data.exists():
+        if any(data.iterdir()) and not folder.exists():
+            raise DemoError(f"{data} holds something else than a demo city; choose another --data")
+        shutil.rmtree(data)
+    custodian = data / "custodian"
+    if not custodian.exists():
+        data.mkdir(mode=0o700, parents=True)
+        FileCustodian.create(custodian)
+        out.print("[yellow]demo only: the custodian's key lies in the data directory[/]")
+    house = open_house(settings, custodian)
+    if not city.seeded(folder):
+        callback = f"http://127.0.0.1:{port + 1}/apps/{{}}/callback"
+        seeder = city.Seeder(house.vault, folder, wall_clock(), callback, lambda line: out.print(f"  seeding {line}"))
+        asyncio.run(seeder.fill(settings.recommender_dir))
+        city.finish(folder)
+    return house
+
+
+async def _serve(house: House, as_json: bool, out: Console) -> None:  # noqa: FBT001
+    child = _recommender(house)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    announced: list[asyncio.Task[None]] = []
+
+    def ready() -> None:
+        announced.append(loop.create_task(_announce(house, child, as_json, out, stop)))
+
+    try:
+        await serve_house(house, ready, stop, extra=[(site(house.base), house.settings.port + 1)])
+    finally:
+        _end(child)
+    for task in announced:
+        task.cancel()
+
+
+def _recommender(house: House) -> subprocess.Popen[bytes]:
+    """The recommender in a process of its own: its own keys, no access to the vault's files."""
+    folder = str(house.settings.recommender_dir.resolve())
+    env = os.environ | {"KLUIS_BASE_URL": house.base, "KLUIS_RECOMMENDER_DATA": folder}
+    return subprocess.Popen([sys.executable, "-m", "recommender", "serve"], env=env, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+async def _announce(
+    house: House, child: subprocess.Popen[bytes], as_json: bool, out: Console, stop: asyncio.Event  # noqa: FBT001
+) -> None:
+    await _awake(house, child, stop)
+    told = await _told(house)
+    if as_json:
+        print(json.dumps(told), flush=True)  # noqa: T201 -- the contract: the first line of standard output
+    else:
+        _print(told, Console())
+
+
+async def _awake(house: House, child: subprocess.Popen[bytes], stop: asyncio.Event) -> None:
+    for _ in range(READY_SECONDS * 5):
+        try:
+            await house.recommender.ask("ready")
+        except Away:
+            if child.poll() is not None:
+                stop.set()
+                raise DemoError("the recommender's process ended") from None
+            await asyncio.sleep(0.2)
+        else:
+            return
+    stop.set()
+
+
+async def _told(house: House) -> dict[str, Any]:
+    """The line of `kluis demo --json`, exactly as the contract says."""
+    vault, folder = house.vault, house.settings.data / "demo"
+    credentials = city.read(folder, "credentials.json")
+    rows = []
+    for person in (*city.PEOPLE, *city.OFFICERS):
+        account = people.find(vault, person.user)
+        assert account is not None  # noqa: S101 -- seeded
+        token = await links.new_link(vault, account.id, house.clock() + LINK_LIFE)
+        row = city.person_row(person) | {"login": f"{house.base}/login/demo/{token}"}
+        if person.pod:
+            row |= {"webid": account.webid, "pod": f"{house.base}/pods/{person.pod}/"} | credentials.get(person.user, {})
+        rows.append(row)
+    apps = [app | {"grants": _grants(house, app["client_id"])} for app in city.read(folder, "apps.json")]
+    ledger = vault.log.ledger
+    return {
+        "base": house.base,
+        "people": rows,
+        "apps": apps,
+        "sources": city.read(folder, "sources.json"),
+        "log": {"origin": ledger.origin, "key": ledger.vkey},
+        "data": str(house.settings.data.resolve()),
+    }
+
+
+def _grants(house: House, client: str) -> list[dict[str, str]]:
+    found = []
+    for person in city.PEOPLE:
+        pod = house.vault.pod(person.pod) if person.pod else None
+        for grant in grants.listing(house.vault, pod) if pod else []:
+            if grant.terms.client == client:
+                found.append({"id": b64(grant.id), "pod": grant.pod.name, "state": grants.state_at(grant, house.clock())})
+    return found
+
+
+def _print(told: dict[str, Any], out: Console) -> None:
+    out.print(f"\n[bold]Kluis demo city[/]   (data in {told['data']}, reset: kluis demo --reset, stop: Ctrl-C)")
+    out.print("  one-time links, each opens once:")
+    for row in told["people"]:
+        out.print(f"  {row['role']:<12} {row['name']:<24} {row['login']}", soft_wrap=True, highlight=False)
+    base, site_at = told["base"], told["base"].replace("localhost", "127.0.0.1").rsplit(":", 1)
+    out.print(f"  Vault {base}/   Demo site {site_at[0]}:{int(site_at[1]) + 1}/   API {base}/docs   Log {base}/transparency")
+    out.print("  Try: 1 give an app access  2 check the log  3 withdraw the app")

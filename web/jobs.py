@@ -1,0 +1,30 @@
+"""The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, stale sessions."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from consent.accounts import sessions
+from vault.errors import LogUnavailable
+from vault.log import tally
+
+if TYPE_CHECKING:
+    from web.app import House
+
+
+async def run(house: "House") -> None:
+    """Tick for ever. A tick that fails because the log cannot be written is simply tried again at the next."""
+    while True:
+        await asyncio.sleep(house.settings.log_clock)
+        await tick(house)
+
+
+async def tick(house: "House", *, last: bool = False) -> None:
+    """One turn: write outcomes and closed minutes, end stale sessions, then publish what is durable."""
+    vault, now = house.vault, house.clock()
+    try:
+        await vault.log.settle()
+        await tally.flush(vault.log, now, all_of_them=last)
+        await sessions.sweep(vault, now)
+        await vault.publish()
+    except LogUnavailable:
+        return

@@ -1,0 +1,102 @@
+"""The outermost layer, in pure ASGI: the Host we answer to, and the headers every answer of the front door carries.
+
+Pods have a face of their own (`web.pods`) and are handed over before anything else looks at the request.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_LIMIT = 17 * 1024 * 1024
+PAGE_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"interest-cohort=()",
+}
+
+
+def policy(base: str, form_action: str = "") -> bytes:
+    """The content security policy of a page (pages.md); `form_action` adds the one origin its form may end at."""
+    return (
+        f"default-src 'none'; script-src {base}/static/; style-src {base}/static/; img-src 'self'; connect-src 'self'; "
+        f"form-action 'self' {form_action}".rstrip()
+        + "; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    ).encode()
+
+
+class Front:
+    """Routes pods to their own app and everything else to the pages, after checking Host (421) and size (413)."""
+
+    def __init__(self, pages: App, pods: App, base: str, *, operator: bool = False) -> None:
+        self.pages, self.pods, self.operator = pages, pods, operator
+        self.base = base
+        self.host = base.split("://", 1)[1].encode()
+        self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.pages(scope, receive, send)
+            return
+        raw = scope.get("raw_path") or scope["path"].encode()
+        if raw.startswith(b"/pods/"):
+            await self.pods(scope, receive, send)
+            return
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if not self.operator and hosts != [self.host]:
+            await refuse(send, 421, b"misdirected")
+            return
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not length.isdigit() or int(length) > BODY_LIMIT:
+            await refuse(send, 413, b"too-large")
+            return
+        scope.setdefault("state", {})["operator"] = self.operator
+        await self.pages(scope, _bounded(receive), self._dressed(send))
+
+    def _dressed(self, send: Send) -> Send:
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                extra = [(name, value) for name, value in self.headers.items() if name not in present]
+                if b"cache-control" not in present:
+                    extra.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        return dressed
+
+
+class TooLarge(Exception):
+    """A body without a stated length went past the limit."""
+
+    code = "too_large"
+
+
+def _bounded(receive: Receive) -> Receive:
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > BODY_LIMIT:
+            raise TooLarge("the body is too large")
+        return message
+
+    return bounded
+
+
+async def refuse(send: Send, status: int, kind: bytes) -> None:
+    """Answer with a bare problem (RFC 9457) and close."""
+    body = b'{"type":"urn:kluis:problem:%s","status":%d,"title":"%s"}' % (kind, status, kind)
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,98 @@
+"""Answers of the pods: plain values, their headers, and the problem behind every error (RFC 9110, RFC 9457, Fetch).
+
+A pod's content is somebody else's: it runs in no origin of ours (`sandbox`), is never cached by others, and any web app
+may read the answer. No cookie is ever read on this face, so no origin gains anything by being let in.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from consent.errors import ConsentError
+from consent.gate import Denial
+from federation.errors import FederationError
+from keys.errors import KeysError
+from vault.errors import VaultError
+from vault.solid.fields import is_token, split
+from vault.solid.ldp import BadMedia
+from vault.solid.paths import BadPath
+from vault.solid.rdf import BadRdf
+from web import problems
+
+Known = (VaultError, ConsentError, KeysError, FederationError)
+PROTECTED = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept, Authorization, Origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Slug"
+_SHOWN = (
+    "Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Last-Modified, Link, Location, "
+    "WAC-Allow, WWW-Authenticate"
+)
+_PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: status, headers of its own, body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def problem(status: int, kind: str, title: str, headers: Mapping[str, str] | None = None, **more: object) -> Reply:
+    """An RFC 9457 body with a stable type; a reason or line in `more`."""
+    told = {"type": problems.URN + kind, "title": title, "status": status}
+    body = orjson.dumps(told | {name: value for name, value in more.items() if value is not None})
+    return Reply(status, {"Content-Type": "application/problem+json", **(headers or {})}, body)
+
+
+def denied(denial: Denial, base: str) -> Reply:
+    """No access, the same whether anything is there or not; the hint comes from the public registry."""
+    status = {"unauthenticated": 401, "forbidden": 403}.get(denial.code) or problems.OAUTH.get(denial.code, 403)
+    more = {"authorization_details": [dict(denial.hint)]} if denial.hint else {}
+    return problem(status, denial.code, "No access", _challenge(status, denial.code, base), **more)
+
+
+def failed(error: Exception, base: str) -> Reply:
+    """The answer to an error of the floors below."""
+    if isinstance(error, BadPath):
+        return problem(_PATHS.get(error.reason, 400), "bad-path", "This address names nothing here", reason=error.reason)
+    if isinstance(error, BadRdf):
+        status = 413 if error.reason == "too_large" else 400
+        told = {"reason": error.reason, "detail": error.detail or None, "line": error.line}
+        return problem(status, "bad-rdf", "This is not the RDF it says it is", **told)
+    if isinstance(error, BadMedia):
+        return problem(400, "bad-media", "A body needs a usable Content-Type", reason=error.reason)
+    status, kind, title = problems.find(error)
+    reason = getattr(error, "reason", "")
+    if reason in problems.REASONS:
+        status, kind = problems.REASONS[reason]
+    return problem(status, kind, title, _challenge(status, kind, base))
+
+
+def _challenge(status: int, code: str, base: str) -> dict[str, str]:
+    """What a client must show (RFC 9449 7.1, Solid-OIDC `as_uri`); 403 for too little is named as well (RFC 9396)."""
+    named = code in problems.OAUTH
+    if status != 401 and not (status == 403 and named):
+        return {}
+    error = f', error="{code}"' if named else ""
+    return {"WWW-Authenticate": f'DPoP algs="ES256 EdDSA RS256", realm="{base}", as_uri="{base}"{error}'}
+
+
+def cors(origin: str | None, asked: str | None, allowed: Iterable[str]) -> dict[str, str]:
+    """The cross-origin headers of any answer (Solid `server-cors`); `asked` are headers that a preflight names."""
+    wanted = [name.strip() for name in split(asked or "", ",")]
+    return {
+        "Access-Control-Allow-Origin": origin or "*",
+        "Access-Control-Allow-Headers": ", ".join([_SENT, *(name for name in wanted[:50] if is_token(name))]),
+        "Access-Control-Allow-Methods": ", ".join(allowed),
+        "Access-Control-Expose-Headers": _SHOWN,
+        "Access-Control-Max-Age": "7200",
+    }

@@ -1,0 +1,186 @@
+"""The log: the citizen's own, with proofs; the public tree for everybody (C2SP tlog-tiles)."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+
+from consent.accounts import sessions
+from consent.accounts.sessions import SessionFacts
+from consent.categories import CATEGORIES
+from consent.purposes import purpose
+from keys.text import b64
+from vault.errors import DamagedItem, NotFound
+from vault.log import views
+from vault.log.views import Line
+from web import guard, verify
+from web.cors import CORS
+from web.pages.views import LogLine, LogPage, TransparencyPage, Verdict, render
+
+router = APIRouter()
+PATH = re.compile(r"(entries|[0-7])/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
+YEAR = 31_536_000
+SHOWN = 200
+
+
+def opened(request: Request, session: SessionFacts, since: int = 0) -> list[Line]:
+    """The session's own log; reading it opens no pod content and leaves no entry (access-log.md)."""
+    with sessions.log_private(session) as private:
+        return views.lines(guard.house_of(request).vault, session.pod, private, since)
+
+
+@router.get("/api/log")
+async def own_log(request: Request, proofs: bool = False, since: int = 0) -> JSONResponse:
+    """The citizen's records, newest last; with `proofs`, all that a device needs to check them."""
+    session = await guard.required(request)
+    vault = guard.house_of(request).vault
+    told = opened(request, session, since)
+    if proofs:
+        return JSONResponse(views.proofs(vault, told))
+    return JSONResponse({"entries": [{"index": line.index, "outcome": line.outcome, **line.told} for line in told]})
+
+
+@router.get("/api/log/export")
+async def export(request: Request) -> Response:
+    """One JSON object a line: every record with its nonce and inclusion proof, as `kluis log verify` reads them."""
+    session = await guard.required(request)
+    bundle = views.proofs(guard.house_of(request).vault, opened(request, session))
+    disposition = {"content-disposition": 'attachment; filename="kluis-log.jsonl"'}
+    return Response("".join(_lines(bundle)), media_type="application/jsonl", headers=disposition)
+
+
+def _lines(bundle: dict[str, Any]) -> list[str]:
+    return [json.dumps(entry) + "\n" for entry in bundle["entries"]]
+
+
+@router.get("/me/log", include_in_schema=False)
+async def page(request: Request) -> HTMLResponse:
+    """The citizen's log, newest first."""
+    return await _page(request, None)
+
+
+@router.post("/me/log/verify", include_in_schema=False)
+async def check(request: Request) -> HTMLResponse:
+    """The check without JavaScript: done here, and the page says so."""
+    session, _ = await guard.written(request)
+    house = guard.house_of(request)
+    await house.vault.publish()
+    try:
+        told = opened(request, session)
+        bundle = views.proofs(house.vault, told)
+        log = verify.read_directory(house.settings.data, house.vault.log.ledger.vkey)
+        done = verify.check_records(log, _lines(bundle))
+        verdict = Verdict(ok=True, checked=done.checked + done.waiting)
+    except verify.LogBroken as broken:
+        verdict = Verdict(ok=False, checked=0, line=broken.entry, reason=str(broken))
+    except DamagedItem as broken:
+        verdict = Verdict(ok=False, checked=0, reason=str(broken))
+    return await _page(request, verdict)
+
+
+async def _page(request: Request, verdict: Verdict | None) -> HTMLResponse:
+    session = await guard.required(request)
+    ledger = guard.house_of(request).vault.log.ledger
+    told = opened(request, session)
+    shown = LogPage(
+        lines=tuple(_shown(line) for line in reversed(told[-SHOWN:])),
+        origin=ledger.origin,
+        size=ledger.size,
+        verdict=verdict,
+    )
+    return HTMLResponse(render("log", shown, person=session.name, role=session.role, csrf=session.csrf))
+
+
+WHAT = {
+    "read": "las", "list": "bekeek de lijst van", "write": "schreef in", "append": "voegde toe aan",
+    "delete": "wiste iets in", "login": "meldde zich aan", "logout": "meldde zich af", "give": "gaf toestemming voor",
+    "ask": "vroeg toegang tot", "refuse": "weigerde", "withdraw": "stopte de toegang tot", "token": "haalde een sleutel op",
+    "refresh": "vernieuwde een sleutel", "create pod": "maakte de kluis", "wrap keys": "maakte sleutels klaar",
+    "read totals": "bekeek totalen", "create container": "maakte een map",
+}  # fmt: skip
+
+
+def _shown(line: Line) -> LogLine:
+    told = line.told
+    who = told.get("client_name") or told.get("agent") or ("Jij" if told.get("rule") == "session" else "Kluis")
+    category = CATEGORIES.get(told.get("category", ""))
+    what = WHAT.get(told["action"], told["action"])
+    return LogLine(
+        seq=line.seq,
+        index=line.index,
+        at=datetime.fromtimestamp(told["time"] / 1000, UTC),
+        who=who,
+        what=f"{what} {category.label['nl'].lower()}" if category else what,
+        why=purpose(told["purpose"]).label["nl"] if told.get("purpose") else "",
+        basis="met je toestemming" if told.get("grant") else "",
+        allowed=told["decision"] == "allowed",
+        outcome=line.outcome,
+        count=told.get("count", 1),
+    )
+
+
+@router.get("/log/checkpoint")
+async def newest(request: Request) -> Response:
+    """The newest published checkpoint of the current shard."""
+    return await checkpoint(request, _shard(request))
+
+
+@router.get("/log/consistency")
+async def consistency(request: Request, old: int, new: int) -> JSONResponse:
+    """A proof that the tree of size `old` is a prefix of that of size `new`."""
+    proof = guard.house_of(request).vault.log.ledger.consistency(old, new)
+    return JSONResponse({"proof": [b64(step) for step in proof]}, headers=CORS)
+
+
+@router.get("/log/{shard}/checkpoint")
+async def checkpoint(request: Request, shard: str) -> Response:
+    """The newest published checkpoint of a shard."""
+    _known(request, shard)
+    return PlainTextResponse(guard.house_of(request).vault.log.ledger.note, headers=CORS | {"cache-control": "no-cache"})
+
+
+@router.get("/log/{shard}/tile/{place:path}")
+async def tile(request: Request, shard: str, place: str) -> Response:
+    """A hash tile or an entry bundle, full or partial."""
+    _known(request, shard)
+    found = PATH.fullmatch(place)
+    if found is None:
+        raise NotFound("no such tile")
+    level, number, partial = found.groups()
+    index, width = int(number.replace("x", "").replace("/", "")), int(partial or 256)
+    vault = guard.house_of(request).vault
+    if level == "entries":
+        body = vault.log.ledger.bundle(vault.db.read, index, width)
+    else:
+        body = vault.log.ledger.tile(int(level), index, width)
+    fixed = {"cache-control": f"public, max-age={YEAR}, immutable"}
+    return Response(body, media_type="application/octet-stream", headers=CORS | fixed)
+
+
+@router.get("/transparency", include_in_schema=False)
+async def transparency(request: Request) -> HTMLResponse:
+    """What anybody needs to check the log."""
+    house = guard.house_of(request)
+    ledger = house.vault.log.ledger
+    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note)
+    return HTMLResponse(render("transparency", shown))
+
+
+@router.get("/transparency.json")
+async def transparency_json(request: Request) -> JSONResponse:
+    """The same for machines."""
+    ledger = guard.house_of(request).vault.log.ledger
+    told: dict[str, Any] = {"origin": ledger.origin, "vkey": ledger.vkey, "size": ledger.size, "checkpoint": "/log/checkpoint"}
+    return JSONResponse(told, headers=CORS)
+
+
+def _shard(request: Request) -> str:
+    return guard.house_of(request).vault.log.ledger.origin.rpartition("/")[2]
+
+
+def _known(request: Request, shard: str) -> None:
+    if shard != _shard(request):
+        raise HTTPException(404, "no such shard")

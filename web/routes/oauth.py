@@ -1,0 +1,236 @@
+"""The OAuth endpoints that programs call: discovery, PAR, tokens, introspection, revocation, registration, grants.
+
+Every answer is `no-store`; errors are those of RFC 6749 section 5.2. Cookies are read by registration alone, which a
+developer may call from her session.
+"""
+
+from collections.abc import Awaitable, Callable
+from json import JSONDecodeError
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+import orjson
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+
+from consent import asks, clients, endings, grants, issue
+from consent.accounts.roles import may
+from consent.errors import OAuthError
+from consent.oauth import metadata, par, rar, server
+from consent.oauth.clients import Client
+from consent.oauth.dpop import check_proof, shown_token
+from keys.text import b64
+from web import guard
+from web.routes import authorize
+
+if TYPE_CHECKING:
+    from web.app import House
+
+router = APIRouter(tags=["oauth"])
+router.include_router(authorize.router)
+
+NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+@router.get("/.well-known/oauth-authorization-server")
+async def authorization_server(request: Request) -> JSONResponse:
+    """Authorization server metadata (RFC 8414)."""
+    return JSONResponse(metadata.authorization_server(guard.house_of(request).base), headers=NO_STORE)
+
+
+@router.get("/.well-known/openid-configuration")
+async def openid_configuration(request: Request) -> JSONResponse:
+    """OpenID provider metadata (Solid-OIDC)."""
+    return JSONResponse(metadata.openid_configuration(guard.house_of(request).base), headers=NO_STORE)
+
+
+@router.get("/.well-known/oauth-protected-resource")
+async def protected_resource(request: Request) -> JSONResponse:
+    """Protected resource metadata (RFC 9728)."""
+    return JSONResponse(metadata.protected_resource(guard.house_of(request).base), headers=NO_STORE)
+
+
+@router.get("/oauth/jwks")
+async def jwks(request: Request) -> JSONResponse:
+    """The public keys under which this server signs tokens and receipts (RFC 7517)."""
+    return JSONResponse({"keys": [guard.house_of(request).vault.issuer_public]}, headers=NO_STORE)
+
+
+@router.post("/oauth/par")
+async def push(request: Request) -> Response:
+    """Push an authorization request (RFC 9126); a DPoP proof says which key may redeem its code."""
+
+    async def pushed(house: "House", asked: server.TokenRequest) -> Response:
+        now = house.clock()
+        known = _authenticated(house, asked)
+        proof = check_proof(_dpop(request), "POST", asked.url, now)
+        said = par.check_par(asked.form, known.client, proof, house.base, now)
+        kept = await asks.push(house.vault, said, asks.Shown(proof, known.assertion), now)
+        body = {"request_uri": kept.request_uri, "expires_in": asks.LIFETIME_S}
+        return JSONResponse(body, 201, NO_STORE)
+
+    return await _answered(request, pushed)
+
+
+@router.post("/oauth/token")
+async def token(request: Request) -> Response:
+    """Exchange a code, use a refresh token, or client credentials (RFC 6749, RFC 9449, Solid-OIDC)."""
+
+    async def issued(house: "House", asked: server.TokenRequest) -> Response:
+        body = await issue.answer(house.vault, asked, _dpop(request), house.clock())
+        return JSONResponse(body, headers=NO_STORE)
+
+    return await _answered(request, issued)
+
+
+@router.post("/oauth/introspect")
+async def introspect(request: Request) -> Response:
+    """What one of the caller's own tokens stands for (RFC 7662)."""
+
+    async def told(house: "House", asked: server.TokenRequest) -> Response:
+        client = await _proven(house, asked)
+        body = issue.introspect(house.vault, client, asked.form.get("token", ""), house.clock())
+        return JSONResponse(body, headers=NO_STORE)
+
+    return await _answered(request, told)
+
+
+@router.post("/oauth/revoke")
+async def revoke(request: Request) -> Response:
+    """Give a token back (RFC 7009); an unknown one is answered in the same way."""
+
+    async def revoked(house: "House", asked: server.TokenRequest) -> Response:
+        client = await _proven(house, asked)
+        if "token" not in asked.form:
+            raise OAuthError("invalid_request", "token is missing.")
+        await issue.revoke(house.vault, client, asked.form["token"], house.clock())
+        return Response(status_code=200, headers=NO_STORE)
+
+    return await _answered(request, revoked)
+
+
+@router.get("/oauth/grants/{grant_id}")
+async def query_grant(request: Request, grant_id: str) -> Response:
+    """What the grant behind the shown token covers (FAPI Grant Management); any other grant is 404."""
+
+    async def told(house: "House", grant: grants.GrantFacts) -> Response:
+        state = grants.state_at(grant, house.clock())
+        body = {"grant_id": grant_id, "state": state, "authorization_details": rar.granted(grant.terms, house.base)}
+        return JSONResponse(body, headers=NO_STORE)
+
+    return await _with_token(request, grant_id, told)
+
+
+@router.delete("/oauth/grants/{grant_id}")
+async def end_grant(request: Request, grant_id: str) -> Response:
+    """Give the grant behind the shown token back; any other grant is 404."""
+
+    async def ended(house: "House", grant: grants.GrantFacts) -> Response:
+        await endings.revoke(house.vault, grant, house.clock())
+        return Response(status_code=204, headers=NO_STORE)
+
+    return await _with_token(request, grant_id, ended)
+
+
+@router.post("/oauth/register")
+async def register(request: Request) -> Response:
+    """Register a development client (RFC 7591): by a developer's session, or openly in a demo city."""
+    house, session = guard.house_of(request), await guard.current(request)
+    if session is not None:
+        guard.demand(request, session, request.headers.get(guard.TOKEN_HEADER, ""))
+    if not (session is not None and may(session.role, "register apps")) and not house.vault.has_unlockers("demo"):
+        return _refused(request, OAuthError("invalid_client", "Log in as a developer to register an app."))
+    return await _registered(request, house)
+
+
+async def _registered(request: Request, house: "House") -> Response:
+    try:
+        asked = clients.described(orjson.loads(await _body(request)), "unverified", house.clock())
+        client = await clients.register(house.vault, asked, house.clock())
+    except JSONDecodeError:
+        return _refused(request, OAuthError("invalid_client_metadata", "The body is not JSON."))
+    except OAuthError as refused:
+        return _refused(request, refused)
+    return JSONResponse(clients.metadata(client), 201, NO_STORE)
+
+
+async def _answered(request: Request, step: Callable[["House", server.TokenRequest], Awaitable[Response]]) -> Response:
+    """Read the form, do the step, and turn a refusal into an OAuth error."""
+    try:
+        return await step(guard.house_of(request), await _read(request))
+    except OAuthError as refused:
+        return _refused(request, refused)
+
+
+async def _read(request: Request) -> server.TokenRequest:
+    house, body = guard.house_of(request), await _body(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != FORM:
+        raise OAuthError("invalid_request", "The body is not a form.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), errors="strict")
+    except ValueError as bad:
+        raise OAuthError("invalid_request", "The form is malformed.") from bad
+    url = house.base + request.url.path
+    return server.TokenRequest(par.single(pairs), dict(request.headers), request.method, url, house.base)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > guard.LARGEST_FORM:
+            raise HTTPException(413, "too_large")
+    return bytes(body)
+
+
+def _dpop(request: Request) -> list[bytes]:
+    return _raw(request, b"dpop")
+
+
+def _raw(request: Request, header: bytes) -> list[bytes]:
+    return [value for name, value in request.headers.raw if name == header]
+
+
+def _authenticated(house: "House", asked: server.TokenRequest) -> server.Authenticated:
+    return server.authenticate(asked, clients.find(house.vault, server.claimed(asked)), house.clock())
+
+
+async def _proven(house: "House", asked: server.TokenRequest) -> Client:
+    """The caller, whose assertion is now used up."""
+    known = _authenticated(house, asked)
+    await asks.spend(house.vault, known.assertion)
+    return known.client
+
+
+async def _with_token(
+    request: Request, grant_id: str, step: Callable[["House", grants.GrantFacts], Awaitable[Response]]
+) -> Response:
+    """Do a step for the app that shows a live access token of this very grant, with its proof."""
+    house = guard.house_of(request)
+    try:
+        return await step(house, await _grant_of(request, house, grant_id))
+    except OAuthError as refused:
+        return _refused(request, refused)
+
+
+async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.GrantFacts:
+    now, shown = house.clock(), shown_token(_raw(request, b"authorization"))
+    held = issue.hold(house.vault, shown.decode("ascii"), "kat") if shown else None
+    if held is None or shown is None or not held.live(now):
+        raise OAuthError("invalid_token", "The token is not valid.")
+    url = house.base + request.url.path
+    await asks.spend(house.vault, check_proof(_dpop(request), request.method, url, now, shown, held.bound["jkt"]))
+    if b64(held.grant.id) != grant_id:
+        raise HTTPException(404, "not_found")
+    return held.grant
+
+
+def _refused(request: Request, error: OAuthError) -> Response:
+    """RFC 6749 5.2 and RFC 6750 3; the way to authenticate is named where another one failed."""
+    status = 401 if error.code in ("invalid_client", "invalid_token") else 400
+    scheme = {"invalid_client": 'Basic realm="kluis"', "invalid_token": 'DPoP error="invalid_token"'}.get(error.code)
+    named = {"www-authenticate": scheme} if scheme and "authorization" in request.headers else {}
+    body = {"error": error.code, "error_description": error.description, **error.detail}
+    return JSONResponse(body, status, NO_STORE | named)

@@ -1,0 +1,21 @@
+"""What the operator does over the socket of the data directory; from outside these addresses do not exist."""
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from consent import clients
+from web import guard
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/api/operator/apps")
+async def register_app(request: Request) -> JSONResponse:
+    """Register an app that the city reviewed (RFC 7591 metadata, with `controller` and `purposes`)."""
+    if not request.state.operator:
+        raise HTTPException(404, "not found")
+    house = guard.house_of(request)
+    client = clients.described(await request.json(), "city", house.clock())
+    done = await clients.register(house.vault, client, house.clock())
+    purposes = [{"code": p.code, "version": p.version} for p in done.purposes]
+    return JSONResponse({"client_id": done.client_id, "name": done.name, "purposes": purposes}, 201)

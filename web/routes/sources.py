@@ -1,0 +1,105 @@
+"""Deposits: a file of a source comes in, is read by its importer, and goes through the drop box or not at all."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+
+from consent import deposits, gate
+from consent.categories import category
+from consent.deposits import PREFIX
+from recommender.sources import intake
+from recommender.sources.intake import Intake, Item
+from vault import door
+from vault.door import Parcel
+from vault.log.entry import Guard
+from vault.pod import compartment
+from vault.vault import PodFacts
+from web import guard
+from web.recommending import Away
+
+router = APIRouter()
+CATALOGUE = "uitdatabank"
+MEDIA = "application/ld+json"
+
+
+@router.get("/api/sources")
+async def listed() -> JSONResponse:
+    """The formats that can be taken in."""
+    return JSONResponse({"sources": list(intake.SOURCES)})
+
+
+@router.post("/api/sources/{source}/deposits")
+async def deposit(
+    request: Request,
+    source: str,
+    pod: str | None = None,
+    patron: str | None = None,
+    dry_run: Annotated[bool, Query(alias="dry-run")] = False,
+    keep_good: Annotated[bool, Query(alias="keep-good")] = False,
+) -> JSONResponse:
+    """Take in one file. A rejected record stores nothing (422) unless `keep-good`; `dry-run` stores nothing at all."""
+    if source not in intake.SOURCES:
+        raise HTTPException(404, "unknown source")
+    house, body = guard.house_of(request), await request.body()
+    sender, allowed = await _sender(request, source, pod, body)
+    found = intake.read(source, body, patron)
+    told: dict[str, Any] = {"source": source, "read": len(found.records), "rejects": [str(r) for r in found.rejects]}
+    if found.rejects and not keep_good:
+        return JSONResponse(told | {"stored": 0}, 422)
+    if dry_run:
+        return JSONResponse(told | {"stored": 0, "would_store": [_preview(item) for item in found.records]})
+    if source == CATALOGUE:
+        return JSONResponse(told | await _catalogue(request, found))
+    facts = house.vault.pod(pod or "")
+    if facts is None:
+        raise HTTPException(404, "no such pod")
+    return JSONResponse(told | await _store(request, source, sender, facts, found, allowed, house.clock()))
+
+
+async def _sender(request: Request, source: str, pod: str | None, body: bytes) -> tuple[str, Guard | None]:
+    """Who delivers: the operator over the socket, a registered source with its key, or the citizen herself."""
+    house = guard.house_of(request)
+    if request.state.operator:
+        return f"{PREFIX}{source}", None
+    scheme, _, assertion = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and assertion:
+        sender = await deposits.recognise(house.vault, assertion, source, body, house.clock())
+        return sender.client.client_id, None
+    session = await guard.required(request)
+    guard.demand(request, session, request.headers.get(guard.TOKEN_HEADER, ""))
+    if session.pod.name != pod:
+        raise HTTPException(403, "not your pod")
+    return f"{PREFIX}{source}", session.guard
+
+
+async def _store(
+    request: Request, source: str, sender: str, pod: PodFacts, found: Intake, allowed: Guard | None, now: datetime
+) -> dict[str, Any]:
+    vault = guard.house_of(request).vault
+    entries, stored = [], 0
+    for curie in sorted({item.category for item in found.records}):
+        container = category(curie).container
+        compartment(vault, pod, container.rstrip("/"))
+        items = [item for item in found.records if item.category == curie]
+        parcels = [Parcel(f"/{container}{item.name}.jsonld", MEDIA, orjson.dumps(item.body)) for item in items]
+        permit = gate.deposit(vault, pod, curie, sender, allowed)
+        index, fresh = await door.deposit(vault, permit, parcels, now, source)
+        entries.append(index)
+        stored += fresh
+    return {"stored": stored, "duplicates": len(found.records) - stored, "entries": entries}
+
+
+async def _catalogue(request: Request, found: Intake) -> dict[str, Any]:
+    """Public events go to the recommender's catalogue; nothing of it is personal."""
+    try:
+        told = await guard.house_of(request).recommender.ask("catalogue", events=[item.body for item in found.records])
+    except Away:
+        raise HTTPException(503, "the recommender is away") from None
+    return {"stored": told.get("stored", 0), "duplicates": len(found.records) - int(told.get("stored", 0))}
+
+
+def _preview(item: Item) -> dict[str, Any]:
+    return {"category": item.category, "name": item.body.get("schema:name", ""), "date": item.body.get("schema:startTime", "")}

@@ -1,0 +1,209 @@
+"""Configuration: `KLUIS_*` from the environment or `kluis.toml`, read once, here and nowhere else.
+
+An option of the command line beats the environment, that beats the file, that beats the default. A name that is not
+a setting is an error, for a mistyped setting that is silently ignored is a door left open.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+FILE = "kluis.toml"
+PREFIX = "KLUIS_"
+FOREIGN = {"KLUIS_SHARED"}  # names the sample data of the tests; no setting of the server
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the message is one line that names it and says how to mend it."""
+
+    code: ClassVar[str] = "settings"
+
+
+class Settings(BaseSettings):
+    """Every setting, checked. Paths stand as given; what was left out is derived below."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=FILE, extra="forbid", frozen=True)
+
+    data: Path = Field(Path("kluis-data"), description="a directory for the vault's data")
+    base_url: str = Field(
+        "http://localhost:8400", description="the address people and apps use, e.g. https://kluis.example"
+    )
+    host: str = Field("127.0.0.1", description="the interface to listen on")
+    port: int = Field(8400, ge=1, le=65535, description="the port to listen on, 1 to 65535")
+    shares: Path | None = Field(None, description="a directory for the share store, best on another volume")
+    custodian: str | None = Field(None, description="file:PATH, with PATH outside the data directory")
+    recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
+    log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
+
+    _options: frozenset[str] = PrivateAttr(frozenset())
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._options = frozenset(options)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Option, environment, file; no dotenv and no secret directories."""
+        return init_settings, EnvSettingsSource(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, text: str) -> str:
+        return public_address(text)
+
+    @field_validator("custodian")
+    @classmethod
+    def _custodian(cls, text: str | None) -> str | None:
+        if text is not None and not text.removeprefix("file:").strip("/"):
+            raise ValueError("names no file")
+        if text is not None and not text.startswith("file:"):
+            raise ValueError("is of a kind this version does not know")
+        return text
+
+    def source(self, name: str, written: Mapping[str, Any]) -> str:
+        """Where the value of a setting came from; `written` is the content of kluis.toml."""
+        if name in self._options:
+            return "option"
+        if PREFIX + name.upper() in os.environ:
+            return "environment"
+        return FILE if name in written else "default"
+
+    @property
+    def vault_dir(self) -> Path:
+        """Where the main database lies."""
+        return self.data / "vault"
+
+    @property
+    def shares_dir(self) -> Path:
+        """Where the share store lies."""
+        return self.shares or self.data / "shares"
+
+    @property
+    def recommender_dir(self) -> Path:
+        """Where the recommender keeps its keys, tokens and models."""
+        return self.recommender_data or self.data / "recommender"
+
+    @property
+    def control_socket(self) -> Path:
+        """The operator's socket of a running server."""
+        return self.data / "control.sock"
+
+    @property
+    def custodian_file(self) -> Path:
+        """The custodian's file. Raises SettingsError if it is not set or lies inside the data directory."""
+        if self.custodian is None:
+            raise SettingsError("KLUIS_CUSTODIAN is not set: name a key file outside the data directory, file:PATH")
+        path = Path(self.custodian.removeprefix("file:"))
+        if path.resolve().is_relative_to(self.data.resolve()):
+            raise SettingsError(
+                f"KLUIS_CUSTODIAN={self.custodian!r} lies inside the data directory: move it out of {self.data}"
+            )
+        return path
+
+
+def public_address(text: str) -> str:
+    """Check an address that people type: scheme, host and port only, in canonical form.
+
+    Never an IP host (WebAuthn refuses it as RP ID); plain http only for localhost. Raises ValueError.
+    """
+    parts = urlsplit(text)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("is no http(s) address")
+    if _is_ip(host):
+        raise ValueError("has an IP address as host; passkeys and Solid clients need a name")
+    if parts.scheme == "http" and host != "localhost" and not host.endswith(".localhost"):
+        raise ValueError("is plain http; only localhost may be")
+    usual = 443 if parts.scheme == "https" else 80
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    if text != (plain := f"{parts.scheme}://{host}{port}"):
+        raise ValueError(f"must be written {plain}")
+    return text
+
+
+def load(**options: Any) -> Settings:
+    """Read all sources; `options` are those of the command line that were given (None = not given).
+
+    Raises SettingsError with one line that says which setting and how to mend it.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    _refuse_unknown(os.environ)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(_line(error)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{FILE} is not TOML: {error}. Mend or remove it") from None
+
+
+def explain(settings: Settings) -> list[tuple[str, str, str]]:
+    """(name, value, source) of every setting, for `kluis check`; none of them is a secret."""
+    written = _file()
+    return [
+        (PREFIX + name.upper(), "" if value is None else str(value), settings.source(name, written))
+        for name, value in settings
+    ]
+
+
+def findings(settings: Settings) -> list[str]:
+    """What is allowed but unwise in these settings, one line each."""
+    found = []
+    for name, path in (("KLUIS_SHARES", settings.shares_dir), ("KLUIS_RECOMMENDER_DATA", settings.recommender_dir)):
+        if _device(path) == _device(settings.vault_dir):
+            found.append(f"{name}: {path} shares a file system with the vault; who steals one has both")
+    if settings.custodian is not None and _device(settings.custodian_file) == _device(settings.vault_dir):
+        found.append("KLUIS_CUSTODIAN shares a file system with the vault; a stolen disk then holds its managed keys")
+    return found
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | FOREIGN
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            raise SettingsError(f"{name} is not a setting: remove it; `kluis check` lists those that exist")
+
+
+def _line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"{name} in {FILE} is not a setting: remove it; `kluis check` lists those that exist"
+    why = first["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}={first['input']!r} {why[0].lower()}{why[1:]}: give {field.description}"
+
+
+def _file() -> dict[str, Any]:
+    path = Path(FILE)
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _device(path: Path) -> int:
+    """The file system on which `path` stands or would be made."""
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    return there.stat().st_dev
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.replace(".", "").isdigit()  # 2130706433 and 127.1 are addresses too
+    return True
