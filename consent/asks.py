@@ -11,6 +11,7 @@ from typing import Any, Final
 from consent import columns, events
 from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
+from consent.lines import told
 from consent.oauth.clients import Assertion
 from consent.oauth.dpop import Proof
 from consent.oauth.par import REQUEST_URI, Pushed
@@ -140,7 +141,8 @@ async def show(vault: Vault, session: SessionFacts, asked: Asked, notice: dict[s
             events.note(tx, pod, asked.handle, asked.at, "requested", {"terms": asked.terms.to_json()})
         events.note(tx, pod, asked.handle, at, "shown", notice)
 
-    await _step(vault, session, pod, _facts(asked, "ask", digest=notice["hash"]), now, write)
+    facts = told(asked.terms, b"", "consent", "ask", "session", digest=notice["hash"])
+    await _step(vault, session, pod, facts, now, write)
 
 
 def claim(session: SessionFacts, asked: Asked) -> Callable[[Tx], None]:
@@ -161,28 +163,13 @@ async def refuse(vault: Vault, session: SessionFacts, asked: Asked, now: datetim
         claimed(tx)
         events.note(tx, pod, asked.handle, at, "refused", {})
 
-    await _step(vault, session, pod, _facts(asked, "refuse"), now, write)
+    await _step(vault, session, pod, told(asked.terms, b"", "consent", "refuse", "session"), now, write)
 
 
 async def _step(vault: Vault, session: SessionFacts, pod: PodFacts, facts: Facts, now: datetime, write: Any) -> None:
     done = await vault.log.append(Intent(pod.id, facts, now, guards=(session.guard,), write=write))
     if not isinstance(done, Appended):
         raise _unknown()
-
-
-def _facts(asked: Asked, action: str, digest: str = "") -> Facts:
-    terms = asked.terms
-    return Facts(
-        "consent",
-        action,
-        rule="session",
-        client=terms.client,
-        client_name=terms.client_name,
-        app=terms.client,
-        purpose=terms.purpose_code,
-        legal_basis=terms.legal_basis,
-        digest=digest,
-    )
 
 
 def _unknown() -> OAuthError:

@@ -59,24 +59,24 @@ def _words(nl: str, en: str) -> Words:
 _NAME = _words("Titel", "Title")
 _ABOUT = _words("Onderwerpen", "Topics")
 _SOURCE = _words("Van welke dienst het komt", "Which service it came from")
-_ITEM: Final[Mapping[str, Words]] = {
+_WHEN: Final[Mapping[str, Words]] = {
     "schema:name": _NAME,
     "schema:about": _ABOUT,
-    "schema:author": _words("Maker", "Maker"),
     "schema:startTime": _words("Begindatum", "Start date"),
     "schema:endTime": _words("Einddatum", "End date"),
-    "schema:genre": _words("Genre", "Genre"),
-    "schema:inLanguage": _words("Taal", "Language"),
-    "schema:isbn": _words("Boeknummer (ISBN)", "Book number (ISBN)"),
-    "schema:identifier": _words("Nummer bij de dienst", "Number at the service"),
-    "schema:datePublished": _words("Jaar van uitgave", "Year of publication"),
-    "schema:aggregateRating": _words("Jouw score", "Your score"),
-    "schema:location": _words("Plaats", "Place"),
-    "schema:organizer": _words("Organisator", "Organiser"),
-    "schema:price": _words("Prijs", "Price"),
-    "kluis:branch": _words("Filiaal", "Branch"),
-    "kluis:medium": _words("Soort werk", "Kind of work"),
     "kluis:source": _SOURCE,
+}
+_LOAN: Final[Mapping[str, Words]] = {
+    **_WHEN,
+    "schema:author": _words("Maker", "Maker"),
+    "schema:additionalType": _words("Soort werk", "Kind of work"),
+    "kluis:branch": _words("Filiaal", "Branch"),
+    "kluis:item": _words("Nummer van het exemplaar", "Number of the copy"),
+}
+_TICKET: Final[Mapping[str, Words]] = {
+    **_WHEN,
+    "schema:location": _words("Plaats", "Place"),
+    "kluis:event": _words("Welke activiteit", "Which activity"),
 }
 _TOPICS = "interest_topics_k10"
 
@@ -108,7 +108,7 @@ _ALL: Final = (
         "transactions",
         _words("Je leningen in de bibliotheek", "Your library loans"),
         _words("Alles over je leningen, ook titels en datums", "Everything about your loans, titles and dates too"),
-        _ITEM,
+        _LOAN,
         _topics("Onderwerpen van je leningen", "Topics of your loans"),
         dated=True,
     ),
@@ -127,7 +127,7 @@ _ALL: Final = (
         "transactions",
         _words("Je tickets", "Your tickets"),
         _words("Alles over je tickets, ook titels en datums", "Everything about your tickets, titles and dates too"),
-        _ITEM,
+        _TICKET,
         _topics("Onderwerpen van je tickets", "Topics of your tickets"),
         dated=True,
     ),
@@ -183,7 +183,6 @@ _ALL: Final = (
 )
 CATEGORIES: Final[Mapping[str, Category]] = {category.curie: category for category in _ALL}
 _BY_CONTAINER: Final[Mapping[str, Category]] = {c.container: c for c in _ALL if c.container}
-MANAGED_CONTAINERS: Final = ("profile/", "public/", "settings/", "inbox/")
 
 
 def category(curie: str) -> Category:

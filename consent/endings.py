@@ -5,11 +5,13 @@ late use is recognised, refused and logged.
 """
 
 from datetime import datetime
+from typing import Final
 
 from consent import events, receipts
 from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
-from consent.grants import GrantFacts, load, put_receipt, told
+from consent.grants import GrantFacts, load, put_receipt, state_at
+from consent.lines import told
 from consent.tables import GrantKeyRow, Token
 from keys.text import b64
 from vault import gates
@@ -19,7 +21,11 @@ from vault.log.entry import Appended, Guard, Intent
 from vault.shares import Drop
 from vault.vault import Vault
 
-ENDED = frozenset({"withdrawn", "expired", "ended", "used_up"})
+ENDED: Final = frozenset({"withdrawn", "expired", "ended", "used_up"})
+OVER: Final = """
+SELECT g.id FROM gate g JOIN grant t ON t.id = g.id WHERE g.state = 'live' AND (g.not_after <= :now OR g.uses_left = 0)
+"""
+FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token WHERE kind = 'kat' AND expires < :then")
 
 
 async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datetime) -> bool:
@@ -51,10 +57,19 @@ async def reused(vault: Vault, grant: GrantFacts, now: datetime) -> None:
         await _end(vault, grant, "ended", ("revoke", "code_reused"), (), now)
 
 
-async def expire(vault: Vault, grant: GrantFacts, now: datetime) -> None:
-    """Past its end: the gate refused since then; this deletes what was left of its keys."""
-    if grant.state == "live" and gates.ms(now) >= grant.terms.expires:
-        await _end(vault, grant, "expired", ("expire", "expired"), (), now)
+async def sweep(vault: Vault, now: datetime) -> int:
+    """End every grant that is past its end or its last use, and return how many there were.
+
+    The gates refused them already; this deletes what was left of their keys. Requests and access tokens that were over
+    a day ago are forgotten.
+    """
+    at = gates.ms(now)
+    over = [found for (gate,) in vault.db.read.run(OVER, now=at) if (found := load(vault, gate))]
+    for grant in over:
+        state = state_at(grant, now)
+        await _end(vault, grant, state, ("end", state), (), now)
+    await vault.db.write(lambda tx: [tx.run(sql, then=at - gates.DAY_MS) for sql in FORGET])
+    return len(over)
 
 
 async def _end(

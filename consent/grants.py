@@ -17,6 +17,7 @@ from consent.accounts.sessions import SessionFacts, root
 from consent.asks import Asked
 from consent.categories import category
 from consent.errors import OAuthError
+from consent.lines import told
 from consent.tables import Grant, GrantKeyRow, Receipt, Token as TokenRow
 from consent.terms import Terms
 from keys.context import ctx
@@ -25,7 +26,7 @@ from keys.secret import GrantKey, Root, Share, fresh_bytes
 from keys.text import b64
 from vault import gates
 from vault.database import Tx
-from vault.log.entry import Appended, Facts, Guard, Intent, Refused
+from vault.log.entry import Appended, Guard, Intent, Refused
 from vault.pod import compartment_key
 from vault.shares import Want
 from vault.vault import PodFacts, Vault
@@ -37,7 +38,10 @@ READS: Final = frozenset({"read", "recommend", "derive"})
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """A stored grant: its id, the decision, and whether it is live. Times in ms; `last` is a day since 1970."""
+    """A stored grant: its id, the decision, and whether it is live. Times in ms.
+
+    `left`: uses that are left, None without a limit; `uses`: how many there were; `last`: day of the last, since 1970.
+    """
 
     id: bytes
     pod: PodFacts
@@ -46,6 +50,7 @@ class GrantFacts:
     created: int
     state: str
     epoch: int
+    left: int | None
     uses: int
     last: int | None
 
@@ -73,23 +78,6 @@ class _Ring:
     shares: tuple[tuple[Want, Share], ...]
 
 
-def told(terms: Terms, grant: bytes, kind: str, action: str, rule: str, **more: Any) -> Facts:
-    """The facts of an entry about a grant. The DPO sees the app only if it is one, not a person's own credentials."""
-    return Facts(
-        kind,
-        action,
-        rule=rule,
-        client=terms.client,
-        client_name=terms.client_name,
-        app=terms.client if terms.kind == "rar" else "",
-        purpose=terms.purpose_code,
-        legal_basis=terms.legal_basis,
-        grant=b64(grant),
-        grant_version=1,
-        **more,
-    )
-
-
 def load(vault: Vault, grant: bytes) -> GrantFacts | None:
     """The grant with this id, live or not."""
     row = vault.db.read.get(Grant, grant)
@@ -103,8 +91,12 @@ def listing(vault: Vault, pod: PodFacts) -> list[GrantFacts]:
 
 
 def state_at(grant: GrantFacts, now: datetime) -> str:
-    """The state a person reads: a live gate past its end is `expired` before anybody wrote that down."""
-    return "expired" if grant.state == "live" and gates.ms(now) >= grant.terms.expires else grant.state
+    """The state a person reads: a grant past its end or last use is over before `endings.sweep` writes it down."""
+    if grant.state != "live":
+        return grant.state
+    if gates.ms(now) >= grant.terms.expires:
+        return "expired"
+    return "used_up" if grant.left == 0 else "live"
 
 
 def keys_left(vault: Vault, grant: bytes) -> int:
@@ -235,7 +227,7 @@ def _facts(vault: Vault, row: Grant) -> GrantFacts | None:
         return None
     terms = Terms.from_json(columns.take(pod.control, "grant", row.id, row.sealed))
     uses, last = gates.uses(vault.db.read, row.id)
-    return GrantFacts(row.id, pod, terms, row.version, row.created, gate.state, gate.epoch, uses, last)
+    return GrantFacts(row.id, pod, terms, row.version, row.created, gate.state, gate.epoch, gate.uses_left, uses, last)
 
 
 def _rows(terms: Terms) -> str:

@@ -26,6 +26,5 @@ class Holding:
 def of_pod(vault: Vault, pod: PodFacts) -> list[Holding]:
     """All compartments of a pod, by name."""
     counted = dict(vault.db.read.run(COUNT, pod=pod.id))
-    found = [Holding(c.container, category(c.category), c.custody, counted.get(c.id, 0)) for c in compartments(vault, pod)]
     cells = sorted(compartments(vault, pod), key=lambda cell: cell.container)
     return [Holding(c.container, category(c.category), c.custody, counted.get(c.id, 0)) for c in cells]

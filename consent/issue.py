@@ -12,7 +12,8 @@ from typing import Any, Final
 from consent import clients, columns, endings, solid
 from consent.asks import Shown, replayed
 from consent.errors import CodeReused, OAuthError
-from consent.grants import GrantFacts, load, token_row, told
+from consent.grants import GrantFacts, load, token_row
+from consent.lines import told
 from consent.oauth import rar, server
 from consent.oauth.clients import Client
 from consent.oauth.dpop import RAR_ALGS, SOLID_ALGS, Proof, check_proof
@@ -69,9 +70,7 @@ def hold(vault: Vault, text: str, kind: TokenKind) -> Held | None:
     return Held(shown, row, grant, columns.take(grant.pod.control, "token", row.handle, row.sealed))
 
 
-async def answer(
-    vault: Vault, request: server.TokenRequest, dpop: list[bytes], now: datetime
-) -> dict[str, Any]:
+async def answer(vault: Vault, request: server.TokenRequest, dpop: list[bytes], now: datetime) -> dict[str, Any]:
     """The token endpoint's answer (RFC 6749 5.1, RFC 9396 7). Raises OAuthError; what concerns a pod is in its log.
 
     A code shown twice ends the grant it gave.

@@ -12,6 +12,7 @@ from consent.categories import Rung, Words
 from consent.errors import UnknownPurpose
 
 DPV: Final = "https://w3id.org/dpv#"
+PD: Final = "https://w3id.org/dpv/pd#"
 GDPR: Final = "https://w3id.org/dpv/legal/eu/gdpr#"
 
 CONSENT_BASES: Final = frozenset(

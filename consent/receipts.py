@@ -66,6 +66,7 @@ def receipt(terms: Terms, grant: str, state: str, now: datetime, notice: Notice 
     """The receipt of one step (``given``, ``withdrawn``, ...); raises ``KeyError`` for a state without a DPV name."""
     shown = None if notice is None else {"digest": notice.digest, "version": notice.version}
     return {
+        "@context": {"dpv": purposes.DPV, "eu-gdpr": purposes.GDPR, "pd": purposes.PD, "kluis": "urn:kluis:ns:"},
         "schema_version": SCHEMA_VERSION,
         "record_id": grant,
         "pii_principal_id": terms.pod,

@@ -11,7 +11,8 @@ from typing import Final
 from consent import clients, events, period
 from consent.asks import Shown, replayed
 from consent.errors import OAuthError
-from consent.grants import load, put_grant, told
+from consent.grants import load, put_grant
+from consent.lines import told
 from consent.oauth.clients import Client, secret_hash
 from consent.oauth.registration import clean_name
 from consent.oauth.tokens import LIFETIME, SolidToken, make_token
@@ -66,9 +67,7 @@ async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: d
     return Credentials(client.client_id, secret, grant)
 
 
-async def token(
-    vault: Vault, client: Client, shown: Shown, now: datetime
-) -> tuple[str, int]:
+async def token(vault: Vault, client: Client, shown: Shown, now: datetime) -> tuple[str, int]:
     """An access token for the owner of the credentials, bound to her DPoP key, and its life in seconds.
 
     Raises OAuthError invalid_grant if the grant ended, or if the proof was used before.

@@ -19,6 +19,7 @@ from consent.oauth.clients import Client, Registration
 from keys.sign import new_es256
 from keys.text import b64
 from recommender import generator, wallet
+from recommender.catalogue import Catalogue, book_entry
 from recommender.sources import intake
 from vault import door
 from vault.door import Parcel
@@ -188,8 +189,8 @@ class Seeder:
             if pod not in named:
                 await people.enroll(self.vault, pod, f"Inwoner {citizen.number}", "citizen", pod, None, self.now)
             await self._deposit(pod, citizen, town)
-        catalogue = recommender / "events.json"
-        catalogue.write_bytes(generator.uitdatabank_page(town))
+        events = intake.read("uitdatabank", generator.uitdatabank_page(town)).records
+        Catalogue(map(book_entry, town.books)).with_events(e.body for e in events).save(recommender / "catalogue.json")
 
     async def _deposit(self, pod: str, citizen: generator.Citizen, town: generator.City) -> None:
         loans = intake.read("mijnbib", generator.loans_file(citizen))

@@ -13,7 +13,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.table import Table
 
-from vault import fsck
 from web.client import assertion
 from web.settings import explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
@@ -102,6 +101,8 @@ def check(data: Data = None, as_json: Json = False) -> None:
 @app.command("fsck")
 def check_directory(data: Data = None, as_json: Json = False) -> None:
     """Check every invariant of the data directory that shows without a key; may run beside the server."""
+    from vault import fsck
+
     with told():
         settings = load(data=data)
         faults = fsck.check(settings.vault_dir, settings.shares_dir)

@@ -93,7 +93,7 @@ def _recommender(house: House) -> subprocess.Popen[bytes]:
     """The recommender in a process of its own: its own keys, no access to the vault's files."""
     folder = str(house.settings.recommender_dir.resolve())
     env = os.environ | {"KLUIS_BASE_URL": house.base, "KLUIS_RECOMMENDER_DATA": folder}
-    return subprocess.Popen([sys.executable, "-m", "recommender", "serve"], env=env, stdout=subprocess.DEVNULL)  # noqa: S603
+    return subprocess.Popen([sys.executable, "-m", "recommender", "serve", "--data", str(house.settings.data)], env=env, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from consent.gate import Admission, Call, Denial, admit
 from keys.secret import fresh_bytes
@@ -21,8 +21,8 @@ from vault.errors import Denied
 from vault.log.entry import Appended, Intent
 from vault.solid import conditional, conneg, ldp, paths, rdf, wac
 from vault.solid.paths import BadPath, Target
-from vault.vault import PodFacts
-from web.middleware import App, Receive, Scope, Send
+from vault.solid.rdf import BadRdf
+from web.middleware import App, Receive, Scope, Send, TooLarge
 from web.replies import PROTECTED, Known, Reply, cors, denied, failed, problem
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 LARGEST = 16 * 1024 * 1024
 LONG = 64 * 1024  # RDF beyond this is parsed beside the event loop
 NEVER = -1  # a version that nothing has: the door refuses and logs what a precondition ruled out
+T = TypeVar("T")
+Expected = int | str | None
 _log = logging.getLogger("kluis.pods")
 
 
@@ -88,8 +90,8 @@ class _Pods:
             return
         except Known as error:
             reply = failed(error, self.house.base)
-        except Exception as error:  # noqa: BLE001 -- the last line: whatever it was, nobody is shown a trace
-            _log.error("a pod request failed: %s", type(error).__name__)  # noqa: TRY400 -- a trace may hold personal data
+        except Exception as error:  # noqa: BLE001 -- the last line: nobody is shown a trace, which may hold personal data
+            _log.error("a pod request failed: %s", type(error).__name__)
             reply = problem(500, "internal", "Something went wrong here")
         await _send(reply, {**PROTECTED, **dressing}, send, silent=scope["method"] == "HEAD")
 
@@ -109,7 +111,8 @@ class _Pods:
             return Reply(204)
         try:
             if target.kind == "description":
-                return await self._show(request, ldp.description(self._root(target), self._owner(target)), rdf.TURTLE, 0)
+                about = ldp.description(self._root(target), self._owner(target))
+                return await self._show(request, about, rdf.TURTLE, 0)
             if target.kind != "resource":
                 return await self._auxiliary(request)
             return await self.actions[request.method](request)
@@ -135,8 +138,11 @@ class _Pods:
         return None if pod is None else door.version_of(self.house.vault, pod, path)
 
     def _key(self, target: Target, path: str) -> bytes:
-        """The key of a path's tags: its id, a keyed hash that only this vault can work out."""
-        pod = self.house.vault.pod(target.pod)
+        """The key of a path's tags: its id, a keyed hash that only this vault can work out.
+
+        A storage description is the same for a pod that exists and one that does not, and so must its tag be.
+        """
+        pod = None if target.kind == "description" else self.house.vault.pod(target.pod)
         return pod.resource(path) if pod else bytes(16)
 
     async def _admit(self, request: _Request, path: str, *, exists: bool) -> Admission | Denial:
@@ -212,7 +218,10 @@ class _Pods:
         if instead is not None:
             return problem(412, "precondition", "Another version is stored")
         if media != stored:
-            body = await _beside(body, lambda: rdf.convert(body, stored, media, self._root(request.target) + path))
+            try:
+                body = await _beside(body, lambda: rdf.convert(body, stored, media, self._root(request.target) + path))
+            except BadRdf as error:
+                return problem(406, "not-acceptable", "This cannot be put into that form", reason=error.reason)
         return Reply(200, headers, body)
 
     async def _auxiliary(self, request: _Request) -> Reply:
@@ -230,15 +239,15 @@ class _Pods:
             raise Denied(done.reason)
         turtle = acls.stored(vault, pod, target.subject) if pod and target.kind == "acl" else None
         vault.log.served(done.index)
-        if turtle is None:
-            return _nothing()
-        return await self._show(request, turtle, rdf.TURTLE, 0)
+        told = {"Kluis-Entry": str(done.index), "WAC-Allow": wac.wac_allow(admitted.user, admitted.public)}
+        reply = _nothing() if turtle is None else await self._show(request, turtle, rdf.TURTLE, 0)
+        return replace(reply, headers={**told, **reply.headers})
 
     # ------------------------------------------------------------ writing
 
     async def _put(self, request: _Request) -> Reply:
         target = request.target
-        media = None if target.container else ldp.media_type(_one(request, b"content-type"))
+        media = None if target.container else ldp.media_type(request.text(b"content-type"))
         version = self._version(target, target.path)
         return await self._store(request, target.path, media, version)
 
@@ -246,7 +255,7 @@ class _Pods:
         """A new member under a name that the server chooses (`server-post-uri-assignment`)."""
         target = request.target
         fields = [value.decode("latin-1") for value in request.values(b"link")]
-        media = None if ldp.wants_container(fields) else ldp.media_type(_one(request, b"content-type"))
+        media = None if ldp.wants_container(fields) else ldp.media_type(request.text(b"content-type"))
         path = self._free(target, request.text(b"slug"), "/" if media is None else "")
         return await self._store(request, path, media, None)
 
@@ -262,36 +271,41 @@ class _Pods:
 
     async def _store(self, request: _Request, path: str, media: str | None, version: int | None) -> Reply:
         """Admit, read the body, check it, write it. `media` None stores a container, whose body says nothing."""
-        target, vault = request.target, self.house.vault
+        target = request.target
         admitted = await self._admit(request, path, exists=version is not None)
         if isinstance(admitted, Denial):
             return denied(admitted, self.house.base)
         if request.method == "POST" and self._version(target, target.path) is None:
             return _nothing()
         body = await self._body(request)
-        url = self._root(target) + path
-        if media is None and await _says_something(body, request.text(b"content-type"), url):
+        if media is None and await _says_something(body, request.text(b"content-type"), self._root(target) + path):
             return problem(409, "containment", "What a container holds is not written by hand")
         if media is not None and rdf.is_rdf(media):
-            await _beside(body, lambda: rdf.check(body, media, url))
+            await _beside(body, lambda: rdf.check(body, media, self._root(target) + path))
         if version is None and self._clashes(target, path):
-            return problem(409, "slash", "The same name with the slash the other way round, or a resource above it, exists")
+            return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
         expected = self._expected(request, path, version, media)
+        return await self._write(request, admitted, path, (media, body), expected)
+
+    async def _write(
+        self, request: _Request, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
+    ) -> Reply:
+        (media, body), vault, now = content, self.house.vault, self.house.clock()
+        stored = None if media is None else body
         try:
-            stored = None if media is None else body
-            written = await door.write(
-                vault, admitted.permit, path, media or "", stored, self.house.clock(), expected
-            )
+            written = await door.write(vault, admitted.permit, path, media or "", stored, now, expected)
         except Denied as error:
             if error.reason == "exists" and request.text(b"if-none-match") is None:
-                return problem(409, "exists", "This container exists; its description is another resource")
+                return problem(409, "exists", "This is there already, and a container is not overwritten")
             raise
         headers = {"Kluis-Entry": str(written.index)}
         if media is not None:
-            headers["ETag"] = conditional.etag(self._key(target, path), written.version, media)
-        return Reply(201, {**headers, "Location": url}) if written.created else Reply(204, headers)
+            headers["ETag"] = conditional.etag(self._key(request.target, path), written.version, media)
+        if not written.created:
+            return Reply(204, headers)
+        return Reply(201, {**headers, "Location": self._root(request.target) + path})
 
-    def _expected(self, request: _Request, path: str, version: int | None, media: str | None) -> int | str | None:
+    def _expected(self, request: _Request, path: str, version: int | None, media: str | None) -> Expected:
         """What the door must find when it writes; a failed precondition is left to it, so that it is in the log."""
         if_match, if_none_match = request.text(b"if-match"), request.text(b"if-none-match")
         expected = conditional.evaluate_write(if_match, if_none_match, self._key(request.target, path), version)
@@ -321,7 +335,10 @@ class _Pods:
         return Reply(204, {"Kluis-Entry": str(index)})
 
     async def _body(self, request: _Request) -> bytes:
-        """The whole body. Raises _Gone if it was cut off, TooLarge past the limit (before anything is stored)."""
+        """The whole body. Raises _Gone if it was cut off, TooLarge past the limit; either way nothing is stored."""
+        length = request.text(b"content-length") or ""
+        if length.isdecimal() and int(length) > self.largest:
+            raise TooLarge("the body is too large")
         body = bytearray()
         while True:
             message = await request.receive()
@@ -329,6 +346,51 @@ class _Pods:
                 raise _Gone
             body += message.get("body", b"")
             if len(body) > self.largest:
-                raise BadBody
+                raise TooLarge("the body is too large")
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+def _nothing() -> Reply:
+    """404, for somebody who is allowed to know."""
+    return problem(404, "not-found", "Nothing here")
+
+
+def _limited(admitted: Admission, body: bytes, media: str, now: datetime) -> bytes | None:
+    """The body as far as the grant covers it, None if not at all or if it is not what its type says."""
+    try:
+        return admitted.limited(body, media, now)
+    except ValueError:
+        return None
+
+
+async def _says_something(body: bytes, content_type: str | None, url: str) -> bool:
+    """Whether the body sent with a container holds statements; an empty or blank one does not."""
+    if not body.strip():
+        return False
+    media = ldp.media_type(content_type)
+    return not rdf.is_rdf(media) or await _beside(body, lambda: rdf.check(body, media, url)) > 0
+
+
+async def _beside(body: bytes, work: Callable[[], T]) -> T:
+    """Do the work here if the body is short, else in a thread, so that others are served meanwhile."""
+    return work() if len(body) <= LONG else await asyncio.to_thread(work)
+
+
+def _first(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in headers if key == name), None)
+
+
+def _ascii(raw: bytes) -> str:
+    """The raw path as the client signed it, bytes outside ASCII as escapes."""
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+
+
+async def _send(reply: Reply, dressing: dict[str, str], send: Send, *, silent: bool) -> None:
+    """Put an answer on the wire; `silent` for HEAD, which says how long the body would be."""
+    headers = {**dressing, **reply.headers}
+    if reply.status not in (204, 304):
+        headers["Content-Length"] = str(len(reply.body))
+    wire = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": wire})
+    await send({"type": "http.response.body", "body": b"" if silent else reply.body})

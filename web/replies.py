@@ -11,7 +11,6 @@ import orjson
 
 from consent.errors import ConsentError
 from consent.gate import Denial
-from federation.errors import FederationError
 from keys.errors import KeysError
 from vault.errors import VaultError
 from vault.solid.fields import is_token, split
@@ -19,8 +18,9 @@ from vault.solid.ldp import BadMedia
 from vault.solid.paths import BadPath
 from vault.solid.rdf import BadRdf
 from web import problems
+from web.middleware import TooLarge
 
-Known = (VaultError, ConsentError, KeysError, FederationError)
+Known = (VaultError, ConsentError, KeysError, TooLarge)
 PROTECTED = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "sandbox",
@@ -63,11 +63,12 @@ def denied(denial: Denial, base: str) -> Reply:
 def failed(error: Exception, base: str) -> Reply:
     """The answer to an error of the floors below."""
     if isinstance(error, BadPath):
-        return problem(_PATHS.get(error.reason, 400), "bad-path", "This address names nothing here", reason=error.reason)
+        status = _PATHS.get(error.reason, 400)
+        return problem(status, "bad-path", "This address names nothing here", reason=error.reason)
     if isinstance(error, BadRdf):
         status = 413 if error.reason == "too_large" else 400
-        told = {"reason": error.reason, "detail": error.detail or None, "line": error.line}
-        return problem(status, "bad-rdf", "This is not the RDF it says it is", **told)
+        title, detail = "This is not the RDF it says it is", error.detail or None
+        return problem(status, "bad-rdf", title, reason=error.reason, detail=detail, line=error.line)
     if isinstance(error, BadMedia):
         return problem(400, "bad-media", "A body needs a usable Content-Type", reason=error.reason)
     status, kind, title = problems.find(error)

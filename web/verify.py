@@ -16,7 +16,7 @@ from typing import Any
 
 import rfc8785
 
-from keys.errors import KeysError
+from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import Checkpoint, open_note, read_checkpoint
 
@@ -140,6 +140,8 @@ def _head(note: str, key: str) -> Checkpoint:
     try:
         text, _ = open_note(note, [key])
         head = read_checkpoint(text)
+    except Misuse as error:
+        raise LogBroken(f"{key[:80]!r} is no verification key: {error}") from None
     except (KeysError, ValueError) as error:
         raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
     if head.origin != key.partition("+")[0]:
@@ -194,6 +196,8 @@ def _export(lines: Iterable[str]) -> Iterable[Mapping[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             shown = json.loads(line)
+            if isinstance(shown["record"], str):
+                shown["record"] = json.loads(shown["record"])
             _ = int(shown["index"]), int(shown["record"]["seq"]), shown["record"]["prev"], _unb64(shown["nonce"])
         except (ValueError, KeyError, TypeError) as error:
             raise LogBroken(f"line {number} of the export is no record: {error}") from None

@@ -112,7 +112,7 @@ def check_assertion(assertion: str, client: Client, issuer: str, now: datetime) 
     jti, exp = claims.get("jti"), claims.get("exp")
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         _no("iss and sub are not the client.")
-    if not isinstance(claims.get("aud"), str) or claims.get("aud") != issuer:
+    if claims.get("aud") != issuer:
         _no("aud is not exactly the issuer.")
     if not isinstance(exp, int | float) or isinstance(exp, bool) or not at < exp <= at + LONGEST:
         _no("exp is missing, past or too far ahead.")

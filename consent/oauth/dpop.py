@@ -22,7 +22,6 @@ RAR_ALGS: Final = frozenset({"ES256", "EdDSA"})
 SOLID_ALGS: Final = RAR_ALGS | {"RS256"}
 SKEW: Final = 60  # seconds either way
 _PORTS: Final = {"http": 80, "https": 443}
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _JTI: Final = 256
 
 
@@ -106,8 +105,8 @@ def _key(header: Mapping[str, Any], algs: frozenset[str]) -> Mapping[str, Any]:
         _no("typ is not dpop+jwt.")
     if not isinstance(alg, str) or alg not in algs:
         _no("alg is not one of ours.")
-    if not isinstance(jwk, dict) or not _PRIVATE.isdisjoint(jwk):
-        _no("jwk is not a public key.")
+    if not isinstance(jwk, dict):  # private members are refused by keys.sign
+        _no("jwk is not a key.")
     return jwk
 
 

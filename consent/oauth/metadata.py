@@ -31,7 +31,7 @@ def authorization_server(base: str) -> dict[str, Any]:
         "authorization_details_types_supported": [RAR_TYPE],
         "authorization_response_iss_parameter_supported": True,
         "scopes_supported": ["openid", "webid", "offline_access"],
-        "service_documentation": f"{base}/dev",
+        "service_documentation": f"{base}/docs",
         "ui_locales_supported": ["nl", "en"],
     }
 

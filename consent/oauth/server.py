@@ -233,8 +233,6 @@ class _Refresh:
 class _S256(CodeChallenge):  # type: ignore[misc]
     """PKCE with S256 only; a verifier that is missing or malformed is as wrong as another one: ``invalid_grant``."""
 
-    SUPPORTED_CODE_CHALLENGE_METHOD: Final = ["S256"]
-
     def validate_code_verifier(self, grant: Any, result: object) -> None:
         try:
             super().validate_code_verifier(grant, result)

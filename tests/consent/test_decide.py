@@ -61,6 +61,7 @@ def test_an_answer_is_read_by_name_or_at_its_own_place_only():
     assert code(Ask("read", "kluis:Answers", answer="interest_topics_k10")) == "allowed"
     assert code(Ask("read", "kluis:Answers", "/answers/tickets-interest_topics_k10.jsonld")) == "answer"
     assert code(Ask("read", "kluis:Answers", "/answers/")) == "answer"
+    assert code(Ask("read", "kluis:Answers", "/answers/interests.jsonld")) == "answer"
     assert code(Ask("read", "kluis:Answers")) == "answer"
     assert code(Ask("list", "kluis:Answers", place)) == "action"
     assert code(Ask("write", "kluis:Answers", place)) == "action"

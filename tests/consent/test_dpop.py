@@ -1,4 +1,3 @@
-import base64
 import json
 from datetime import timedelta
 from hashlib import sha256
@@ -11,7 +10,7 @@ from consent.errors import OAuthError
 from consent.oauth.dpop import RAR_ALGS, SOLID_ALGS, check_proof, normal_url, shown_token
 from keys import sign
 from keys.sign import new_es256, thumbprint
-from keys.text import b64
+from keys.text import b64, unb64
 from tests.consent.sample import JKT, NOW, PROOF_KEY, compact, public, without
 
 URL = "http://localhost:8400/pods/an/loans/x.jsonld"
@@ -163,9 +162,12 @@ def test_extra_claims_are_accepted():
 
 
 def test_a_duplicate_member_is_refused():
-    head, _, mac = proof().split(b".")
-    body = json.dumps({"jti": "j1"})[:-1] + ', "htm":"GET","htm":"POST"}'
-    assert refused(b".".join((head, base64.urlsafe_b64encode(body.encode()).rstrip(b"="), mac)))
+    head, body, _ = proof().decode().split(".")
+    twice = unb64(body).decode().replace('"htm": "GET"', '"htm": "POST", "htm": "GET"')
+    signing_input = f"{head}.{b64(twice.encode())}"
+    signed = f"{signing_input}.{b64(sign.sign_es256(PROOF_KEY, signing_input.encode()))}"
+    assert json.loads(twice)["htm"] == "GET"
+    assert refused(signed.encode())
 
 
 def test_plain_solid_clients_may_use_rs256_and_apps_may_not():

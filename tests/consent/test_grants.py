@@ -50,7 +50,9 @@ class City:
     def now(self) -> Any:
         return self.clock()
 
-    def proof(self, url: str = "", key: Any = sample.PROOF_KEY, method: str = "POST", access: str | None = None) -> list[bytes]:
+    def proof(
+        self, url: str = "", key: Any = sample.PROOF_KEY, method: str = "POST", access: str | None = None
+    ) -> list[bytes]:
         self.nonce += 1
         claims = {"jti": f"p{self.nonce}", "htm": method, "htu": url or f"{sample.BASE}/oauth/token",
                   "iat": int(self.now.timestamp())}  # fmt: skip
@@ -79,7 +81,9 @@ class City:
         terms = choose(asked.terms.for_pod("an"), set(ticked), "asked", self.now)
         return asked.handle, await grants.give(self.vault, self.session, asked, terms, self.now)
 
-    async def redeem(self, code: str, *, key: Any = sample.PROOF_KEY, client: str = "cultuurgids", **form: Any) -> dict[str, Any]:
+    async def redeem(
+        self, code: str, *, key: Any = sample.PROOF_KEY, client: str = "cultuurgids", **form: Any
+    ) -> dict[str, Any]:
         fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": sample.RETURN,
                   "code_verifier": sample.VERIFIER, **form}  # fmt: skip
         request = sample.token_request(assert_=self.assertion(client), **fields)
@@ -93,7 +97,13 @@ class City:
     async def read(self, access: str, path: str, *, batch: bool = False) -> Any:
         url = f"{sample.BASE}{path}"
         call = gate.Call(
-            "GET", url, "an", path, (f"DPoP {access}".encode(),), tuple(self.proof(url, method="GET", access=access)), batch=batch
+            "GET",
+            url,
+            "an",
+            path,
+            (f"DPoP {access}".encode(),),
+            tuple(self.proof(url, method="GET", access=access)),
+            batch=batch,
         )
         admitted = await gate.admit(self.vault, call, self.now)
         if isinstance(admitted, gate.Denial):
@@ -138,7 +148,10 @@ async def test_a_given_grant_opens_what_it_covers_and_nothing_else(city: City) -
         assert isinstance(denied, gate.Denial)
         assert denied.code == "insufficient_authorization_details"
     assert answer["grant_id"] == b64(grant)
-    assert [row["category"] for row in answer["authorization_details"][0]["datatypes"]] == ["pd:Interest", "kluis:LibraryLoan"]
+    assert [row["category"] for row in answer["authorization_details"][0]["datatypes"]] == [
+        "pd:Interest",
+        "kluis:LibraryLoan",
+    ]
 
 
 async def test_a_derived_answer_gives_no_key_to_its_source(city: City) -> None:
@@ -149,9 +162,7 @@ async def test_a_derived_answer_gives_no_key_to_its_source(city: City) -> None:
 
 
 async def test_a_grant_that_only_writes_gets_no_key(city: City) -> None:
-    asked = await city.ask(
-        actions=["append"], datatypes=[{"category": "kluis:Derived", "necessity": "required"}]
-    )
+    asked = await city.ask(actions=["append"], datatypes=[{"category": "kluis:Derived", "necessity": "required"}])
     grant, _ = await city.allow(asked=asked)
     assert city.vault.db.read.find(GrantKeyRow, grant=grant) == []
     assert city.vault.shares.count("grant", grant) == 0
@@ -271,8 +282,9 @@ async def test_a_grant_is_over_at_its_end_exactly(city: City) -> None:
     denied = await city.read(access, "/interests/a.jsonld")
     assert denied.code == "invalid_token"
     assert grants.state_at(found, city.now) == "expired"
-    await endings.expire(city.vault, found, city.now)
+    assert await endings.sweep(city.vault, city.now) == 1
     assert grants.keys_left(city.vault, grant) == 0
+    assert await endings.sweep(city.vault, city.now) == 0
 
 
 async def test_a_grant_for_once_gives_one_read_and_no_refresh_token(city: City) -> None:
@@ -283,6 +295,11 @@ async def test_a_grant_for_once_gives_one_read_and_no_refresh_token(city: City) 
     tries = [city.read(answer["access_token"], "/interests/a.jsonld") for _ in range(5)]
     done = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, dict) for one in done) == 1
+    found = grants.load(city.vault, asked.handle)
+    assert found is not None
+    assert grants.state_at(found, city.now) == "used_up"
+    assert await endings.sweep(city.vault, city.now) == 1
+    assert grants.keys_left(city.vault, asked.handle) == 0
 
 
 async def test_a_request_is_decided_once_and_by_the_session_that_opened_it(city: City) -> None:
@@ -301,7 +318,9 @@ async def test_a_request_is_decided_once_and_by_the_session_that_opened_it(city:
 async def test_a_request_that_nobody_opened_is_gone_after_a_minute_and_a_half(city: City) -> None:
     terms = parse(sample.detail(), sample.APP, sample.BASE, city.now)
     said = Pushed("cultuurgids", sample.RETURN, sample.CHALLENGE, sample.JKT, terms)
-    pushed = [await asks.push(city.vault, said, Shown(Proof("", bytes([n]) * 32, 2**50), None), city.now) for n in (1, 2)]
+    pushed = [
+        await asks.push(city.vault, said, Shown(Proof("", bytes([n]) * 32, 2**50), None), city.now) for n in (1, 2)
+    ]
     await asks.keep(city.vault, pushed[0], city.now)
     city.clock.forward(seconds=asks.LIFETIME_S)
     assert asks.find(city.vault, b64(pushed[0].handle), "cultuurgids", city.now).said == said
@@ -314,7 +333,9 @@ async def test_a_replayed_proof_or_assertion_is_refused(city: City) -> None:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": sample.RETURN,
             "code_verifier": sample.VERIFIER}  # fmt: skip
     first, proof = city.assertion(), city.proof()
-    refresh = (await issue.answer(city.vault, sample.token_request(assert_=first, **form), proof, city.now))["refresh_token"]
+    refresh = (await issue.answer(city.vault, sample.token_request(assert_=first, **form), proof, city.now))[
+        "refresh_token"
+    ]
     renew = {"grant_type": "refresh_token", "refresh_token": refresh}
     with pytest.raises(OAuthError, match="invalid_dpop_proof"):
         await issue.answer(city.vault, sample.token_request(assert_=city.assertion(), **renew), proof, city.now)
@@ -340,7 +361,12 @@ async def test_every_step_is_an_event_a_receipt_or_a_line_and_stays_after_withdr
     grant, _ = await city.allow()
     await endings.withdraw(city.vault, city.session, grant, city.now)
     pod = city.session.pod
-    assert [step.state for step in events.history(city.vault, pod, grant)] == ["requested", "shown", "given", "withdrawn"]
+    assert [step.state for step in events.history(city.vault, pod, grant)] == [
+        "requested",
+        "shown",
+        "given",
+        "withdrawn",
+    ]
     kept = [receipts.open_receipt(one.jws, city.vault.issuer_public) for one in grants.kept_receipts(city.vault, pod)]
     assert [one["event"]["event_type"] for one in kept] == ["given", "withdrawn"]
     assert kept[0]["privacy_notice"] == {"digest": "h", "version": "1"}

@@ -125,6 +125,7 @@ def test_a_purpose_other_than_the_registered_one_is_refused(change):
         {**LOANS, "resources": [f"{BASE}/pods/an/loans/../interests/x.jsonld"]},
         {**LOANS, "resources": [f"{BASE}/pods/an/loans/%2e%2e/interests/x"]},
         {**LOANS, "resources": [f"{BASE}/pods/an/loans/..%2finterests/x"]},
+        {**LOANS, "resources": [f"{BASE}/pods/an/loans/a%2Fb"]},
         {**LOANS, "resources": [f"{BASE}/pods/an/loans/x?y"]},
         {**LOANS, "resources": [f"{BASE}/pods/an/loans/"]},
     ],
@@ -227,6 +228,8 @@ def test_every_purpose_stands_under_purposes_that_exist_and_asks_for_rungs_that_
         assert purpose.code not in purposes.ancestors(purpose.code)
         for curie, rung in purpose.highest.items():
             assert rung in categories.category(curie).ladder
+    found = purposes.purpose("dpv:ProvideEventRecommendations")
+    assert found.iri == "https://w3id.org/dpv#ProvideEventRecommendations"
     assert "dpv:Personalisation" in purposes.ancestors("dpv:ProvideEventRecommendations")
     assert purposes.withdrawable("eu-gdpr:A6-1-a-explicit-consent")
     assert not purposes.withdrawable("eu-gdpr:A6-1-e")

@@ -37,6 +37,7 @@ GRANT = v.GrantCard(
     NOW,
     31,
     NOW,
+    receipt="rrrr",
 )
 LINES = (
     v.LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
@@ -96,6 +97,11 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         v.DpoPage((), NOW, NOW, 0, 0),
     ),
     "transparency": (v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),),
-    "security": (v.SecurityPage((v.Unlocker("Wachtzin", NOW),), (v.Session(NOW, NOW, current=True),)),),
+    "security": (
+        v.SecurityPage(
+            (v.Unlocker("Wachtzin", NOW),),
+            (v.Session(NOW, NOW, current=True), v.Session(NOW, NOW, current=False, handle="hhhh")),
+        ),
+    ),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),
 }

@@ -227,6 +227,23 @@ def test_each_line_of_the_log_says_who_what_why_basis_outcome_and_where_it_stand
             assert word in str(shown["text"])
 
 
+def test_a_line_that_was_refused_never_reads_as_allowed() -> None:
+    for outcome in ("served", "unknown", "refused"):
+        refused, given = (replace(line, outcome=outcome, why="", basis="") for line in LINES)
+        document = read("log", views.LogPage((refused, given), "o", 42))
+        tags = [tag["text"] for tag in document.find("span") if str(tag.get("class", "")).startswith("tag")]
+        assert tags[0] == "Geweigerd" and tags[1] in ("Gelukt", "Toegestaan", "Geweigerd")
+        lines = [p["text"].strip() for p in document.find("p") if document.find(id="line-1")[0] in p["inside"]]
+        assert lines == ["Uitgelezen las je leningen", "Regel 1 · nr. 17"]
+
+
+def test_only_another_session_can_be_ended_from_here() -> None:
+    ends = [
+        form["action"] for form in read("security", SAMPLES["security"][0]).find("form") if "/me/" in form["action"]
+    ]
+    assert ends == ["/me/sessions/hhhh/end"]
+
+
 def test_a_card_made_with_personal_data_is_marked_and_names_the_citizens_own_things() -> None:
     document = read("suggestions", SAMPLES["suggestions"][0])
     marked = [e for e in document.all if "data-kluis-personal" in e]

@@ -159,6 +159,11 @@ def damage_record(log: dict[str, Any]) -> None:
     log["entries"][1]["record"] = "{"
 
 
+def unreadable_record(log: dict[str, Any]) -> None:
+    """Line 3 did not open on the server."""
+    log["entries"][2] |= {"record": None, "nonce": None}
+
+
 def drop_line(log: dict[str, Any]) -> None:
     """Line 3 is gone."""
     del log["entries"][2]
@@ -216,6 +221,7 @@ ATTACKS: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
     (edit_record, "edited", 4),
     (edit_leaf_too, "edited", 4),
     (damage_record, "edited", 2),
+    (unreadable_record, "edited", 3),
     (drop_line, "missing", 3),
     (drop_first, "missing", 1),
     (double_line, "moved", 3),

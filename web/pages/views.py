@@ -1,8 +1,7 @@
 """What each page shows, and the one place that turns it into HTML.
 
 A page is a frozen dataclass: the routes fill it, the template of the same name reads it as `page`, and nothing else
-reaches the template but the frame (who is logged in, the form token). Jinja2 escapes all text; a misspelt name raises
-instead of printing nothing. Times come in as aware datetimes.
+reaches the template but the frame (who is logged in, the form token). Jinja2 escapes all text; a misspelt name raises.
 """
 
 from __future__ import annotations
@@ -162,7 +161,9 @@ class DataPage:
 
 @dataclass(frozen=True)
 class GrantCard:
-    """One live grant. `sees`: registry words of what it covers; `reads`: how often it read, `last_read`: when last."""
+    """One live grant. `sees`: registry words of what it covers; `reads`: how often it read, `last_read`: when last.
+    `receipt`: id of its proof, "" for none.
+    """
 
     id: str
     app: str
@@ -175,6 +176,7 @@ class GrantCard:
     last_read: datetime | None = None
     trusted: bool = False
     ending: bool = False
+    receipt: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class EndedGrant:
     state: str
     at: datetime
     reads: int
+    receipt: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,9 @@ class AccessPage:
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of the pod's log. `seq`: its number in this pod; `index`: its entry in the log of everybody."""
+    """One line of the pod's log: `seq` counts in this pod, `index` in the log of everybody; `outcome`: served, unknown,
+    refused, or words to show as they are.
+    """
 
     seq: int
     index: int
@@ -215,7 +220,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The server's own check of one pod's lines. `line`: the first line that fails (None: the seal of the log)."""
+    """The server's own check of a pod's lines. `line`: seq of the first line that fails (None: the log as a whole)."""
 
     ok: bool
     checked: int
@@ -340,11 +345,12 @@ class Unlocker:
 
 @dataclass(frozen=True)
 class Session:
-    """One open session."""
+    """One open session. `handle`: the id under which it can be ended from here, "" when it cannot."""
 
     started: datetime
     ends: datetime
     current: bool
+    handle: str = ""
 
 
 @dataclass(frozen=True)
@@ -373,21 +379,15 @@ PAGES: dict[str, type] = {
 """Template name (without .html) -> the only context it accepts."""
 
 
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for word in ("cell", "clock", "day", "iso", "listed", "number"):
-        made.filters[word] = getattr(dutch, word)
-    made.globals.update(vars(made.get_template("parts.html").module))
-    return made
-
-
-_JINJA = _environment()
+_JINJA = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_JINJA.filters.update({word: getattr(dutch, word) for word in ("cell", "clock", "day", "iso", "listed", "number")})
+_JINJA.globals.update(vars(_JINJA.get_template("parts.html").module))
 
 
 def render(name: str, page: object, *, person: str = "", role: str = "", csrf: str = "") -> str:

@@ -98,7 +98,7 @@ async def _catalogue(request: Request, found: Intake) -> dict[str, Any]:
         told = await guard.house_of(request).recommender.ask("catalogue", events=[item.body for item in found.records])
     except Away:
         raise HTTPException(503, "the recommender is away") from None
-    return {"stored": told.get("stored", 0), "duplicates": len(found.records) - int(told.get("stored", 0))}
+    return {"stored": told.get("added", 0), "replaced": told.get("replaced", 0)}
 
 
 def _preview(item: Item) -> dict[str, Any]:

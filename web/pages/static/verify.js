@@ -237,7 +237,7 @@ function memoryOf(origin) {
 
 function show(verdict, memory) {
   const box = find(verdict.ok ? "log-ok" : "log-broken"), say = box.querySelector("[data-say]");
-  const later = verdict.waiting ? ` ${verdict.waiting} daarvan wachten nog op het volgende zegel.` : "";
+  const later = verdict.waiting ? ` Nog niet verzegeld: ${verdict.waiting}. Dat duurt enkele seconden.` : "";
   const where = verdict.line === null ? "" : `Regel ${verdict.line}: `;
   const counted = `${verdict.checked} ${verdict.checked === 1 ? "regel" : "regels"}`;
   say.textContent = verdict.ok

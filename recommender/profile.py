@@ -1,0 +1,65 @@
+"""What the recommender knows of one citizen during one call: the records of the categories her grant opens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recommender.catalogue import Catalogue
+
+LOANS, INTERESTS, TICKETS = "kluis:LibraryLoan", "pd:Interest", "kluis:Ticket"
+CATEGORIES = (LOANS, INTERESTS, TICKETS)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One record of hers: its @id, what to call it, its subjects, maker or place, and the catalogue's entry of it."""
+
+    id: str
+    title: str
+    topics: tuple[str, ...]
+    maker: str
+    entry: int | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Traces by category. A category that is not a key is closed; an empty one is open and holds nothing."""
+
+    traces: Mapping[str, tuple[Trace, ...]]
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """Catalogue entries she has already borrowed or holds a ticket for."""
+        return frozenset(t.entry for part in self.traces.values() for t in part if t.entry is not None)
+
+    def without(self, record: str) -> "Profile":
+        """The same profile had this record never been there."""
+        kept = {c: tuple(t for t in part if t.id != record) for c, part in self.traces.items()}
+        return replace(self, traces=kept)
+
+
+def profile(records: Mapping[str, Sequence[Mapping[str, Any]]], catalogue: Catalogue) -> Profile:
+    """Build a profile from JSON-LD records by open category; only the three categories known here are used."""
+    return Profile({c: tuple(_trace(r, c, catalogue) for r in records[c]) for c in CATEGORIES if c in records})
+
+
+def _trace(record: Mapping[str, Any], category: str, catalogue: Catalogue) -> Trace:
+    name = _words(record.get("schema:name"))
+    entry = None
+    if category != INTERESTS:
+        entry = catalogue.find(_words(record.get("kluis:event")), name)
+    about = record.get("schema:about")
+    topics = tuple(_words(t) for t in about) if isinstance(about, list) else (_words(about),)
+    topics = tuple(t for t in topics if t) or (catalogue.entries[entry].topics if entry is not None else ())
+    maker = _words(record.get("schema:location" if category == TICKETS else "schema:author"))
+    title = name or ", ".join(topics)
+    return Trace(_words(record.get("@id")), title, topics, maker, entry)
+
+
+def _words(value: Any) -> str:
+    """A JSON-LD value as plain text: a string, `{"@value"}`, `{"@id"}` or the first of a list; else ""."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    if isinstance(value, dict):
+        value = value.get("@value") or value.get("@id") or ""
+    return value if isinstance(value, str) else ""
