@@ -370,8 +370,9 @@ class Story:
         self.dpo.login()
         told = self.dpo.json("/api/dpo/totals")
         rows = told["rows"]
-        mine = [row for row in rows if row["client"] == self.app.told["client_id"]]
-        check(mine and all(row["purpose"] for row in mine), "the app is not in the totals")
+        mine = [row for row in rows if row["client"] == self.app.told["client_id"] and row["purpose"] and row["category"]]
+        check(sum(row["count"] for row in mine if row["decision"] == "allowed"), "the app's reads are not in the totals")
+        check(any(row["decision"] == "denied" for row in mine), "the app's refusals are not in the totals")
         text = json.dumps(told)
         for personal in ("an", "An Peeters", self.an.told["webid"], "/loans/", self.grant):
             check(f'"{personal}"' not in text and (len(personal) < 3 or personal not in text), f"personal data: {personal}")
