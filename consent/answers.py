@@ -13,7 +13,7 @@ from consent import gate, minimise
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.terms import Datum, Terms
-from vault import door
+from vault import door, store
 from vault.vault import Vault
 
 MEDIA = "application/ld+json"
@@ -52,4 +52,4 @@ async def _store(vault: Vault, session: SessionFacts, datum: Datum, now: datetim
     found = await records(vault, session, datum.category, now, f"answer {datum.derived}")
     answer = worked_out(datum, found, now)
     permit, _ = gate.own(vault, session, "answers", "write", datum.answer_path, note=f"answer {datum.derived}")
-    await door.write(vault, permit, datum.answer_path, MEDIA, orjson.dumps(answer), now)
+    await store.write(vault, permit, datum.answer_path, MEDIA, orjson.dumps(answer), now)

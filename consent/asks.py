@@ -112,7 +112,10 @@ async def push(vault: Vault, said: Pushed, shown: Shown, now: datetime) -> Asked
 
 def find(vault: Vault, handle: str, client: str, now: datetime) -> Asked:
     """The undecided, unexpired request of this client; else OAuthError invalid_request_uri, whatever the reason."""
-    row = vault.db.read.get(PushedRow, unb64(handle))
+    try:
+        row = vault.db.read.get(PushedRow, unb64(handle))
+    except ValueError:
+        row = None
     if row is None or row.done or row.client != client or gates.ms(now) >= row.expires:
         raise _unknown()
     plain = columns.take(vault.state, "pushed", row.handle, row.sealed)

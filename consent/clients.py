@@ -113,10 +113,5 @@ def find(vault: Vault, client_id: str) -> Client | None:
     return _read(vault, row) if row else None
 
 
-def listing(vault: Vault, kind: str = "rar") -> list[Client]:
-    """All apps of a kind, by id."""
-    return [_read(vault, row) for row in vault.db.read.find(ClientRow, order_by="id", kind=kind)]
-
-
 def _read(vault: Vault, row: ClientRow) -> Client:
     return Client.from_json(columns.take(vault.state, "client", row.id.encode(), row.sealed))

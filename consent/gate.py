@@ -21,6 +21,7 @@ from consent.errors import OAuthError
 from consent.minimise import limit
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
 from consent.oauth.tokens import SolidToken, verify_token
+from consent.recent import Recent
 from consent.terms import Datum, Terms
 from keys.context import ctx
 from keys.errors import KeysError
@@ -43,6 +44,8 @@ LEFT JOIN grantkey k ON k.grant = t.grant AND k.compartment = :compartment
 WHERE t.handle = :handle ORDER BY k.generation DESC LIMIT 1
 """
 SOLID = "SELECT g.pod, g.sealed FROM grant g WHERE g.id = :grant"
+# What a grant says never changes under one epoch, and the epoch is compared in the writer: this is no decision kept.
+SAID: Recent[tuple[bytes, Terms]] = Recent(4096, 60)
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
 
 
@@ -71,7 +74,9 @@ class Call:
 
     @property
     def action(self) -> str:
-        """The word for the log and for `decide`."""
+        """The word for the log and for `decide`: an access control list is nobody's data, so `control` alone opens it."""
+        if self.kind == "acl":
+            return "control"
         if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
             return "list"
         return ACTIONS.get(self.method, "write")
@@ -152,7 +157,12 @@ def own(
     targets = frozenset({path}) if path else None
     pod = session.pod
     permit = Permit(
-        pod.id, facts, (pod.compartment(container),), targets, session.guard, writes=action in ("write", "append", "delete")
+        pod.id,
+        facts,
+        (pod.compartment(container),),
+        targets,
+        session.guard,
+        writes=action in ("write", "append", "delete"),
     )
     return mint(permit), session.keys
 
@@ -167,9 +177,10 @@ def deposit(vault: Vault, pod: PodFacts, curie: str, source: str, guard: Guard |
 async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime) -> Admission | Denial:
     if pod is None or call.category.custody != "managed":
         return await _anonymous(vault, pod, "unauthenticated", now)
-    if not _wac(vault, pod, call, None):
+    modes = _wac(vault, pod, call, None)
+    if modes is None:
         return await _anonymous(vault, pod, "unauthenticated", now)
-    public = _modes(vault, pod, call.path, None)
+    _, public = modes
     facts = _facts(call, "access", rule="public")
     return Admission(_permit(pod, facts, call), CustodyKeys(pod.id), user=public, public=public)
 
@@ -207,7 +218,9 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
 def _home(vault: Vault, shown: bytes) -> PodFacts | None:
     """The pod that an opaque token's grant belongs to, for calls that name none."""
     try:
-        rows = vault.db.read.run("SELECT pod FROM token WHERE handle = :handle", handle=read_token(shown.decode()).handle)
+        rows = vault.db.read.run(
+            "SELECT pod FROM token WHERE handle = :handle", handle=read_token(shown.decode()).handle
+        )
     except (KeysError, UnicodeDecodeError):
         return None
     return vault.pod_by_id(rows[0][0]) if rows else None
@@ -260,39 +273,53 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
         why = hint(call.category.curie, "read" if call.action == "list" else call.action)
         return await _turn_away(vault, pod, token, call, "insufficient_authorization_details", now, why)
     home = _covers(vault, pod, token, call, now)
-    if home is None or not _wac(vault, pod, call, token.webid):
+    modes = _wac(vault, pod, call, token.webid) if home else None
+    if home is None or modes is None:
         return await _turn_away(vault, pod, token, call, "forbidden", now)
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home.id)
     facts = _facts(call, "access", rule="wac", agent=token.webid, client=token.client_id, grant=token.grant_id)
-    user, public = (_modes(vault, pod, call.path, agent) for agent in (token.webid, None))
+    user, public = modes
     return Admission(_permit(pod, facts, call, guard, proof=proof), CustodyKeys(pod.id), user=user, public=public)
 
 
 def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> PodFacts | None:
     """The citizen's own pod if she lets this app do that here: there by containers and modes, elsewhere by her tick."""
-    rows = vault.db.read.run(SOLID, grant=unb64(token.grant_id))
+    said = _said(vault, token, now)
+    home = vault.pod_by_id(said[0]) if said else None
+    if said is None or home is None:
+        return None
+    terms = said[1]
+    if home.id != pod.id:
+        return home if terms.elsewhere else None
+    answer = decide(terms, Ask(call.action, call.category.curie, call.path, None, call.purpose), now)
+    return home if isinstance(answer, Allowed) else None
+
+
+def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms] | None:
+    """The pod and the terms of the grant behind a token."""
+    grant, mark = unb64(token.grant_id), f"{token.grant_id}|{token.epoch}".encode()
+    if (known := SAID.get(mark, now)) is not None:
+        return known
+    rows = vault.db.read.run(SOLID, grant=grant)
     home = vault.pod_by_id(rows[0][0]) if rows else None
     if home is None:
         return None
-    terms = Terms.from_json(columns.take(home.control, "grant", unb64(token.grant_id), rows[0][1]))
-    if home.id != pod.id:
-        return home if terms.elsewhere else None
-    action = "control" if "control" in call.needs else call.action
-    said = decide(terms, Ask(action, call.category.curie, call.path, None, call.purpose), now)
-    return home if isinstance(said, Allowed) else None
+    said = home.id, Terms.from_json(columns.take(home.control, "grant", grant, rows[0][1]))
+    SAID.put(mark, said, now)
+    return said
 
 
-def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> bool:
-    if not call.needs <= _modes(vault, pod, call.path, agent):
-        return False
-    if not call.container_needs:
-        return True
-    above = call.path if call.path == "/" else call.path.rstrip("/").rsplit("/", 1)[0] + "/"
-    return call.container_needs <= _modes(vault, pod, above, agent)
-
-
-def _modes(vault: Vault, pod: PodFacts, path: str, agent: str | None) -> frozenset[str]:
-    return acls.effective(vault, pod, path).modes(agent, f"{vault.base}/pods/{pod.name}")
+def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> tuple[frozenset[str], frozenset[str]] | None:
+    """The agent's own modes and everybody's on the path, if they are enough for the call."""
+    root = f"{vault.base}/pods/{pod.name}"
+    here = acls.effective(vault, pod, call.path)
+    if not call.needs <= here.modes(agent, root):
+        return None
+    if call.container_needs:
+        above = call.path if call.path == "/" else call.path.rstrip("/").rsplit("/", 1)[0] + "/"
+        if not call.container_needs <= acls.effective(vault, pod, above).modes(agent, root):
+            return None
+    return here.modes(agent, root), here.modes(None, root)
 
 
 def _permit(

@@ -8,7 +8,7 @@ gave nothing, never keys without a line in the log.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -109,8 +109,12 @@ def keys_left(vault: Vault, grant: bytes) -> int:
 async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime) -> str:
     """Turn a request into a grant of `terms` (already narrowed) and return the code's text; 60 s, once.
 
+    A grant for a session ends with the citizen's own.
+
     Raises OAuthError access_denied if the session ended or the request was decided meanwhile.
     """
+    if terms.mode == "session":
+        terms = replace(terms, expires=min(terms.expires, session.ends))
     await compartments.ensure(vault, session, terms, now)
     await answers.prepare(vault, session, terms, now)
     facts = told(terms, asked.handle, "consent", "give", "session", note=_rows(terms))

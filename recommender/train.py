@@ -61,17 +61,22 @@ class Trained:
 
 
 def train(now: datetime, rng: Generator, people: int = 500, held_back: float = 0.2) -> Trained:
-    """Train on simulated citizens. The same `rng` state and `now` give the same model, bit for bit."""
+    """Train on simulated citizens. The same `rng` state and `now` give the same model, bit for bit.
+
+    The model learns with the popularity of books only: events are new every day, so nobody has met them yet.
+    Plain popularity, which it is measured against, may know both.
+    """
     begun = process_time()
     town = generator.city(now, rng)
     catalogue = city_catalogue(town)
     cases = [_case(c, town, catalogue) for c in generator.population(people, rng, town, now)]
     cut = int(people * (1 - held_back))
-    popularity = _popularity(cases[:cut], catalogue)
+    counts = _popularity(cases[:cut], catalogue)
+    popularity = {e.id: counts[e.id] for e in catalogue.entries if e.medium == "book"}
     booster = _fit(cases[:cut], catalogue, popularity, rng)
     model = Model(booster, popularity, {"trained": now.isoformat(), "people": cut, "data": "simulated"})
     seconds = process_time() - begun
-    ndcg, plain = measure(model, cases[cut:], catalogue)
+    ndcg, plain = measure(model, cases[cut:], catalogue, counts)
     card = {**model.card, "ndcg20": round(ndcg, 4), "popularity_ndcg20": round(plain, 4), "cpu_seconds": round(seconds)}
     return Trained(Model(booster, popularity, card), ndcg, plain, seconds)
 
@@ -127,7 +132,7 @@ def _sample(case: Case, size: int, rng: Generator) -> tuple[list[int], Matrix]:
 
 
 def _dropped(table: Matrix, rng: Generator) -> Matrix:
-    """Close each category now and then, and forget popularity of a tenth of the entries, so the model knows both."""
+    """Close each category now and then, and forget popularity of a tenth of the books, so the model knows both."""
     for number in range(len(CATEGORIES)):
         if rng.random() < DROPOUT:
             table[:, -len(PER_CATEGORY) * (number + 1) :][:, : len(PER_CATEGORY)] = np.nan
@@ -135,14 +140,16 @@ def _dropped(table: Matrix, rng: Generator) -> Matrix:
     return table
 
 
-def measure(model: Model, cases: Sequence[Case], catalogue: Catalogue) -> tuple[float, float]:
+def measure(
+    model: Model, cases: Sequence[Case], catalogue: Catalogue, counts: Mapping[str, float]
+) -> tuple[float, float]:
     """Mean NDCG@20 of the model and of popularity, over the whole catalogue without what is already hers."""
     ours, plain = [], []
     for case in cases:
         rows = [n for n in range(len(catalogue.entries)) if n not in case.known.owned]
         relevant = np.array([n in case.later for n in rows])
         score = model.score(features(case.known, catalogue, rows, model.popularity))
-        popular = np.array([model.popularity[catalogue.entries[n].id] for n in rows])
+        popular = np.array([counts[catalogue.entries[n].id] for n in rows])
         ours.append(ndcg(relevant[np.argsort(-score, kind="stable")]))
         plain.append(ndcg(relevant[np.argsort(-popular, kind="stable")]))
     return float(np.mean(ours)), float(np.mean(plain))

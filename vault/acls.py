@@ -29,7 +29,10 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
     ids = {pod.resource(p): p for p in chain}
     marks = ", ".join(f":i{n}" for n in range(len(ids)))
     params = {f"i{n}": rid for n, rid in enumerate(ids)}
-    found = {ids[rid]: sealed for rid, sealed in vault.db.read.run(f"SELECT id, sealed FROM acl WHERE id IN ({marks})", **params)}  # noqa: S608
+    found = {
+        ids[rid]: sealed
+        for rid, sealed in vault.db.read.run(f"SELECT id, sealed FROM acl WHERE id IN ({marks})", **params)  # noqa: S608
+    }
     for candidate in chain:
         if candidate in found:
             turtle = pod.open("acl", pod.resource(candidate), "sealed", found[candidate])

@@ -50,7 +50,7 @@ class Place:
 
 def padme(size: int) -> int:
     """The padded length of `size` bytes: at most 12 % more, log log size bits leaked (Padme, PURBs 2019)."""
-    if size < 2:  # noqa: PLR2004 -- the logarithm below needs two
+    if size < 2:
         return size
     exponent = size.bit_length() - 1
     low = exponent - exponent.bit_length()
@@ -71,10 +71,14 @@ def unpad(framed: bytes) -> bytes:
     return framed[8 : 8 + size]
 
 
-def enclose(place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b"") -> tuple[Resource, Body | None]:
+def enclose(
+    place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b""
+) -> tuple[Resource, Body | None]:
     """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash."""
     with DataKey.fresh() as dek:
-        head = seal(dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK))
+        head = seal(
+            dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK)
+        )
         parts = [head]
         stored = None
         if body is not None:

@@ -226,15 +226,19 @@ class Database:
                 _attempt(tx, job)
             tx.raw.execute("COMMIT")
         except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
-            if tx.raw.in_transaction:
-                tx.raw.execute("ROLLBACK")
-            for job in batch:
-                job.error = LogUnavailable(f"not written: {e}")
-                if job.undo:
-                    job.undo()
+            _abandon(tx, batch, e)
         for job in batch:
             _follow(job)
             job.answer(job.result, job.error)
+
+
+def _abandon(tx: Tx, batch: list[Job], why: Exception) -> None:
+    if tx.raw.in_transaction:
+        tx.raw.execute("ROLLBACK")
+    for job in batch:
+        job.error = LogUnavailable(f"not written: {why}")
+        if job.undo:
+            job.undo()
 
 
 def _attempt(tx: Tx, job: Job) -> None:
@@ -259,7 +263,9 @@ def _follow(job: Job) -> None:
             job.error = e
 
 
-def _hand(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], result: Any, error: BaseException | None) -> None:
+def _hand(
+    loop: asyncio.AbstractEventLoop, settle: Callable[..., None], result: Any, error: BaseException | None
+) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle, result, error)
 

@@ -9,8 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -22,19 +21,18 @@ from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root, Sha
 from keys.tree import unwrap, wrap
 from keys.unseal import unseal
 from vault import gates
-from vault.blobs import Label, Place, dek_context, enclose, unpad
+from vault.blobs import Label, Place, dek_context, unpad
 from vault.database import Tx
-from vault.errors import Conflict, DamagedItem, Denied, NotFound
+from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
 from vault.log.entry import Appended, Intent
 from vault.mint import demand
 from vault.permit import Permit
-from vault.pod import CompartmentFacts, compartments, parent, place_of, top
-from vault.tables import Acl, Body, Resource
+from vault.pod import compartments
+from vault.tables import Resource
 from vault.vault import PodFacts, Vault
 
 SEGMENT = 65_536
-TRIES = 8
 
 # One read gives everything that opening needs: the resource, its body, its compartment and the managed root's wrap.
 SELECT = """
@@ -99,35 +97,28 @@ class Found:
     members: tuple[Opened, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a write gave."""
-
-    index: int
-    version: int
-    created: bool
-
-
 async def read(vault: Vault, permit: Permit, keys: Keys, path: str, at: datetime) -> Found:
     """Open one resource or list one container.
 
     Raises NotMinted, Denied (already logged), DamagedItem (a second entry says so) or LogUnavailable.
     """
-    pod = _admit(vault, permit, path)
+    pod = admit(vault, permit, path)
     rows = _rows(vault, ONE, keys, pod.resource(path))
     members = _rows(vault, MEMBERS, keys, pod.resource(path)) if rows and path.endswith("/") else []
     members = [row for row in members if row.compartment in permit.compartments]
     wanted = rows + members
     done = await _append(vault, permit, keys, wanted, at)
     opened = _open_all(vault, pod, keys, wanted, done)
-    _after(vault, done)
+    finish(vault, done)
     if not opened:
         return Found("absent", done.index)
     if opened[0].body is not None:
         first = opened[0]
         return Found("resource", done.index, first.label.media, first.body or b"", first.version, first.label.when)
     listed = [*opened[1:], *(_tops(vault, pod) if path == "/" else ())]
-    return Found("container", done.index, version=opened[0].version, modified=opened[0].label.when, members=tuple(listed))
+    return Found(
+        "container", done.index, version=opened[0].version, modified=opened[0].label.when, members=tuple(listed)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +136,7 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since:
     The gate is asked again every 64 KiB; the items end with Denied when it closed under way. `since` leaves out what
     was not changed from that moment on (a filter of the caller; a limit of the grant is the gate's).
     """
-    pod = _admit(vault, permit, None)
+    pod = admit(vault, permit, None)
     rows = [row for cid in permit.compartments for row in _rows(vault, RECORDS, keys, cid)]
     if permit.targets is not None:
         allowed = {pod.resource(path) for path in permit.targets}
@@ -167,131 +158,11 @@ async def _stream(
                 _still_open(vault, permit)
             if since is None or opened.label.when >= since:
                 yield opened
-    _after(vault, chain.done)
+    finish(vault, chain.done)
 
 
-async def write(  # noqa: PLR0913 -- the parts of one write
-    vault: Vault,
-    permit: Permit,
-    path: str,
-    media: str,
-    body: bytes | None,
-    at: datetime,
-    expected: int | str | None = None,
-    source: str = "",
-) -> Written:
-    """Store a resource (or, with body None, a container) with its missing parents and its entry in one transaction.
-
-    `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
-    an expectation a write that lost a race is tried again, as the last one to arrive.
-    """
-    pod = _admit(vault, permit, path)
-    if not permit.writes:
-        raise Denied("outside the permit")
-    stamp = gates.ms(at)
-    label = Label(path, media, len(body or b""), stamp, stamp, source)
-    for _ in range(TRIES):
-        plan = _plan(vault, pod, permit, label, body)
-        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
-        done = await vault.log.append(_intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
-        if isinstance(done, Appended):
-            _after(vault, done)
-            return Written(done.index, plan.row.version, plan.fresh)
-        if done.reason != "changed" or expected is not None:
-            raise Denied(done.reason)
-    raise Denied("changed")
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One resource of a deposit: pod path, media type, body."""
-
-    path: str
-    media: str
-    body: bytes
-
-
-async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
-    """Store many resources, all or none, with one entry; those whose path exists already are left as they are.
-
-    Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
-    same loan delivered twice is one resource.
-    """
-    pod = _admit(vault, permit, None)
-    stamp = gates.ms(at)
-    fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
-    labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
-    plans = [_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)]
-
-    def store(tx: Tx) -> None:
-        for plan in plans:
-            _store(plan, None, tx)
-
-    digests = b"".join(plan.row.digest for plan in plans)
-    facts = replace(
-        permit.facts,
-        count=len(plans),
-        bytes=sum(label.size for label in labels),
-        digest=hashlib.sha256(digests).hexdigest(),
-    )
-    done = await vault.log.append(_intent(permit, at, facts=facts, write=store))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index, len(plans)
-
-
-def _store(plan: "_Plan", expected: int | str | None, tx: Tx) -> None:
-    row = tx.get(Resource, plan.row.id)
-    live = row.version if row and row.form != "gone" else None
-    if expected == "absent" and live is not None:
-        raise Conflict("exists")
-    if isinstance(expected, int) and live != expected:
-        raise Conflict("precondition")
-    if (row.version if row else 0) != plan.row.version - 1:
-        raise Conflict("changed")
-    for missing in plan.parents:
-        if tx.get(Resource, missing.id) is None:
-            tx.add(missing)
-    tx.remove(Resource, id=plan.row.id)
-    tx.remove(Body, id=plan.row.id)
-    tx.add(plan.row)
-    if plan.body is not None:
-        tx.add(plan.body)
-
-
-async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
-    """Delete a resource or an empty container; return the entry's index.
-
-    The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
-    """
-    pod = _admit(vault, permit, path)
-    rid = pod.resource(path)
-
-    def erase(tx: Tx) -> None:
-        row = tx.get(Resource, rid)
-        if row is None or row.form == "gone":
-            raise Conflict("gone")
-        if expected is not None and row.version != expected:
-            raise Conflict("precondition")
-        if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
-            raise Conflict("not_empty")
-        tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=row.version + 1)
-        tx.remove(Body, id=rid)
-        tx.remove(Acl, id=rid)
-
-    done = await vault.log.append(_intent(permit, at, facts=replace(permit.facts, count=1), write=erase))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index
-
-
-def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
-    """The version stored at a path, or None. Control data: no content is opened."""
-    found = vault.db.read.run("SELECT version FROM resource WHERE id = :id AND form <> 'gone'", id=pod.resource(path))
-    return int(found[0][0]) if found else None
-
-
-def _admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
+def admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
+    """The pod of a permit that was minted here and covers this path. Raises NotMinted, NotFound or Denied."""
     demand(permit)
     pod = vault.pod_by_id(permit.pod)
     if pod is None:
@@ -306,7 +177,8 @@ def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes) -> list[Sealed]:
     return [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root)]
 
 
-def _intent(permit: Permit, at: datetime, **more: Any) -> Intent:
+def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
+    """What a permit asks of the writer: its guard, its proof, its facts, and `more`."""
     guards = (permit.guard,) if permit.guard else ()
     base: dict[str, Any] = {"facts": permit.facts, "guards": guards, "jti": permit.jti, "jti_until": permit.jti_until}
     return Intent(permit.pod, at=at, **(base | more))
@@ -318,7 +190,7 @@ async def _append(vault: Vault, permit: Permit, keys: Keys, rows: list[Sealed], 
     wants = tuple({keys.want(row.compartment) for row in rows})
     bodies = [row for row in rows if row.body is not None]
     facts = replace(permit.facts, count=len(bodies), bytes=sum(len(row.body or b"") for row in bodies))
-    done = await vault.log.append(_intent(permit, at, facts=facts, wants=wants))
+    done = await vault.log.append(intent(permit, at, facts=facts, wants=wants))
     if not isinstance(done, Appended):
         raise Denied(done.reason)
     if done.missing:
@@ -332,7 +204,8 @@ async def _again(vault: Vault, permit: Permit, at: datetime, rule: str) -> None:
     await vault.log.append(Intent(permit.pod, facts, at))
 
 
-def _after(vault: Vault, done: Appended) -> None:
+def finish(vault: Vault, done: Appended) -> None:
+    """Wipe the released shares and remember that the entry's promise was kept."""
     for share in done.shares.values():
         share.wipe()
     vault.log.served(done.index)
@@ -366,7 +239,7 @@ class _Chain:
         self._open: dict[tuple[bytes, int], CompartmentKey] = {}
         self._rewraps: list[tuple[bytes, int, bytes]] = []
 
-    def __enter__(self) -> "_Chain":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -436,34 +309,3 @@ def _by_grant(keys: GrantKeys, compartment: bytes, share: Share) -> CompartmentK
 def _rewrap(tx: Tx, rewraps: list[tuple[bytes, int, bytes]]) -> None:
     for rid, version, dek in rewraps:
         tx.change(Resource, {"id": rid, "version": version, "form": "deposit"}, form="own", dek=dek)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A version ready to be stored; `fresh` when nothing readable was there before."""
-
-    row: Resource
-    body: Body | None
-    parents: list[Resource]
-    fresh: bool
-
-
-def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes | None) -> _Plan:
-    path = label.path
-    homes = {facts.id: facts for facts in compartments(vault, pod) if facts.id in permit.compartments}
-    home = homes.get(pod.compartment(top(path)))
-    if home is None:
-        raise Denied("outside the permit")
-    stored = vault.db.read.get(Resource, pod.resource(path))
-    mark = pod.resource(f"source:{label.source}") if label.source else b""
-    row, sealed = enclose(place_of(pod, home, path), (stored.version if stored else 0) + 1, label, body, mark)
-    fresh = stored is None or stored.form == "gone"
-    return _Plan(row, sealed, _parents(vault, pod, home, path, label.modified), fresh)
-
-
-def _parents(vault: Vault, pod: PodFacts, home: CompartmentFacts, path: str, at: int) -> list[Resource]:
-    made, above = [], parent(path)
-    while above != "/" and version_of(vault, pod, above) is None:
-        made.append(enclose(place_of(pod, home, above), 1, Label(above, "", 0, at, at), None)[0])
-        above = parent(above)
-    return made

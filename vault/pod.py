@@ -29,7 +29,7 @@ from vault.blobs import Label, Place, enclose
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
 from vault.gates import ms
-from vault.log.entry import Appended, Facts, Guard, Intent
+from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
 from vault.vault import PodFacts, Vault
@@ -277,7 +277,9 @@ async def open_root(vault: Vault, pod: PodFacts, row: Unlocker, seed: Seed, now:
         return unlock(private, pod.id, row.id, row.kind, row.sealed)
 
 
-def child(vault: Vault, pod: PodFacts, root: Root, name: str, kind: type[Private] | type[ManagedRoot]) -> Private | ManagedRoot:
+def child(
+    vault: Vault, pod: PodFacts, root: Root, name: str, kind: type[Private] | type[ManagedRoot]
+) -> Private | ManagedRoot:
     """Open a key that hangs under RK: `identity`, `log` (Private) or `mk` (ManagedRoot)."""
     row = vault.db.read.get(RootWrap, pod.id, "rk", name)
     if row is None:
@@ -311,29 +313,3 @@ def compartment_private(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> 
     key, generation = compartment_key(vault, pod, root, cid)
     with key:
         return unwrap(key, ctx("ck", pod.id, "pair", cid, generation), row.private, Private)
-
-
-async def grow(vault: Vault, pod: PodFacts, container: str, category: str, guards: tuple[Guard, ...], now: datetime) -> None:
-    """Make a managed compartment for a new top-level container, under the custodian, after its own entry."""
-    want = Want("custody", pod.id)
-    facts = Facts("managed unlock", "create container", rule="custody", category=category, resources=(f"/{container}/",))
-    done = await vault.log.append(Intent(pod.id, facts, now, guards=guards, wants=(want,)))
-    if not isinstance(done, Appended) or want in done.missing:
-        raise Conflict("gone")
-    row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
-    if row is None:
-        raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
-    with vault.custodian.custody_key(pod.id, done.shares[want]) as custodian:
-        managed = unwrap(custodian, ctx("root", pod.id, "custody", "mk"), row.wrapped, ManagedRoot)
-    with managed:
-        fresh, facts_of = build_compartment(pod, container, category, "managed", managed)
-    label = Label(f"/{container}/", "", 0, ms(now), ms(now))
-    home, _ = enclose(place_of(pod, facts_of, f"/{container}/"), 1, label, None)
-
-    def write(tx: Tx) -> None:
-        if tx.get(Compartment, fresh.id, 1) is None:
-            tx.add(fresh)
-            if tx.get(Resource, home.id) is None:
-                tx.add(home)
-
-    await vault.db.write(write)

@@ -160,7 +160,7 @@ def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, no
 def shard(base: str, now: datetime) -> str:
     """The log's origin: host and half-year (access-log.md, Formats)."""
     host = base.split("://", 1)[1]
-    return f"{host}/log/{now.year}h{1 if now.month < 7 else 2}"  # noqa: PLR2004 -- July begins the second half
+    return f"{host}/log/{now.year}h{1 if now.month < 7 else 2}"
 
 
 def _log_identity(db: Database, state: StateKey, base: str, now: datetime) -> tuple[str, Private]:

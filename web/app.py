@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from consent.accounts import people
 from keys.custodian import FileCustodian
 from keys.harden import harden
+from vault import office
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems
 from web.middleware import App, Front
@@ -52,6 +56,7 @@ def wall_clock() -> datetime:
 def open_house(settings: Settings, custodian: Path, clock: Callable[[], datetime] = wall_clock) -> House:
     """Open the data directory behind the settings. Raises the vault's errors."""
     base = settings.base_url.rstrip("/")
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = FileCustodian.open(f"file:{custodian}")
     vault = open_vault(settings.vault_dir, settings.shares_dir, holder, base, clock())
     return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"))
@@ -84,7 +89,9 @@ def create(house: House, *, operator: bool = False, clockwork: bool = True) -> A
     return Front(pages(house, clockwork=clockwork), pods.create(house), house.base, operator=operator)
 
 
-async def run(house: House, ready: Callable[[], None], stop: asyncio.Event, extra: Sequence[tuple[App, int]] = ()) -> None:
+async def run(
+    house: House, ready: Callable[[], None], stop: asyncio.Event, extra: Sequence[tuple[App, int]] = ()
+) -> None:
     """Serve on TCP and on the operator's socket until `stop`. `ready` is called once all of them answer.
 
     `extra` are further apps with their ports, on the same interface.
@@ -140,17 +147,39 @@ def _server(app: App, **where: object) -> uvicorn.Server:
 def serve(settings: Settings, *, as_json: bool = False) -> None:
     """`kluis serve`: one process, one writer. Raises SettingsError or the vault's errors before anything is served."""
     harden()
-    house = open_house(settings, settings.custodian_file)
+    house = open_house(settings, _custodian(settings))
     try:
         if house.vault.has_unlockers("demo"):
-            raise SettingsError(f"{settings.data} holds demo unlockers: `kluis serve` does not serve it, use `kluis demo`")
+            raise SettingsError(
+                f"{settings.data} holds demo unlockers: `kluis serve` does not serve it, use `kluis demo`"
+            )
         told = json.dumps({"base": house.base}) if as_json else f"Kluis serves {house.base}"
-        asyncio.run(_until_told(house, lambda: print(told, flush=True)))  # noqa: T201
+        uvloop.run(_until_told(house, lambda: print(told, flush=True)))  # noqa: T201
     finally:
         house.vault.close()
 
 
+def _custodian(settings: Settings) -> Path:
+    """The custodian's file; made at the very first start, never for a directory that already holds data."""
+    path = settings.custodian_file
+    if not path.exists() and not settings.vault_dir.exists():
+        FileCustodian.create(path)
+        print(f"made {path}: keep a copy where the data is not", file=sys.stderr)  # noqa: T201
+    return path
+
+
+async def _found_office(house: House) -> None:
+    """At the very first start: the DPO's office with two officers, whose recovery codes are shown this once."""
+    if house.vault.pod(office.NAME) is not None:
+        return
+    officers = [people.Newcomer(user, "DPO") for user in ("dpo-1", "dpo-2")]
+    made = await people.found_office(house.vault, officers, house.clock())
+    for who, enrolled in zip(officers, made, strict=True):
+        print(f"{who.user} logs in with one of: {'  '.join(enrolled.codes)}  (shown once)", file=sys.stderr)  # noqa: T201
+
+
 async def _until_told(house: House, ready: Callable[[], None]) -> None:
+    await _found_office(house)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -71,7 +71,7 @@ def page(
         purpose=terms.purpose_text["nl"],
         legal_basis=BASES[terms.legal_basis],
         data=tuple(_row(datum, sources, now) for datum in terms.data),
-        durations=tuple(Choice(offer.code, _length(terms, offer.code, offer.until)) for offer in offers(terms, now)),
+        durations=_durations(terms, now),
         storage=_storage(terms),
         retention=_retention(terms),
         recipients=tuple(f"{shown_host(r['id']) or r['id']} ({ROLES[r['role']]})" for r in terms.recipients),
@@ -150,6 +150,12 @@ def _texts(value: Any) -> list[str]:
     if value is None:
         return []
     return [{True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value)]
+
+
+def _durations(terms: Terms, now: datetime) -> tuple[Choice, ...]:
+    if terms.mode == "session":
+        return (Choice("asked", "deze aanmelding, hoogstens 8 uur"),)
+    return tuple(Choice(offer.code, _length(terms, offer.code, offer.until)) for offer in offers(terms, now))
 
 
 def _length(terms: Terms, code: str, until: int) -> str:

@@ -21,8 +21,8 @@ from keys.text import b64
 from recommender import generator, wallet
 from recommender.catalogue import Catalogue, book_entry
 from recommender.sources import intake
-from vault import door
-from vault.door import Parcel
+from vault import store
+from vault.store import Parcel
 from vault.vault import Vault
 
 SEED = 2026
@@ -207,7 +207,7 @@ class Seeder:
         assert facts is not None  # noqa: S101 -- made just before
         permit = gate.deposit(self.vault, facts, curie, f"source-{source}")
         parcels = [Parcel(f"/{container}/{name}.jsonld", MEDIA, orjson.dumps(body)) for name, body in rows]
-        await door.deposit(self.vault, permit, parcels, self.now, source)
+        await store.deposit(self.vault, permit, parcels, self.now, source)
 
     def write(self, name: str, content: Any) -> None:
         """Keep something beside the database, readable by its owner alone."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 
 from consent import grants
@@ -44,7 +45,7 @@ def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = Fa
         shutil.rmtree(data)
     house = _open(port, data, out)
     try:
-        asyncio.run(_serve(house, as_json, out))
+        uvloop.run(_serve(house, as_json, out))
     finally:
         house.vault.close()
 

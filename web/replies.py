@@ -97,3 +97,8 @@ def cors(origin: str | None, asked: str | None, allowed: Iterable[str]) -> dict[
         "Access-Control-Expose-Headers": _SHOWN,
         "Access-Control-Max-Age": "7200",
     }
+
+
+def nothing() -> Reply:
+    """404, for somebody who is allowed to know."""
+    return problem(404, "not-found", "Nothing here")

@@ -17,7 +17,7 @@ from consent.accounts.people import Enrolled, Newcomer, enroll, found_office
 from consent.oauth.clients import ASSERTION_TYPE
 from tests.conftest import BASE, Clock
 from tests.consent import sample
-from vault import door
+from vault import store
 from vault.vault import Vault
 from web import problems
 from web.routes import accounts, consents, oauth
@@ -130,7 +130,7 @@ async def browser(stranger: Browser, an: Enrolled, vault: Vault, clock: Clock) -
         ("/person/a.jsonld", {"@type": "pd:PostalCode", "schema:postalCode": "2018"}),
     ):
         permit, _ = gate.own(vault, session, path.split("/")[1], "write", path)
-        await door.write(vault, permit, path, "application/ld+json", orjson.dumps(record), clock())
+        await store.write(vault, permit, path, "application/ld+json", orjson.dumps(record), clock())
     return stranger
 
 
@@ -226,6 +226,7 @@ async def test_a_request_for_the_pod_of_somebody_else_is_denied(app: App, browse
         "client_id=nobody&request_uri=urn:ietf:params:oauth:request_uri:AAAAAAAAAAAAAAAAAAAAAA",
         "client_id=cultuurgids&response_type=code&redirect_uri=https://evil.example/",
         "client_id=cultuurgids&client_id=x&request_uri=y",
+        "client_id=cultuurgids&request_uri=urn:ietf:params:oauth:request_uri:AAAAAAAAAAAAAAAAAAAAAB",
     ],
 )
 async def test_a_request_we_do_not_know_ends_on_our_own_page(browser: Browser, query: str) -> None:

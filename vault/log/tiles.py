@@ -12,7 +12,7 @@ from keys.secret import Private
 from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import DamagedItem, NotFound
-from vault.tables import Checkpoint, Entry
+from vault.tables import Checkpoint
 
 WIDTH = 256
 

@@ -6,82 +6,83 @@ from typing import Any
 
 from keys.context import ctx
 from keys.dropbox import collect
+from keys.errors import KeysError
 from keys.records import open_record
 from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.errors import DamagedItem
 from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
-from vault.tables import Entry, Record
-from vault.tables import RecordKey as KeyRow
+from vault.tables import Entry, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
+
+LINES = """
+SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
+WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it."""
+    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it.
+
+    `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
+    """
 
     index: int
     seq: int
     entry: bytes
-    record: str
+    record: str | None
     nonce: bytes
     leaf: bytes
     outcome: str
 
     @property
     def told(self) -> dict[str, Any]:
-        """The record's fields."""
-        fields: dict[str, Any] = json.loads(self.record)
+        """The record's fields; of a broken one only its place."""
+        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": "broken"}
         return fields
 
 
 def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Line]:
-    """All records of a pod from sequence number `since` on, opened with the pod's log key.
-
-    Raises DamagedItem naming the first entry that does not open.
-    """
-    keys: dict[bytes, RecordKey] = {}
-    rows = vault.db.read.run(
-        "SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx"
-        " WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq",
-        pod=pod.id,
-        since=since,
-    )
+    """All records of a pod from sequence number `since` on, opened with the pod's log key."""
+    reader = _Reader(vault, pod, log)
     try:
-        return [_line(vault, pod, log, keys, *row) for row in rows]
+        return [reader.line(*row) for row in vault.db.read.run(LINES, pod=pod.id, since=since)]
     finally:
-        for key in keys.values():
+        reader.wipe()
+
+
+class _Reader:
+    """Opens records; each record key is opened once and wiped at the end."""
+
+    def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
+        self.vault, self.pod, self.log = vault, pod, log
+        self.origin = vault.log.ledger.origin
+        self._keys: dict[bytes, RecordKey] = {}
+
+    def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
+        """One row of LINES as a line."""
+        sealed, outcome, leaf = rest
+        try:
+            opened = open_record(self._key(key_id), "record", self.origin, key_id, entry, sealed)
+            return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
+        except (KeysError, ValueError, DamagedItem):
+            return Line(index, seq, entry, None, b"", leaf, "broken")
+
+    def _key(self, key_id: bytes) -> RecordKey:
+        if key_id not in self._keys:
+            row = self.vault.db.read.get(KeyRow, key_id)
+            if row is None:
+                raise DamagedItem(f"record key {key_id.hex()} is missing")
+            context = ctx("record-key", self.pod.id, self.origin, key_id)
+            self._keys[key_id] = collect(self.log, context, row.sealed, RecordKey)
+        return self._keys[key_id]
+
+    def wipe(self) -> None:
+        """Forget the keys."""
+        for key in self._keys.values():
             key.wipe()
-
-
-def _line(  # noqa: PLR0913 -- a row of the query above
-    vault: Vault,
-    pod: PodFacts,
-    log: Private,
-    keys: dict[bytes, RecordKey],
-    idx: int,
-    seq: int,
-    entry: bytes,
-    key_id: bytes,
-    sealed: bytes,
-    outcome: str,
-    leaf: bytes,
-) -> Line:
-    try:
-        if key_id not in keys:
-            keys[key_id] = _key(vault, pod, log, key_id)
-        opened = open_record(keys[key_id], "record", vault.log.ledger.origin, key_id, entry, sealed)
-    except Exception as e:
-        raise DamagedItem(f"log entry {idx} does not open") from e
-    return Line(idx, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
-
-
-def _key(vault: Vault, pod: PodFacts, log: Private, key_id: bytes) -> RecordKey:
-    row = vault.db.read.get(KeyRow, key_id)
-    if row is None:
-        raise DamagedItem(f"record key {key_id.hex()} is missing")
-    return collect(log, ctx("record-key", pod.id, vault.log.ledger.origin, key_id), row.sealed, RecordKey)
 
 
 def proofs(vault: Vault, told: list[Line]) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
         "seq": line.seq,
         "entry": b64(line.entry),
         "record": line.record,
-        "nonce": b64(line.nonce),
+        "nonce": b64(line.nonce) if line.record else None,
         "dpo_commitment": b64(line.leaf[34:]),
         "kind": line.leaf[1],
         "leaf": b64(line.leaf),

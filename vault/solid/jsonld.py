@@ -14,7 +14,6 @@ XSD = "http://www.w3.org/2001/XMLSchema#"
 _NAMES = {"id": "@id", "type": "@type"}
 
 
-
 def _terms(prefix: str, names: str, kind: str = "") -> dict[str, Any]:
     """Terms of one vocabulary, `names` divided by blanks, their values of type `kind` (plain text if empty)."""
     if not kind:

@@ -158,9 +158,7 @@ def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
                 names.setdefault(term, ox.BlankNode(f"b{len(names)}"))
         groups.setdefault(triple.subject, []).append(triple)
     grouped = (triple for group in groups.values() for triple in group)
-    return [
-        ox.Triple(names.get(t.subject, t.subject), t.predicate, names.get(t.object, t.object)) for t in grouped
-    ]
+    return [ox.Triple(names.get(t.subject, t.subject), t.predicate, names.get(t.object, t.object)) for t in grouped]
 
 
 def _text(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> str:

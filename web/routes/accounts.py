@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from consent import report
 from consent.accounts import links, passphrase, people, sessions
 from consent.accounts.sessions import SessionFacts
-from keys.text import unb64
+from keys.text import b64, unb64
 from web import guard
 from web.pages.views import DpoPage, LoginPage, SecurityPage, Session, TotalRow, Unlocker, render
 
@@ -80,7 +80,7 @@ async def show_security(request: Request) -> HTMLResponse:
     listed = sessions.listing(house.vault, session.account, house.clock())
     page = SecurityPage(
         tuple(Unlocker(WAYS[way.kind], _at(way.added)) for way in ways),
-        tuple(Session(_at(one.created), _at(one.ends), one.handle == session.handle) for one in listed),
+        tuple(Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed),
     )
     return _page("security", page, session)
 

@@ -4,6 +4,7 @@ An answer goes back to the app only for a request that it pushed itself, to the 
 fault stays on a page of ours.
 """
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
@@ -115,5 +117,6 @@ def _back(house: "House", asked: Asked, **said: str) -> RedirectResponse:
 
 
 def _origin(uri: str) -> str:
+    """The origin of a registered address, for the policy of the page; an odd one is left out, never quoted."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}" if _PLAIN.fullmatch(parts.netloc) else ""

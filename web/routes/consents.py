@@ -53,7 +53,7 @@ async def start(request: Request) -> HTMLResponse:
     reads = [r for r in _reads(request, session) if _same_day(_at(r["time"]), house.clock())]
     page = StartPage(
         name=session.name.split()[0],
-        today=tuple(_readings(reads)),
+        today=tuple(_readings(reads, grants.listing(house.vault, session.pod))),
         grants=len(live),
         drawers=tuple(_drawers(held, live)),
         lines=views.of_pod(house.vault, session.pod),
@@ -68,8 +68,9 @@ async def access(request: Request, stopped: str = "") -> HTMLResponse:
     house, now = guard.house_of(request), guard.house_of(request).clock()
     reads = _reads(request, session)
     given = grants.listing(house.vault, session.pod)
-    cards = [_card(house.vault, g, reads, now) for g in given if grants.state_at(g, now) == "live"]
-    ended = [_ended(house.vault, g, reads, now) for g in given if grants.state_at(g, now) != "live"]
+    proofs = {kept.grant: b64(kept.id) for kept in reversed(grants.kept_receipts(house.vault, session.pod))}
+    cards = [_card(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) == "live"]
+    ended = [_ended(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) != "live"]
     named = next((g.terms.client_name for g in given if b64(g.id) == stopped and g.state == "withdrawn"), "")
     return _page("access", AccessPage(tuple(cards), tuple(ended), named), session)
 
@@ -207,7 +208,9 @@ def _reads(request: Request, session: SessionFacts) -> list[dict[str, Any]]:
     return [one for one in told if one["type"] == "access" and one.get("grant") and one["decision"] == "allowed"]
 
 
-def _card(vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], now: datetime) -> GrantCard:
+def _card(
+    vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], proofs: dict[bytes, str], now: datetime
+) -> GrantCard:
     times, terms = _times(grant, reads), grant.terms
     client = clients.find(vault, terms.client)
     return GrantCard(
@@ -221,15 +224,18 @@ def _card(vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], now: dat
         reads=len(times),
         last_read=_at(times[-1]) if times else None,
         trusted=client is not None and client.trust == "city",
+        receipt=proofs.get(grant.id, ""),
         ending=terms.expires - now.timestamp() * 1000 < SOON_MS,
     )
 
 
-def _ended(vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], now: datetime) -> EndedGrant:
+def _ended(
+    vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], proofs: dict[bytes, str], now: datetime
+) -> EndedGrant:
     steps, state = events.history(vault, grant.pod, grant.id), grants.state_at(grant, now)
     at = grant.terms.expires if state == "expired" else steps[-1].at
-    count = len(_times(grant, reads))
-    return EndedGrant(grant.terms.client_name, grant.terms.purpose_text["nl"], state, _at(at), count)
+    purpose, count, proof = grant.terms.purpose_text["nl"], len(_times(grant, reads)), proofs.get(grant.id, "")
+    return EndedGrant(grant.terms.client_name, purpose, state, _at(at), count, proof)
 
 
 def _times(grant: GrantFacts, reads: list[dict[str, Any]]) -> list[int]:
@@ -243,11 +249,15 @@ def _sees(grant: GrantFacts) -> Iterable[str]:
     return dict.fromkeys(asking.words(datum) for datum in grant.terms.data)
 
 
-def _readings(reads: list[dict[str, Any]]) -> Iterable[Reading]:
-    """Per app what it read, in registry words."""
+def _readings(reads: list[dict[str, Any]], given: list[GrantFacts]) -> Iterable[Reading]:
+    """Per app what it read, in registry words as they stand inside a sentence; an answer by what it tells."""
+    answers = {(b64(g.id), d.answer_path): asking.words(d) for g in given for d in g.terms.data if d.derived}
     found: dict[str, dict[str, None]] = {}
     for one in reads:
-        found.setdefault(one["client_name"], {})[asking.label(one["category"])] = None
+        places = [answers.get((one["grant"], path)) for path in one["resources"]] or [None]
+        for place in places:
+            words = place or asking.label(one["category"])
+            found.setdefault(one["client_name"], {})[words[0].lower() + words[1:]] = None
     return (Reading(app, tuple(what)) for app, what in found.items())
 
 
@@ -288,6 +298,8 @@ def _own(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
 
 
 def _host(grant: GrantFacts) -> str:
+    if grant.terms.kind == "solid":
+        return "jezelf"
     return shown_host(grant.terms.controller) or grant.terms.controller
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
@@ -13,12 +13,15 @@ from consent.accounts.sessions import SessionFacts
 from consent.categories import CATEGORIES
 from consent.purposes import purpose
 from keys.text import b64
-from vault.errors import DamagedItem, NotFound
+from vault.errors import NotFound
 from vault.log import views
 from vault.log.views import Line
 from web import guard, verify
 from web.cors import CORS
 from web.pages.views import LogLine, LogPage, TransparencyPage, Verdict, render
+
+if TYPE_CHECKING:
+    from web.app import House
 
 router = APIRouter()
 PATH = re.compile(r"(entries|[0-7])/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
@@ -57,9 +60,9 @@ def _lines(bundle: dict[str, Any]) -> list[str]:
 
 
 @router.get("/me/log", include_in_schema=False)
-async def page(request: Request) -> HTMLResponse:
-    """The citizen's log, newest first."""
-    return await _page(request, None)
+async def page(request: Request, before: int | None = None) -> HTMLResponse:
+    """The citizen's log, newest first; `before` goes on from an older line."""
+    return await _page(request, None, before)
 
 
 @router.post("/me/log/verify", include_in_schema=False)
@@ -68,28 +71,33 @@ async def check(request: Request) -> HTMLResponse:
     session, _ = await guard.written(request)
     house = guard.house_of(request)
     await house.vault.publish()
+    return await _page(request, _verdict(house, opened(request, session)))
+
+
+def _verdict(house: "House", told: list[Line]) -> Verdict:
+    """The verdict on these lines, naming the first wrong one by its number in the pod's own log."""
+    broken = next((line for line in told if line.record is None), None)
+    if broken is not None:
+        return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
     try:
-        told = opened(request, session)
-        bundle = views.proofs(house.vault, told)
-        log = verify.read_directory(house.settings.data, house.vault.log.ledger.vkey)
-        done = verify.check_records(log, _lines(bundle))
-        verdict = Verdict(ok=True, checked=done.checked + done.waiting)
-    except verify.LogBroken as broken:
-        verdict = Verdict(ok=False, checked=0, line=broken.entry, reason=str(broken))
-    except DamagedItem as broken:
-        verdict = Verdict(ok=False, checked=0, reason=str(broken))
-    return await _page(request, verdict)
+        whole = verify.read_directory(house.settings.data, house.vault.log.ledger.vkey)
+        done = verify.check_records(whole, _lines(views.proofs(house.vault, told)))
+    except verify.LogBroken as fault:
+        number = next((line.seq for line in told if line.index == fault.entry), None)
+        return Verdict(ok=False, checked=0, line=number, reason="Het logboek klopt niet met zijn handtekening.")
+    return Verdict(ok=True, checked=done.checked + done.waiting)
 
 
-async def _page(request: Request, verdict: Verdict | None) -> HTMLResponse:
+async def _page(request: Request, verdict: Verdict | None, before: int | None = None) -> HTMLResponse:
     session = await guard.required(request)
     ledger = guard.house_of(request).vault.log.ledger
-    told = opened(request, session)
+    told = [line for line in opened(request, session) if before is None or line.seq < before]
     shown = LogPage(
         lines=tuple(_shown(line) for line in reversed(told[-SHOWN:])),
         origin=ledger.origin,
         size=ledger.size,
         verdict=verdict,
+        older=f"/me/log?before={told[-SHOWN].seq}" if len(told) > SHOWN else "",
     )
     return HTMLResponse(render("log", shown, person=session.name, role=session.role, csrf=session.csrf))
 
@@ -105,6 +113,9 @@ WHAT = {
 
 def _shown(line: Line) -> LogLine:
     told = line.told
+    if line.record is None:
+        at = datetime.fromtimestamp(0, UTC)
+        return LogLine(line.seq, line.index, at, "Kluis", "kan deze regel niet meer lezen", "", "", False, "broken")
     who = told.get("client_name") or told.get("agent") or ("Jij" if told.get("rule") == "session" else "Kluis")
     category = CATEGORIES.get(told.get("category", ""))
     what = WHAT.get(told["action"], told["action"])

@@ -12,8 +12,8 @@ from consent.categories import category
 from consent.deposits import PREFIX
 from recommender.sources import intake
 from recommender.sources.intake import Intake, Item
-from vault import door
-from vault.door import Parcel
+from vault import store
+from vault.store import Parcel
 from vault.log.entry import Guard
 from vault.pod import compartment
 from vault.vault import PodFacts
@@ -86,7 +86,7 @@ async def _store(
         items = [item for item in found.records if item.category == curie]
         parcels = [Parcel(f"/{container}{item.name}.jsonld", MEDIA, orjson.dumps(item.body)) for item in items]
         permit = gate.deposit(vault, pod, curie, sender, allowed)
-        index, fresh = await door.deposit(vault, permit, parcels, now, source)
+        index, fresh = await store.deposit(vault, permit, parcels, now, source)
         entries.append(index)
         stored += fresh
     return {"stored": stored, "duplicates": len(found.records) - stored, "entries": entries}

@@ -1,0 +1,117 @@
+"""When the log cannot be written nothing is served (access-log.md, Order). The disk is really full, for SQLite.
+
+Withdrawing answers 503 here as well. The design keeps space in reserve so that withdrawing and reading one's own log
+go on working with a full disk; that reserve does not exist yet.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from keys.text import b64
+from tests.house import INTERESTS, Granted, Household
+from vault import door
+from vault.database import Tx
+from vault.tables import Entry
+
+INTEREST = "/pods/an/interests/a.jsonld"
+NOTES = "/pods/an/public/notes.txt"
+BATCH = "/api/records?category=pd:Interest"
+TEXT = {"content-type": "text/plain"}
+
+
+def limit(house: Household, pages: int) -> None:
+    """Let the main database grow to so many pages and no further."""
+
+    def set_limit(tx: Tx) -> None:
+        assert tx.run(f"PRAGMA max_page_count = {pages}")
+
+    house.vault.db.now(set_limit)
+
+
+async def fill(house: Household, granted: Granted) -> None:
+    """No page more than there is now; then use up what is left in them with the very reads that are to fail."""
+    limit(house, 1)  # SQLite never goes below what is in use
+    for _ in range(400):
+        if (await house.call("GET", INTEREST, granted.access)).status_code != 200:
+            return
+    raise AssertionError("the database never became full")
+
+
+@contextmanager
+def unsealing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """Everything that the door unseals in this block, by context."""
+    seen: list[bytes] = []
+    honest = door.unseal
+
+    def counted(key, context, envelope):
+        seen.append(context)
+        return honest(key, context, envelope)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "unseal", counted)
+        yield seen
+
+
+@pytest.fixture
+async def granted(house: Household) -> Granted:
+    """A grant without a daily cap, and one public file."""
+    made = await house.grant(INTERESTS, recurrence={"mode": "ongoing"})
+    put = await house.call("PUT", NOTES, await house.jwt(), TEXT, b"dag")
+    assert put.status_code == 201, put.text
+    return made
+
+
+async def test_with_a_full_disk_nothing_is_read_and_nothing_is_unsealed(
+    house: Household, granted: Granted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await house.jwt()
+    with unsealing(monkeypatch) as seen:
+        assert (await house.call("GET", INTEREST, granted.access)).status_code == 200
+        assert len(seen) == 2  # label and body: the counter counts
+    await fill(house, granted)
+    entries, lookups = len(house.vault.db.read.find(Entry)), house.vault.shares.lookups
+    with unsealing(monkeypatch) as seen:
+        answers = [
+            await house.call("GET", INTEREST, granted.access),
+            await house.call("HEAD", INTEREST, granted.access),
+            await house.call("GET", BATCH, granted.access),
+            await house.call("GET", NOTES, token),
+            await house.call("GET", NOTES),
+            await house.call("GET", "/pods/an/profile/card"),
+        ]
+    assert [answer.status_code for answer in answers] == [503] * 6
+    assert all(b"jazz" not in answer.content and b"dag" not in answer.content for answer in answers)
+    assert answers[0].json()["type"] == "urn:kluis:problem:log-unavailable"
+    assert seen == []
+    assert house.vault.shares.lookups == lookups
+    assert len(house.vault.db.read.find(Entry)) == entries
+
+
+async def test_with_a_full_disk_no_write_is_acknowledged_and_no_denial_is_given_unlogged(
+    house: Household, granted: Granted
+) -> None:
+    token = await house.jwt()
+    await fill(house, granted)
+    assert (await house.call("PUT", NOTES, token, TEXT, b"anders")).status_code == 503
+    assert (await house.call("DELETE", NOTES, token)).status_code == 503
+    assert (await house.call("GET", "/pods/an/tickets/", granted.access)).status_code == 503
+    withdrawn = await house.press(f"/me/access/{b64(granted.id)}/withdraw")
+    assert withdrawn.status_code == 503
+    limit(house, 1_000_000)
+    assert (await house.call("GET", NOTES, token)).content == b"dag"
+    assert (await house.call("GET", INTEREST, granted.access)).status_code == 200
+
+
+async def test_once_there_is_space_again_everything_works_without_a_restart(house: Household, granted: Granted) -> None:
+    await fill(house, granted)
+    assert (await house.call("GET", INTEREST, granted.access)).status_code == 503
+    limit(house, 1_000_000)
+    answer = await house.call("GET", INTEREST, granted.access)
+    assert (answer.status_code, answer.json()["schema:about"]) == (200, ["jazz"])
+    tree = house.vault.log.ledger.tree
+    assert tree.size == len(house.vault.db.read.find(Entry)) == int(answer.headers["kluis-entry"]) + 1
+    withdrawn = await house.press(f"/me/access/{b64(granted.id)}/withdraw")
+    assert withdrawn.status_code == 303
+    assert (await house.call("GET", INTEREST, granted.access)).status_code == 401

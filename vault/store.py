@@ -1,0 +1,185 @@
+"""Writing: everything that is stored goes through the drop box, with its log entry, in one transaction.
+
+No key is needed and none is touched (docs/decisions/0002), so nothing here can open anything.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from vault import gates
+from vault.blobs import Label, enclose
+from vault.database import Tx
+from vault.door import admit, finish, intent
+from vault.errors import Conflict, Denied, NoCompartment
+from vault.log.entry import Appended
+from vault.permit import Permit
+from vault.pod import CompartmentFacts, compartments, parent, place_of, top
+from vault.tables import Acl, Body, Resource
+from vault.vault import PodFacts, Vault
+
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A version ready to be stored; `fresh` when nothing readable was there before."""
+
+    row: Resource
+    body: Body | None
+    parents: list[Resource]
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write gave."""
+
+    index: int
+    version: int
+    created: bool
+
+
+async def write(
+    vault: Vault,
+    permit: Permit,
+    path: str,
+    media: str,
+    body: bytes | None,
+    at: datetime,
+    expected: int | str | None = None,
+    source: str = "",
+) -> Written:
+    """Store a resource (or, with body None, a container) with its missing parents and its entry in one transaction.
+
+    `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
+    an expectation a write that lost a race is tried again, as the last one to arrive.
+    """
+    pod = admit(vault, permit, path)
+    if not permit.writes:
+        raise Denied("outside the permit")
+    stamp = gates.ms(at)
+    label = Label(path, media, len(body or b""), stamp, stamp, source)
+    for _ in range(TRIES):
+        plan = _plan(vault, pod, permit, label, body)
+        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
+        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
+        if isinstance(done, Appended):
+            finish(vault, done)
+            return Written(done.index, plan.row.version, plan.fresh)
+        if done.reason != "changed" or expected is not None:
+            raise Denied(done.reason)
+    raise Denied("changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One resource of a deposit: pod path, media type, body."""
+
+    path: str
+    media: str
+    body: bytes
+
+
+async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
+    """Store many resources, all or none, with one entry; those whose path exists already are left as they are.
+
+    Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
+    same loan delivered twice is one resource.
+    """
+    pod = admit(vault, permit, None)
+    stamp = gates.ms(at)
+    fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
+    labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
+    plans = [_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)]
+
+    def store(tx: Tx) -> None:
+        for plan in plans:
+            _store(plan, None, tx)
+
+    digests = b"".join(plan.row.digest for plan in plans)
+    facts = replace(
+        permit.facts,
+        count=len(plans),
+        bytes=sum(label.size for label in labels),
+        digest=hashlib.sha256(digests).hexdigest(),
+    )
+    done = await vault.log.append(intent(permit, at, facts=facts, write=store))
+    if not isinstance(done, Appended):
+        raise Denied(done.reason)
+    return done.index, len(plans)
+
+
+def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
+    row = tx.get(Resource, plan.row.id)
+    live = row.version if row and row.form != "gone" else None
+    if expected == "absent" and live is not None:
+        raise Conflict("exists")
+    if isinstance(expected, int) and live != expected:
+        raise Conflict("precondition")
+    if (row.version if row else 0) != plan.row.version - 1:
+        raise Conflict("changed")
+    for missing in plan.parents:
+        if tx.get(Resource, missing.id) is None:
+            tx.add(missing)
+    tx.remove(Resource, id=plan.row.id)
+    tx.remove(Body, id=plan.row.id)
+    tx.add(plan.row)
+    if plan.body is not None:
+        tx.add(plan.body)
+
+
+async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
+    """Delete a resource or an empty container; return the entry's index.
+
+    The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
+    """
+    pod = admit(vault, permit, path)
+    rid = pod.resource(path)
+
+    def erase(tx: Tx) -> None:
+        row = tx.get(Resource, rid)
+        if row is None or row.form == "gone":
+            raise Conflict("gone")
+        if expected is not None and row.version != expected:
+            raise Conflict("precondition")
+        if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
+            raise Conflict("not_empty")
+        tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=row.version + 1)
+        tx.remove(Body, id=rid)
+        tx.remove(Acl, id=rid)
+
+    done = await vault.log.append(intent(permit, at, facts=replace(permit.facts, count=1), write=erase))
+    if not isinstance(done, Appended):
+        raise Denied(done.reason)
+    return done.index
+
+
+def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
+    """The version stored at a path, or None. Control data: no content is opened."""
+    found = vault.db.read.run("SELECT version FROM resource WHERE id = :id AND form <> 'gone'", id=pod.resource(path))
+    return int(found[0][0]) if found else None
+
+
+def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes | None) -> _Plan:
+    path = label.path
+    if pod.compartment(top(path)) not in permit.compartments:
+        raise Denied("outside the permit")
+    homes = {facts.id: facts for facts in compartments(vault, pod)}
+    home = homes.get(pod.compartment(top(path)))
+    if home is None:
+        raise NoCompartment(f"this pod has no compartment for {top(path)}/ yet")
+    stored = vault.db.read.get(Resource, pod.resource(path))
+    mark = pod.resource(f"source:{label.source}") if label.source else b""
+    row, sealed = enclose(place_of(pod, home, path), (stored.version if stored else 0) + 1, label, body, mark)
+    fresh = stored is None or stored.form == "gone"
+    return _Plan(row, sealed, _parents(vault, pod, home, path, label.modified), fresh)
+
+
+def _parents(vault: Vault, pod: PodFacts, home: CompartmentFacts, path: str, at: int) -> list[Resource]:
+    made, above = [], parent(path)
+    while above != "/" and version_of(vault, pod, above) is None:
+        made.append(enclose(place_of(pod, home, above), 1, Label(above, "", 0, at, at), None)[0])
+        above = parent(above)
+    return made

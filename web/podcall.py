@@ -1,0 +1,106 @@
+"""One request to a pod, and what reading and writing need of it: headers, addresses, versions, the gate, the body."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from consent.gate import Admission, Call, Denial, admit
+from vault import store
+from vault.solid import ldp
+from vault.solid.paths import Target
+from web.middleware import Receive, TooLarge
+
+if TYPE_CHECKING:
+    from web.app import House
+
+LONG = 64 * 1024  # RDF beyond this is parsed beside the event loop
+T = TypeVar("T")
+
+
+class Gone(Exception):
+    """The client left in the middle of its body: nothing is stored and nobody is answered."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: the house, method, canonical target, raw path, headers, the way to its body and its largest size."""
+
+    house: "House"
+    method: str
+    target: Target
+    raw: bytes
+    headers: list[tuple[bytes, bytes]]
+    receive: Receive
+    largest: int
+
+    @property
+    def root(self) -> str:
+        """The pod's absolute URL without its last slash."""
+        return f"{self.house.base}/pods/{self.target.pod}"
+
+    @property
+    def owner(self) -> str:
+        """The WebID of the pod's citizen."""
+        return f"{self.root}/profile/card#me"
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """Every value of a header."""
+        return tuple(value for key, value in self.headers if key == name)
+
+    def text(self, name: bytes) -> str | None:
+        """A header as one list (RFC 9110 5.3), None if it is absent."""
+        found = self.values(name)
+        return b", ".join(found).decode("latin-1") if found else None
+
+    def version(self, path: str) -> int | None:
+        """The version stored at a path of this pod, None for nothing or no such pod. Opens no content."""
+        pod = self.house.vault.pod(self.target.pod)
+        return None if pod is None else store.version_of(self.house.vault, pod, path)
+
+    def key(self, path: str) -> bytes:
+        """The key of a path's tags: its id, a keyed hash that only this vault can work out.
+
+        A storage description is the same for a pod that exists and one that does not, and so must its tag be.
+        """
+        pod = None if self.target.kind == "description" else self.house.vault.pod(self.target.pod)
+        return pod.resource(path) if pod else bytes(16)
+
+    async def admit(self, path: str, *, exists: bool) -> Admission | Denial:
+        """Ask the gate for this method on a path. The proof is compared with the path as the client wrote it."""
+        needs = ldp.needs(self.method, self.target.kind, exists)
+        written = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in self.raw)
+        call = Call(
+            self.method,
+            self.house.base + written,
+            self.target.pod,
+            path,
+            self.values(b"authorization"),
+            self.values(b"dpop"),
+            self.text(b"kluis-purpose"),
+            self.target.kind,
+            needs.resource,
+            needs.container,
+        )
+        return await admit(self.house.vault, call, self.house.clock())
+
+    async def body(self) -> bytes:
+        """The whole body. Raises Gone if it was cut off, TooLarge past the limit; either way nothing is stored."""
+        length = self.text(b"content-length") or ""
+        if length.isdecimal() and int(length) > self.largest:
+            raise TooLarge("the body is too large")
+        body = bytearray()
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            body += message.get("body", b"")
+            if len(body) > self.largest:
+                raise TooLarge("the body is too large")
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+async def beside(body: bytes, work: Callable[[], T]) -> T:
+    """Do the work here if the body is short, else in a thread, so that others are served meanwhile."""
+    return work() if len(body) <= LONG else await asyncio.to_thread(work)

@@ -1,0 +1,114 @@
+"""Writing to a pod: PUT, POST and DELETE. Everything is checked before the door, which stores all of it or nothing."""
+
+from consent.gate import Admission, Denial
+from keys.secret import fresh_bytes
+from vault import store
+from vault.errors import Denied
+from vault.solid import conditional, ldp, paths, rdf
+from vault.solid.paths import BadPath
+from web.podcall import Asked, beside
+from web.replies import Reply, denied, nothing, problem
+
+NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a precondition ruled out
+Expected = int | str | None
+
+
+async def put(asked: Asked) -> Reply:
+    """Store a body under the name asked for, or make that container."""
+    path = asked.target.path
+    media = None if asked.target.container else ldp.media_type(asked.text(b"content-type"))
+    return await _store(asked, path, media, asked.version(path))
+
+
+async def post(asked: Asked) -> Reply:
+    """Store a new member under a name that the server chooses (`server-post-uri-assignment`)."""
+    fields = [value.decode("latin-1") for value in asked.values(b"link")]
+    media = None if ldp.wants_container(fields) else ldp.media_type(asked.text(b"content-type"))
+    return await _store(asked, _free(asked, "/" if media is None else ""), media, None)
+
+
+async def delete(asked: Asked) -> Reply:
+    """Remove a resource or an empty container."""
+    path = asked.target.path
+    version = asked.version(path)
+    admitted = await asked.admit(path, exists=version is not None)
+    if isinstance(admitted, Denial):
+        return denied(admitted, asked.house.base)
+    expected = _expected(asked, path, version)
+    number = expected if isinstance(expected, int) else None
+    try:
+        index = await store.remove(asked.house.vault, admitted.permit, path, asked.house.clock(), number)
+    except Denied as error:
+        if error.reason == "gone" and version is None:  # the resource, not the grant
+            return nothing()
+        raise
+    return Reply(204, {"Kluis-Entry": str(index)})
+
+
+async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
+    """Admit, read the body, check it, write it. `media` None stores a container, whose body says nothing."""
+    admitted = await asked.admit(path, exists=version is not None)
+    if isinstance(admitted, Denial):
+        return denied(admitted, asked.house.base)
+    if asked.method == "POST" and asked.version(asked.target.path) is None:
+        return nothing()
+    body, url = await asked.body(), asked.root + path
+    if media is None and await _says_something(body, asked.text(b"content-type"), url):
+        return problem(409, "containment", "What a container holds is not written by hand")
+    if media is not None and rdf.is_rdf(media):
+        await beside(body, lambda: rdf.check(body, media, url))
+    if version is None and _clashes(asked, path):
+        return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
+    expected = _expected(asked, path, version)
+    if expected is None and (media is None or asked.method == "POST"):
+        expected = "absent"  # whoever else is writing at this moment
+    return await _write(asked, admitted, path, (media, body), expected)
+
+
+async def _write(
+    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
+) -> Reply:
+    (media, body), house = content, asked.house
+    stored = None if media is None else body
+    try:
+        written = await store.write(house.vault, admitted.permit, path, media or "", stored, house.clock(), expected)
+    except Denied as error:
+        if error.reason == "exists" and asked.text(b"if-none-match") is None:
+            return problem(409, "exists", "This is there already, and a container is not overwritten")
+        raise
+    headers = {"Kluis-Entry": str(written.index)}
+    if media is not None:
+        headers["ETag"] = conditional.etag(asked.key(path), written.version, media)
+    return Reply(201, {**headers, "Location": asked.root + path}) if written.created else Reply(204, headers)
+
+
+def _expected(asked: Asked, path: str, version: int | None) -> Expected:
+    """What the door must find when it writes; a failed precondition is left to it, so that it is in the log."""
+    if_match, if_none_match = asked.text(b"if-match"), asked.text(b"if-none-match")
+    expected = conditional.evaluate_write(if_match, if_none_match, asked.key(path), version)
+    return NEVER if expected == "precondition_failed" else expected
+
+
+def _free(asked: Asked, end: str) -> str:
+    """A path in the container where nothing is, with or without slash. Raises BadPath if it gets too long."""
+    fresh = fresh_bytes(16).hex()
+    name = ldp.slug(asked.text(b"slug"), fresh)
+    for candidate in (name, f"{name}-{fresh[:8]}", fresh):
+        path = paths.canonical(f"{asked.target.path[1:]}{candidate}{end}".encode())
+        if asked.version(path) is None and asked.version(paths.twin(path)) is None:
+            return path
+    raise BadPath("taken")
+
+
+def _clashes(asked: Asked, path: str) -> bool:
+    """Whether the name is taken with the slash the other way round, or something above it is no container."""
+    above = (ancestor[:-1] for ancestor in paths.ancestors(path)[:-1])
+    return any(asked.version(other) is not None for other in (paths.twin(path), *above))
+
+
+async def _says_something(body: bytes, content_type: str | None, url: str) -> bool:
+    """Whether the body sent with a container holds statements; an empty or blank one does not."""
+    if not body.strip():
+        return False
+    media = ldp.media_type(content_type)
+    return not rdf.is_rdf(media) or await beside(body, lambda: rdf.check(body, media, url)) > 0
