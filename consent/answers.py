@@ -22,7 +22,7 @@ MEDIA = "application/ld+json"
 async def records(vault: Vault, session: SessionFacts, curie: str, now: datetime, note: str) -> list[dict[str, Any]]:
     """All records of a category, opened in the citizen's own session under one entry. `note` says what for."""
     container = category(curie).container.rstrip("/")
-    permit, keys = gate.own(vault, session, container, "read", note=note)
+    permit, keys = gate.own(session, container, "read", note=note)
     batch = await door.records(vault, permit, keys, now)
     return [orjson.loads(one.body) async for one in batch.items if one.body and "json" in one.label.media]
 
@@ -51,5 +51,5 @@ def worked_out(datum: Datum, found: list[dict[str, Any]], now: datetime) -> dict
 async def _store(vault: Vault, session: SessionFacts, datum: Datum, now: datetime) -> None:
     found = await records(vault, session, datum.category, now, f"answer {datum.derived}")
     answer = worked_out(datum, found, now)
-    permit, _ = gate.own(vault, session, "answers", "write", datum.answer_path, note=f"answer {datum.derived}")
+    permit, _ = gate.own(session, "answers", "write", datum.answer_path, note=f"answer {datum.derived}")
     await store.write(vault, permit, datum.answer_path, MEDIA, orjson.dumps(answer), now)

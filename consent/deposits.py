@@ -34,7 +34,9 @@ async def register(vault: Vault, name: str, jwks: tuple[Mapping[str, str], ...],
     known = clients.find(vault, client.client_id)
     if known is not None:
         return known
-    facts = Facts("admin", "register source", rule="registered", client=client.client_id, client_name=name, app=client.client_id)
+    facts = Facts(
+        "admin", "register source", rule="registered", client=client.client_id, client_name=name, app=client.client_id
+    )
     await vault.log.append(Intent(vault.office, facts, now, write=lambda tx: clients.put(vault, tx, client)))
     return client
 

@@ -74,7 +74,7 @@ class Call:
 
     @property
     def action(self) -> str:
-        """The word for the log and for `decide`: an access control list is nobody's data, so `control` alone opens it."""
+        """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
         if self.kind == "acl":
             return "control"
         if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
@@ -149,7 +149,7 @@ async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
 
 
 def own(
-    vault: Vault, session: SessionFacts, container: str, action: str, path: str | None = None, note: str = ""
+    session: SessionFacts, container: str, action: str, path: str | None = None, note: str = ""
 ) -> tuple[Permit, SessionKeys]:
     """The citizen herself, in her unlocked session: one of her compartments, or one resource of it."""
     place = path or f"/{container}/"
@@ -167,7 +167,7 @@ def own(
     return mint(permit), session.keys
 
 
-def deposit(vault: Vault, pod: PodFacts, curie: str, source: str, guard: Guard | None = None) -> Permit:
+def deposit(pod: PodFacts, curie: str, source: str, guard: Guard | None = None) -> Permit:
     """A registered source delivers into one compartment: append only, and no key to read back."""
     container = category(curie).container.rstrip("/")
     facts = Facts("deposit", "append", rule="source", category=curie, client=source, client_name=source, app=source)
@@ -200,7 +200,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
         return await _refuse(vault, pod, held, call, e.code, now)
     if held.wrap is None or gates.ms(now) >= held.expires:
         gate = gates.read(vault.db.read, held.grant)
-        why = "expired" if held.wrap is not None else gates.why(gate, held.epoch, gates.ms(now))
+        live = gate is not None and gate.state == "live"
+        why = "expired" if live else gates.why(gate, held.epoch, gates.ms(now))
         return await _refuse(vault, pod, held, call, "invalid_token", now, rule=why)
     if pod is None or held.pod.id != pod.id:
         return await _refuse(vault, pod, held, call, "insufficient_authorization_details", now, rule="other pod")

@@ -79,9 +79,7 @@ _ONCE_IS_ONE_USE: Final = {
 }
 _SPECIAL_NEEDS_ARTICLE_9: Final = {
     "if": {
-        "properties": {
-            "datatypes": {"contains": {"properties": {"special": {"const": True}}, "required": ["special"]}}
-        }
+        "properties": {"datatypes": {"contains": {"properties": {"special": {"const": True}}, "required": ["special"]}}}
     },
     "then": {"properties": {"legal_basis": {"const": "eu-gdpr:A9-2-a"}}},
 }

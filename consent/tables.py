@@ -29,7 +29,8 @@ class Account(SQLModel, table=True):
 
 class Session(SQLModel, table=True):
     """A login. `root` is RK under the cookie's secret and its session share, `log` the pod's log key under the
-    secret alone. Its gate (vault.gates) has the handle as id and the hard end as limit."""
+    secret alone. Its gate (vault.gates) has the handle as id and the hard end as limit.
+    """
 
     handle: bytes = Field(primary_key=True)
     auth: bytes
@@ -43,7 +44,8 @@ class Session(SQLModel, table=True):
 
 class Pushed(SQLModel, table=True):
     """A pushed authorisation request (RFC 9126); `sealed` (state key) holds what was asked. `session` binds it to the
-    first session that opens it, `done` is set once it is decided."""
+    first session that opens it, `done` is set once it is decided.
+    """
 
     handle: bytes = Field(primary_key=True)
     client: str

@@ -137,7 +137,9 @@ class Citizen:
         check(page.status_code == 200, f"the consent page answered {page.status_code} {page.text[:200]}")
         names = ("csrf", "client_id", "request_uri")
         form: dict[str, Any] = {name: hidden(page.text, name) for name in names}
-        answer = self.http.post("/oauth/authorize", data=form | {"decision": decision, "data": data or [], "duration": "asked"})
+        answer = self.http.post(
+            "/oauth/authorize", data=form | {"decision": decision, "data": data or [], "duration": "asked"}
+        )
         check(answer.status_code == 303, f"the consent form answered {answer.status_code} {answer.text[:300]}")
         return page.text, answer.headers["location"]
 
@@ -156,12 +158,16 @@ class Citizen:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             told = self.json("/api/log?proofs=1")
-            entry = next((one for one in told["entries"] if one["index"] == index), None)
-            check(entry is not None, f"entry {index} is not in the log")
-            if entry["proof"] is not None:
-                return verify(told, entry)
+            found = [one for one in told["entries"] if one["index"] == index]
+            check(found, f"entry {index} is not in the log")
+            if found[0]["proof"] is not None:
+                return verify(told, found[0])
             time.sleep(0.2)
         raise Failed(f"entry {index} was not published within {PATIENCE:.0f} s")
+
+    def shown(self, index: int) -> str:
+        """An entry and the result of its proof, as the steps print it."""
+        return f"entry={index} proof={self.proven(index)}"
 
     def last(self, **wanted: str) -> dict[str, Any]:
         """The newest line of the own log with these fields."""
@@ -201,7 +207,8 @@ def bearer(base: str, source: dict[str, str], body: bytes) -> dict[str, str]:
 # ---------------------------------------------------------------- the files that sources send, in their real shapes
 LOANS = [
     {"title": title, "loan_from": start, "loan_till": end, "author": author, "type": "Boek", "extendable": True,
-     "extend_url": "", "extend_id": "", "branchname": "Permeke", "id": number, "url": "", "cover_url": "", "account_id": "9"}
+     "extend_url": "", "extend_id": "", "branchname": "Permeke", "id": number, "url": "",
+     "cover_url": "", "account_id": "9"}
     for number, title, author, start, end in (
         ("910001", "Het verdriet van België", "Claus, Hugo", "2026-09-12", "2026-10-10"),
         ("910002", "Dune", "Herbert, Frank", "2026-10-01", "2026-10-29"),
@@ -257,21 +264,25 @@ class Story:
 
     def deposit(self) -> str:
         """The profile is public, the rest is not; loans come in from the library, events into the catalogue."""
-        card = self.public.get(f"/pods/an/profile/card", headers={"Accept": "text/turtle"})
+        card = self.public.get("/pods/an/profile/card", headers={"Accept": "text/turtle"})
         closed = self.public.get("/pods/an/loans/")
-        check((card.status_code, closed.status_code) == (200, 401), f"card {card.status_code}, loans {closed.status_code}")
+        check(
+            (card.status_code, closed.status_code) == (200, 401), f"card {card.status_code}, loans {closed.status_code}"
+        )
         self.an.login()
         told = []
         for source, body in self.files.items():
             pod = {} if source == "uitdatabank" else {"pod": "an"}
             answer = self.public.post(
-                f"/api/sources/{source}/deposits", params=pod, content=body, headers=bearer(self.base, self.sources[source], body)
+                f"/api/sources/{source}/deposits",
+                params=pod,
+                content=body,
+                headers=bearer(self.base, self.sources[source], body),
             )
             check(answer.status_code == 200, f"{source} answered {answer.status_code} {answer.text[:300]}")
             taken = answer.json()
             told.append(f"{source} stored={taken['stored']}")
-            for index in taken.get("entries", []):
-                told.append(f"entry={index} proof={self.an.proven(index)}")
+            told += [self.an.shown(index) for index in taken.get("entries", [])]
         return f"card={card.status_code} loans={closed.status_code} {' '.join(told)}"
 
     def ask(self) -> str:
@@ -287,7 +298,7 @@ class Story:
         line = self.an.last(action="give", client=self.app.told["client_id"])
         self.grant = line["grant"]
         granted = tokens["authorization_details"][0]["datatypes"]
-        return f"token={tokens['token_type']} granted={len(granted)} entry={line['index']} proof={self.an.proven(line['index'])}"
+        return f"token={tokens['token_type']} granted={len(granted)} {self.an.shown(line['index'])}"
 
     def read(self) -> str:
         """The app reads exactly what was granted; every other compartment is refused, and each refusal is logged."""
@@ -304,15 +315,20 @@ class Story:
         index = int(interests.headers["kluis-entry"])
         denied = self.an.last(decision="denied", category="kluis:Ticket", client=self.app.told["client_id"])
         return (
-            f"status=200 records={len(records)} topics={len(topics.json()['schema:about'])} entry={index} "
-            f"proof={self.an.proven(index)}; refused={len(refused)} entry={denied['index']} proof={self.an.proven(denied['index'])}"
+            f"status=200 records={len(records)} topics={len(topics.json()['schema:about'])} "
+            f"{self.an.shown(index)}; refused={len(refused)} {self.an.shown(denied['index'])}"
         )
 
     def suggest(self) -> str:
         """The recommender gets a grant of its own, on the same page as any app, and suggests with reasons."""
         asked = self.an.post("/me/suggestions/ask", "/me/suggestions")
-        check(asked.status_code == 303 and "request_uri" in asked.headers["location"], f"asking led to {asked.headers.get('location')}")
-        _, back = self.an.decide(asked.headers["location"], "allow", ["kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived"])
+        check(
+            asked.status_code == 303 and "request_uri" in asked.headers["location"],
+            f"asking led to {asked.headers.get('location')}",
+        )
+        _, back = self.an.decide(
+            asked.headers["location"], "allow", ["kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived"]
+        )
         check(self.an.http.get(back).status_code == 303, "the recommender did not take its code")
         told = self.an.json("/api/suggestions")
         found = told.get("suggestions", [])
@@ -324,24 +340,37 @@ class Story:
         line = self.an.last(action="read", client="kluis-recommender")
         return (
             f"suggestions={len(found)} media={len(media)} reasons={len(reasons)} records={sum(opened.values())} "
-            f"from {len(opened)} categories entry={line['index']} proof={self.an.proven(line['index'])}"
+            f"from {len(opened)} categories {self.an.shown(line['index'])}"
         )
 
     def inspect(self) -> str:
         """An opens her log: every line says who, what, when and why; the page's check and the command pass."""
         lines = self.an.json("/api/log")["entries"]
         for line in lines:
-            check(all(line.get(name) for name in ("type", "action", "time", "decision", "rule")), f"an incomplete line: {line}")
+            check(
+                all(line.get(name) for name in ("type", "action", "time", "decision", "rule")),
+                f"an incomplete line: {line}",
+            )
             if line["type"] == "access" and line.get("client"):
                 check(line.get("purpose") and line.get("grant"), f"an access without why: {line}")
-        check({"access", "denial", "consent", "deposit"} <= {line["type"] for line in lines}, "a type of line is missing")
+        check(
+            {"access", "denial", "consent", "deposit"} <= {line["type"] for line in lines}, "a type of line is missing"
+        )
         verdict = self.an.post("/me/log/verify", "/me/log").text
         check(re.search(r'id="log-ok"(?![^>]*hidden)', verdict), "the page does not say that the log is right")
         self.an.proven(lines[-1]["index"])
         with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
             file.write(self.an.http.get("/api/log/export").content)
             file.flush()
-            command = [str(Path(sys.executable).with_name("kluis")), "log", "verify", "--base", self.base, "--export", file.name]
+            command = [
+                str(Path(sys.executable).with_name("kluis")),
+                "log",
+                "verify",
+                "--base",
+                self.base,
+                "--export",
+                file.name,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         check(done.returncode == 0, f"kluis log verify: {done.stdout} {done.stderr}")
         denials = sum(line["decision"] == "denied" for line in lines)
@@ -361,8 +390,8 @@ class Story:
         denied = self.an.last(decision="denied", grant=self.grant, category="pd:Interest")
         check(denied["index"] > ended["index"], "the refusal after the withdrawal is not in the log")
         return (
-            f"keys={before}->{keys} status={refused.status_code} entry={ended['index']} proof={self.an.proven(ended['index'])} "
-            f"refusal={denied['index']} proof={self.an.proven(denied['index'])}"
+            f"keys={before}->{keys} status={refused.status_code} {self.an.shown(ended['index'])}, "
+            f"refusal {self.an.shown(denied['index'])}"
         )
 
     def oversee(self) -> str:
@@ -370,12 +399,19 @@ class Story:
         self.dpo.login()
         told = self.dpo.json("/api/dpo/totals")
         rows = told["rows"]
-        mine = [row for row in rows if row["client"] == self.app.told["client_id"] and row["purpose"] and row["category"]]
-        check(sum(row["count"] for row in mine if row["decision"] == "allowed"), "the app's reads are not in the totals")
+        mine = [
+            row for row in rows if row["client"] == self.app.told["client_id"] and row["purpose"] and row["category"]
+        ]
+        check(
+            sum(row["count"] for row in mine if row["decision"] == "allowed"), "the app's reads are not in the totals"
+        )
         check(any(row["decision"] == "denied" for row in mine), "the app's refusals are not in the totals")
         text = json.dumps(told)
         for personal in ("an", "An Peeters", self.an.told["webid"], "/loans/", self.grant):
-            check(f'"{personal}"' not in text and (len(personal) < 3 or personal not in text), f"personal data: {personal}")
+            check(
+                f'"{personal}"' not in text and (len(personal) < 3 or personal not in text),
+                f"personal data: {personal}",
+            )
         check(self.dpo.http.get("/me/data").status_code in (303, 403), "the DPO can open a citizen's page")
         return f"rows={len(rows)} of the app={len(mine)} entries={told['entries']} opened={told['opened']}"
 
@@ -412,7 +448,9 @@ def main() -> int:
     demo = json.loads(options.demo.read_text().splitlines()[0])
     own = {"mijnbib": LOANS, "folio": FOLIO, "uitdatabank": event(datetime.now(UTC))}
     given = {source: getattr(options, source) for source in own}
-    files = {source: given[source].read_bytes() if given[source] else json.dumps(own[source]).encode() for source in own}
+    files = {
+        source: given[source].read_bytes() if given[source] else json.dumps(own[source]).encode() for source in own
+    }
     try:
         Story(demo, files).run()
     except Failed as why:

@@ -56,7 +56,9 @@ class Table:
 
 
 def reasons(table: Table, chosen: Sequence[int]) -> list[tuple[Reason, ...]]:
-    """For each chosen candidate the categories that raise it, strongest first, with the record that carries it.
+    """For each chosen candidate the categories that raise it, each with the record that carries it.
+
+    First those whose record alone decides its place, then the others; strongest first within both.
 
     A category without an akin record (a subject or maker in common) whose absence would lower the candidate gives
     no reason.
@@ -69,11 +71,12 @@ def reasons(table: Table, chosen: Sequence[int]) -> list[tuple[Reason, ...]]:
 
 def _ordered(table: Table, found: Mapping[str, tuple[float, tuple[int, int] | None]]) -> tuple[Reason, ...]:
     total = sum(gain for gain, _ in found.values() if gain > 0)
-    return tuple(
+    told = [
         Reason(category, round(gain / total, 4), table.profile.traces[category][carrier[0]], carrier[1])
-        for category, (gain, carrier) in sorted(found.items(), key=lambda pair: -pair[1][0])
+        for category, (gain, carrier) in found.items()
         if gain > 0 and carrier is not None
-    )
+    ]
+    return tuple(sorted(told, key=lambda reason: (reason.fall == 0, -reason.share)))
 
 
 def _carriers(table: Table, category: str, chosen: Sequence[int]) -> list[tuple[int, int] | None]:

@@ -16,7 +16,7 @@ from recommender.sources.document import normal
 
 Matrix = NDArray[np.float64]
 PUBLIC = ""
-PER_CATEGORY = ("sum", "nearest", "second", "cover", "maker")
+PER_CATEGORY = ("akin", "close", "maker")
 NAMES = ("is_book", "log_popularity", "age", "breadth", *(f"{c}/{f}" for c in CATEGORIES for f in PER_CATEGORY))
 GROUPS = (PUBLIC,) * 4 + tuple(c for c in CATEGORIES for _ in PER_CATEGORY)
 
@@ -29,15 +29,14 @@ class Basis:
     maker: Matrix
 
     def columns(self, keep: NDArray[np.bool_] | None = None) -> Matrix:
-        """The five features of a category, shape (candidates, 5), from the kept traces only."""
+        """The features of a category, shape (candidates, 3), from the kept traces only.
+
+        Sums, not maxima: each record she has counts a little, so leaving one out shows.
+        """
         near = self.near if keep is None else self.near[:, keep]
         maker = self.maker if keep is None else self.maker[:, keep]
-        if not near.shape[1]:
-            return np.zeros((len(near), len(PER_CATEGORY)))
-        top = np.sort(near, axis=1)
-        second = top[:, -2] if near.shape[1] > 1 else np.zeros(len(near))
-        size = np.sqrt(near.shape[1])
-        return np.column_stack([near.sum(1) / size, top[:, -1], second, (near > 0.3).mean(1), maker.sum(1)])
+        size = np.sqrt(max(1, near.shape[1]))
+        return np.column_stack([near.sum(1) / size, (near**3).sum(1) / size, maker.sum(1)])
 
 
 def bases(profile: Profile, catalogue: Catalogue, rows: Sequence[int]) -> dict[str, Basis]:
@@ -78,4 +77,3 @@ def features(profile: Profile, catalogue: Catalogue, rows: Sequence[int], popula
     """Features of the candidates `rows`, shape (len(rows), len(NAMES))."""
     parts = {c: basis.columns() for c, basis in bases(profile, catalogue, rows).items()}
     return assemble(public(catalogue, rows, popularity), parts)
-

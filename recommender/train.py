@@ -160,4 +160,3 @@ def ndcg(relevant: NDArray[np.bool_], k: int = K) -> float:
     discount = 1 / np.log2(np.arange(2, k + 2))
     best = discount[: min(k, int(relevant.sum()))].sum()
     return float((relevant[:k] * discount[: len(relevant[:k])]).sum() / best) if best else 0.0
-

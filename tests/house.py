@@ -152,7 +152,7 @@ class Household:
 
     async def keep(self, path: str, record: Any) -> None:
         """An stores a record in one of her compartments."""
-        permit, _ = gate.own(self.vault, self.session, path.split("/")[1], "write", path)
+        permit, _ = gate.own(self.session, path.split("/")[1], "write", path)
         await store.write(self.vault, permit, path, "application/ld+json", orjson.dumps(record), self.clock())
 
     def told(self) -> list[dict[str, Any]]:

@@ -113,6 +113,7 @@ class Job:
     first: Callable[[], None] | None = None
     then: Callable[[Any], Any] | None = None
     undo: Callable[[], None] | None = None
+    begun: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -218,11 +219,9 @@ class Database:
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         try:
-            for job in batch:
-                if job.first:
-                    job.first()
+            ready = [job for job in batch if _prepare(job)]
             tx.raw.execute("BEGIN IMMEDIATE")
-            for job in batch:
+            for job in ready:
                 _attempt(tx, job)
             tx.raw.execute("COMMIT")
         except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
@@ -237,8 +236,20 @@ def _abandon(tx: Tx, batch: list[Job], why: Exception) -> None:
         tx.raw.execute("ROLLBACK")
     for job in batch:
         job.error = LogUnavailable(f"not written: {why}")
-        if job.undo:
+        if job.undo and job.begun:
             job.undo()
+
+
+def _prepare(job: Job) -> bool:
+    """Do what comes before the transaction; a fault there is this job's alone."""
+    try:
+        if job.first:
+            job.first()
+    except Exception as e:  # noqa: BLE001 -- one unit's fault is its caller's alone
+        job.error = e
+        return False
+    job.begun = True
+    return True
 
 
 def _attempt(tx: Tx, job: Job) -> None:
@@ -259,7 +270,7 @@ def _follow(job: Job) -> None:
     if job.error is None and job.then:
         try:
             job.result = job.then(job.result)
-        except Exception as e:  # noqa: BLE001
+        except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
             job.error = e
 
 

@@ -41,7 +41,7 @@ class CustodyKeys:
 
     pod: bytes
 
-    def want(self, compartment: bytes) -> Want:  # noqa: ARG002 -- one custody share reaches every managed compartment
+    def want(self, compartment: bytes) -> Want:  # noqa: ARG002 -- one session share reaches every compartment
         """The share this path needs."""
         return Want("custody", self.pod)
 

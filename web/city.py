@@ -205,7 +205,7 @@ class Seeder:
     async def _put(self, pod: str, curie: str, container: str, rows: list[tuple[str, Any]], source: str) -> None:
         facts = self.vault.pod(pod)
         assert facts is not None  # noqa: S101 -- made just before
-        permit = gate.deposit(self.vault, facts, curie, f"source-{source}")
+        permit = gate.deposit(facts, curie, f"source-{source}")
         parcels = [Parcel(f"/{container}/{name}.jsonld", MEDIA, orjson.dumps(body)) for name, body in rows]
         await store.deposit(self.vault, permit, parcels, self.now, source)
 

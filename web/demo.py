@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from keys.text import b64
 from web import city
 from web.app import House, open_house, run as serve_house, wall_clock
 from web.recommending import Away
-from web.settings import Settings
+from web.settings import Settings, environment
 from web.site import site
 
 LINK_LIFE = timedelta(hours=12)
@@ -36,7 +35,10 @@ class DemoError(Exception):
 
 
 def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = False) -> None:
-    """Seed if needed, serve until SIGTERM or Ctrl-C, end every child process. Raises DemoError or the vault's errors."""
+    """Seed if needed and serve until SIGTERM or Ctrl-C; every child process ends too.
+
+    Raises DemoError or the vault's errors.
+    """
     harden()
     out = Console(stderr=True, quiet=as_json)
     if reset and data.exists():
@@ -45,7 +47,7 @@ def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = Fa
         shutil.rmtree(data)
     house = _open(port, data, out)
     try:
-        uvloop.run(_serve(house, as_json, out))
+        uvloop.run(_serve(house, as_json))
     finally:
         house.vault.close()
 
@@ -71,7 +73,7 @@ def _open(port: int, data: Path, out: Console) -> House:
     return house
 
 
-async def _serve(house: House, as_json: bool, out: Console) -> None:  # noqa: FBT001
+async def _serve(house: House, as_json: bool) -> None:
     child = _recommender(house)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,7 +82,7 @@ async def _serve(house: House, as_json: bool, out: Console) -> None:  # noqa: FB
     announced: list[asyncio.Task[None]] = []
 
     def ready() -> None:
-        announced.append(loop.create_task(_announce(house, child, as_json, out, stop)))
+        announced.append(loop.create_task(_announce(house, child, as_json, stop)))
 
     try:
         await serve_house(house, ready, stop, extra=[(site(house.base), house.settings.port + 1)])
@@ -93,8 +95,9 @@ async def _serve(house: House, as_json: bool, out: Console) -> None:  # noqa: FB
 def _recommender(house: House) -> subprocess.Popen[bytes]:
     """The recommender in a process of its own: its own keys, no access to the vault's files."""
     folder = str(house.settings.recommender_dir.resolve())
-    env = os.environ | {"KLUIS_BASE_URL": house.base, "KLUIS_RECOMMENDER_DATA": folder}
-    return subprocess.Popen([sys.executable, "-m", "recommender", "serve", "--data", str(house.settings.data)], env=env, stdout=subprocess.DEVNULL)  # noqa: S603
+    env = environment() | {"KLUIS_BASE_URL": house.base, "KLUIS_RECOMMENDER_DATA": folder}
+    command = [sys.executable, "-m", "recommender", "serve", "--data", str(house.settings.data)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own program
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -106,9 +109,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-async def _announce(
-    house: House, child: subprocess.Popen[bytes], as_json: bool, out: Console, stop: asyncio.Event  # noqa: FBT001
-) -> None:
+async def _announce(house: House, child: subprocess.Popen[bytes], as_json: bool, stop: asyncio.Event) -> None:
     await _awake(house, child, stop)
     told = await _told(house)
     if as_json:
@@ -142,7 +143,9 @@ async def _told(house: House) -> dict[str, Any]:
         token = await links.new_link(vault, account.id, house.clock() + LINK_LIFE)
         row = city.person_row(person) | {"login": f"{house.base}/login/demo/{token}"}
         if person.pod:
-            row |= {"webid": account.webid, "pod": f"{house.base}/pods/{person.pod}/"} | credentials.get(person.user, {})
+            row |= {"webid": account.webid, "pod": f"{house.base}/pods/{person.pod}/"} | credentials.get(
+                person.user, {}
+            )
         rows.append(row)
     apps = [app | {"grants": _grants(house, app["client_id"])} for app in city.read(folder, "apps.json")]
     ledger = vault.log.ledger
@@ -157,13 +160,10 @@ async def _told(house: House) -> dict[str, Any]:
 
 
 def _grants(house: House, client: str) -> list[dict[str, str]]:
-    found = []
-    for person in city.PEOPLE:
-        pod = house.vault.pod(person.pod) if person.pod else None
-        for grant in grants.listing(house.vault, pod) if pod else []:
-            if grant.terms.client == client:
-                found.append({"id": b64(grant.id), "pod": grant.pod.name, "state": grants.state_at(grant, house.clock())})
-    return found
+    pods = [pod for person in city.PEOPLE if person.pod and (pod := house.vault.pod(person.pod))]
+    given = [grant for pod in pods for grant in grants.listing(house.vault, pod) if grant.terms.client == client]
+    now = house.clock()
+    return [{"id": b64(g.id), "pod": g.pod.name, "state": grants.state_at(g, now)} for g in given]
 
 
 def _print(told: dict[str, Any], out: Console) -> None:
@@ -171,6 +171,7 @@ def _print(told: dict[str, Any], out: Console) -> None:
     out.print("  one-time links, each opens once:")
     for row in told["people"]:
         out.print(f"  {row['role']:<12} {row['name']:<24} {row['login']}", soft_wrap=True, highlight=False)
-    base, site_at = told["base"], told["base"].replace("localhost", "127.0.0.1").rsplit(":", 1)
-    out.print(f"  Vault {base}/   Demo site {site_at[0]}:{int(site_at[1]) + 1}/   API {base}/docs   Log {base}/transparency")
+    base = told["base"]
+    host, _, port = base.replace("localhost", "127.0.0.1").rpartition(":")
+    out.print(f"  Vault {base}/   API {base}/docs   Log {base}/transparency   Demo site {host}:{int(port) + 1}/")
     out.print("  Try: 1 give an app access  2 check the log  3 withdraw the app")

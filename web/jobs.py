@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from consent import endings
 from consent.accounts import sessions
 from vault.errors import LogUnavailable
 from vault.log import tally
@@ -25,6 +26,7 @@ async def tick(house: "House", *, last: bool = False) -> None:
         await vault.log.settle()
         await tally.flush(vault.log, now, all_of_them=last)
         await sessions.sweep(vault, now)
+        await endings.sweep(vault, now)
         await vault.publish()
     except LogUnavailable:
         return

@@ -97,6 +97,10 @@ def _bounded(receive: Receive) -> Receive:
 async def refuse(send: Send, status: int, kind: bytes) -> None:
     """Answer with a bare problem (RFC 9457) and close."""
     body = b'{"type":"urn:kluis:problem:%s","status":%d,"title":"%s"}' % (kind, status, kind)
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close"), (b"cache-control", b"no-store")]
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"connection", b"close"),
+        (b"cache-control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -120,7 +120,11 @@ def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, consent.OAuthError):
         if path.startswith(("/oauth/", "/.well-known/")) and not _wants_page(request):
             body = {"error": error.code, "error_description": error.description} | error.detail
-            extra = {"www-authenticate": f'DPoP error="{error.code}"'} if status_of(error) == HTTPStatus.UNAUTHORIZED else {}
+            extra = (
+                {"www-authenticate": f'DPoP error="{error.code}"'}
+                if status_of(error) == HTTPStatus.UNAUTHORIZED
+                else {}
+            )
             return JSONResponse(body, status_of(error), {"cache-control": "no-store", "pragma": "no-cache"} | extra)
         return _shaped(request, status_of(error), error.code, error.description)
     status, kind, title = find(error)
@@ -154,9 +158,9 @@ WORDS: Mapping[int, tuple[str, str]] = {
 
 
 def _wants_page(request: Request) -> bool:
-    return not request.url.path.startswith(("/api/", "/log/", "/oauth/token", "/oauth/par")) and "text/html" in request.headers.get(
-        "accept", ""
-    )
+    return not request.url.path.startswith(
+        ("/api/", "/log/", "/oauth/token", "/oauth/par")
+    ) and "text/html" in request.headers.get("accept", "")
 
 
 def install(app: FastAPI) -> None:
@@ -165,7 +169,7 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
         return answer(request, error)
 
-    async def malformed(request: Request, error: Exception) -> Response:
+    async def malformed(request: Request, _: Exception) -> Response:
         return _shaped(request, 400, "malformed", "A part of the request is missing or has the wrong form")
 
     async def other(request: Request, error: Exception) -> Response:

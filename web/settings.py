@@ -151,6 +151,11 @@ def load(**options: Any) -> Settings:
         raise SettingsError(f"{FILE} is not TOML: {error}. Mend or remove it") from None
 
 
+def environment() -> dict[str, str]:
+    """The environment as a child process is to get it."""
+    return dict(os.environ)
+
+
 def explain(settings: Settings) -> list[tuple[str, str, str]]:
     """(name, value, source) of every setting, for `kluis check`; none of them is a secret."""
     written = _file()

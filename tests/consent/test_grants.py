@@ -130,7 +130,7 @@ async def city(vault: Vault, clock: Clock) -> City:
     assert opened is not None
     _, session = opened
     for path, record in RECORDS.items():
-        permit, _ = gate.own(vault, session, path.split("/")[1], "write", path)
+        permit, _ = gate.own(session, path.split("/")[1], "write", path)
         await store.write(vault, permit, path, "application/ld+json", orjson.dumps(record), clock())
     await clients.register(vault, sample.APP, clock())
     await clients.register(vault, sample.OTHER_APP, clock())

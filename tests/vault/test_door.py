@@ -10,8 +10,7 @@ from keys.grants import new_token
 from keys.secret import Seed, Share, derive
 from keys.tree import wrap
 from tests.conftest import Clock
-from vault import door, gates, store
-from vault import pod as pods
+from vault import door, gates, pod as pods, store
 from vault.errors import Denied, NotMinted
 from vault.keysets import CustodyKeys, SessionKeys
 from vault.log.entry import Appended, Facts, Guard, Intent
@@ -65,7 +64,9 @@ async def unlocked(vault: Vault, pod: PodFacts, clock: Clock) -> tuple[SessionKe
 async def test_what_is_written_can_be_read_back_in_an_unlocked_session(vault: Vault, clock: Clock) -> None:
     pod = await settle(vault, clock)
     body = b'{"schema:name": "Jazz"}'
-    written = await store.write(vault, permit(vault, pod, "loans", "write"), "/loans/a.jsonld", "application/ld+json", body, clock())
+    written = await store.write(
+        vault, permit(vault, pod, "loans", "write"), "/loans/a.jsonld", "application/ld+json", body, clock()
+    )
     assert (written.version, written.created) == (1, True)
     keys, guard = await unlocked(vault, pod, clock)
     before = vault.log.ledger.tree.size
@@ -94,7 +95,7 @@ async def test_the_custodian_opens_managed_compartments_and_never_a_sealed_one(v
         await store.write(vault, permit(vault, pod, container, "write"), f"/{container}/a", "text/plain", b"x", clock())
     found = await door.read(vault, permit(vault, pod, "public"), CustodyKeys(pod.id), "/public/a", clock())
     assert found.body == b"x"
-    with pytest.raises(Exception, match="open|wrap"):
+    with pytest.raises(Exception, match=r"open|wrap"):
         await door.read(vault, permit(vault, pod, "loans"), CustodyKeys(pod.id), "/loans/a", clock())
 
 
@@ -110,7 +111,11 @@ async def test_a_closed_gate_refuses_and_the_refusal_is_an_entry(vault: Vault, c
     await store.write(vault, permit(vault, pod, "loans", "write"), "/loans/a", "text/plain", b"x", clock())
     keys, guard = await unlocked(vault, pod, clock)
     ending = Intent(
-        pod.id, Facts("access", "logout"), clock(), write=lambda tx: void(gates.end(tx, guard.gate, "ended")), drops=(Drop("session", guard.gate),)
+        pod.id,
+        Facts("access", "logout"),
+        clock(),
+        write=lambda tx: void(gates.end(tx, guard.gate, "ended")),
+        drops=(Drop("session", guard.gate),),
     )
     await vault.log.append(ending)
     size = vault.log.ledger.tree.size
@@ -124,7 +129,9 @@ def void(_: object) -> None:
     return None
 
 
-async def test_a_proof_is_accepted_once_and_its_replay_does_not_disturb_its_neighbours(vault: Vault, clock: Clock) -> None:
+async def test_a_proof_is_accepted_once_and_its_replay_does_not_disturb_its_neighbours(
+    vault: Vault, clock: Clock
+) -> None:
     pod = await settle(vault, clock)
     await store.write(vault, permit(vault, pod, "public", "write"), "/public/a", "text/plain", b"x", clock())
     once = permit(vault, pod, "public", jti=b"j" * 32, jti_until=gates.ms(clock()) + 60_000)

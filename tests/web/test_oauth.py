@@ -129,7 +129,7 @@ async def browser(stranger: Browser, an: Enrolled, vault: Vault, clock: Clock) -
         ("/interests/a.jsonld", {"@type": "pd:Interest", "schema:about": ["jazz"], "schema:name": "geheim"}),
         ("/person/a.jsonld", {"@type": "pd:PostalCode", "schema:postalCode": "2018"}),
     ):
-        permit, _ = gate.own(vault, session, path.split("/")[1], "write", path)
+        permit, _ = gate.own(session, path.split("/")[1], "write", path)
         await store.write(vault, permit, path, "application/ld+json", orjson.dumps(record), clock())
     return stranger
 

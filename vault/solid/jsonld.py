@@ -79,7 +79,9 @@ def localise(body: bytes) -> bytes:
 
 def _load(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(
+            body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         raise BadRdf("syntax", error.msg, error.lineno) from None
     except ValueError as error:  # a number longer than the interpreter reads
@@ -96,6 +98,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise BadRdf("syntax", f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise BadRdf("syntax", "a number too large to read")
+    return number
 
 
 def _with_contexts(document: Any) -> list[dict[str, Any]]:

@@ -80,14 +80,14 @@ def is_rdf(media: str) -> bool:
 
 def check(body: bytes, media: str, base: str) -> int:
     """The number of triples in a body that may be stored. Raises BadRdf with reason and line."""
-    return len(_triples(body, media, base)[0])
+    return len(_triples(body, media, base))
 
 
 def statements(body: bytes, media: str, base: str) -> list[Statement]:
     """The triples of a body as text, relative names resolved against `base`. Raises BadRdf."""
     return [
         Statement(_text(t.subject), t.predicate.value, _text(t.object), isinstance(t.object, ox.NamedNode))
-        for t in _settled(_triples(body, media, base)[0])
+        for t in _settled(_triples(body, media, base))
     ]
 
 
@@ -95,11 +95,11 @@ def convert(body: bytes, media: str, to: str, base: str) -> bytes:
     """The same graph in another syntax, byte for byte the same each time. Raises BadRdf."""
     if media == to:
         return body
-    triples, prefixes = _triples(body, media, base)
-    settled = _settled(triples)
-    if to == JSON_LD:
-        return _bytes(ox.serialize([ox.Quad(*t) for t in settled], format=ox.RdfFormat.JSON_LD))
-    return _bytes(ox.serialize(settled, format=_FORMATS[to], prefixes={**_PREFIXES, **prefixes}))
+    settled = _settled(_triples(body, media, base))
+    if to == TURTLE:
+        return _sorted_head(ox.serialize(settled, format=ox.RdfFormat.TURTLE, prefixes=_PREFIXES) or b"")
+    content = [ox.Quad(*triple) for triple in settled] if to == JSON_LD else settled
+    return ox.serialize(content, format=_FORMATS[to]) or b""
 
 
 def container(base: str, members: Iterable[Member]) -> bytes:
@@ -132,12 +132,20 @@ def _line(base: str, member: Member) -> str:
     return " ; ".join(told) + " ."
 
 
-def _triples(body: bytes, media: str, base: str) -> tuple[list[ox.Triple], dict[str, str]]:
+def _sorted_head(turtle: bytes) -> bytes:
+    """Turtle with the prefixes it uses, in order of name: the serialiser writes all of them, each time in another."""
+    lines = turtle.splitlines(keepends=True)
+    head = [line for line in lines[: len(_PREFIXES)] if line.startswith(b"@prefix ")]
+    rest = b"".join(lines[len(head) :])
+    return b"".join(line for line in sorted(head) if line.split()[1] in rest) + rest
+
+
+def _triples(body: bytes, media: str, base: str) -> list[ox.Triple]:
     scan(body, media)
     text = localise(body) if media == JSON_LD else body
     try:
-        parser = ox.parse(text, format=_FORMATS[media], base_iri=base, without_named_graphs=True)
-        triples = [quad.triple for quad in parser]
+        parsed = ox.parse(text, format=_FORMATS[media], base_iri=base, without_named_graphs=True)
+        triples = [quad.triple for quad in parsed]
     except SyntaxError as error:
         reason = "named_graph" if "Named graphs" in str(error.msg) else "syntax"
         raise BadRdf(reason, str(error.msg), error.lineno if text is body else None) from None
@@ -145,7 +153,7 @@ def _triples(body: bytes, media: str, base: str) -> tuple[list[ox.Triple], dict[
         raise BadRdf("syntax", str(error)) from None
     if any(isinstance(t.object, ox.Triple) for t in triples):
         raise BadRdf("triple_term", "statements about statements are not taken")
-    return triples, dict(parser.prefixes)
+    return triples
 
 
 def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
@@ -163,7 +171,3 @@ def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
 
 def _text(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> str:
     return term.value if isinstance(term, (ox.NamedNode, ox.Literal)) else str(term)
-
-
-def _bytes(serialised: bytes | None) -> bytes:
-    return serialised or b""

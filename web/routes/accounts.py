@@ -80,7 +80,9 @@ async def show_security(request: Request) -> HTMLResponse:
     listed = sessions.listing(house.vault, session.account, house.clock())
     page = SecurityPage(
         tuple(Unlocker(WAYS[way.kind], _at(way.added)) for way in ways),
-        tuple(Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed),
+        tuple(
+            Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
+        ),
     )
     return _page("security", page, session)
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -10,15 +9,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
-from consent.categories import CATEGORIES
-from consent.purposes import purpose
 from keys.text import b64
 from vault.errors import NotFound
 from vault.log import views
 from vault.log.views import Line
-from web import guard, verify
+from web import guard, telling, verify
 from web.cors import CORS
-from web.pages.views import LogLine, LogPage, TransparencyPage, Verdict, render
+from web.pages.views import LogPage, TransparencyPage, Verdict, render
 
 if TYPE_CHECKING:
     from web.app import House
@@ -93,44 +90,13 @@ async def _page(request: Request, verdict: Verdict | None, before: int | None = 
     ledger = guard.house_of(request).vault.log.ledger
     told = [line for line in opened(request, session) if before is None or line.seq < before]
     shown = LogPage(
-        lines=tuple(_shown(line) for line in reversed(told[-SHOWN:])),
+        lines=tuple(telling.told(line, session.webid) for line in reversed(told[-SHOWN:])),
         origin=ledger.origin,
         size=ledger.size,
         verdict=verdict,
         older=f"/me/log?before={told[-SHOWN].seq}" if len(told) > SHOWN else "",
     )
     return HTMLResponse(render("log", shown, person=session.name, role=session.role, csrf=session.csrf))
-
-
-WHAT = {
-    "read": "las", "list": "bekeek de lijst van", "write": "schreef in", "append": "voegde toe aan",
-    "delete": "wiste iets in", "login": "meldde zich aan", "logout": "meldde zich af", "give": "gaf toestemming voor",
-    "ask": "vroeg toegang tot", "refuse": "weigerde", "withdraw": "stopte de toegang tot", "token": "haalde een sleutel op",
-    "refresh": "vernieuwde een sleutel", "create pod": "maakte de kluis", "wrap keys": "maakte sleutels klaar",
-    "read totals": "bekeek totalen", "create container": "maakte een map",
-}  # fmt: skip
-
-
-def _shown(line: Line) -> LogLine:
-    told = line.told
-    if line.record is None:
-        at = datetime.fromtimestamp(0, UTC)
-        return LogLine(line.seq, line.index, at, "Kluis", "kan deze regel niet meer lezen", "", "", False, "broken")
-    who = told.get("client_name") or told.get("agent") or ("Jij" if told.get("rule") == "session" else "Kluis")
-    category = CATEGORIES.get(told.get("category", ""))
-    what = WHAT.get(told["action"], told["action"])
-    return LogLine(
-        seq=line.seq,
-        index=line.index,
-        at=datetime.fromtimestamp(told["time"] / 1000, UTC),
-        who=who,
-        what=f"{what} {category.label['nl'].lower()}" if category else what,
-        why=purpose(told["purpose"]).label["nl"] if told.get("purpose") else "",
-        basis="met je toestemming" if told.get("grant") else "",
-        allowed=told["decision"] == "allowed",
-        outcome=line.outcome,
-        count=told.get("count", 1),
-    )
 
 
 @router.get("/log/checkpoint")
@@ -150,7 +116,9 @@ async def consistency(request: Request, old: int, new: int) -> JSONResponse:
 async def checkpoint(request: Request, shard: str) -> Response:
     """The newest published checkpoint of a shard."""
     _known(request, shard)
-    return PlainTextResponse(guard.house_of(request).vault.log.ledger.note, headers=CORS | {"cache-control": "no-cache"})
+    return PlainTextResponse(
+        guard.house_of(request).vault.log.ledger.note, headers=CORS | {"cache-control": "no-cache"}
+    )
 
 
 @router.get("/log/{shard}/tile/{place:path}")
@@ -184,7 +152,12 @@ async def transparency(request: Request) -> HTMLResponse:
 async def transparency_json(request: Request) -> JSONResponse:
     """The same for machines."""
     ledger = guard.house_of(request).vault.log.ledger
-    told: dict[str, Any] = {"origin": ledger.origin, "vkey": ledger.vkey, "size": ledger.size, "checkpoint": "/log/checkpoint"}
+    told: dict[str, Any] = {
+        "origin": ledger.origin,
+        "vkey": ledger.vkey,
+        "size": ledger.size,
+        "checkpoint": "/log/checkpoint",
+    }
     return JSONResponse(told, headers=CORS)
 
 

@@ -13,9 +13,9 @@ from consent.deposits import PREFIX
 from recommender.sources import intake
 from recommender.sources.intake import Intake, Item
 from vault import store
-from vault.store import Parcel
 from vault.log.entry import Guard
 from vault.pod import compartment
+from vault.store import Parcel
 from vault.vault import PodFacts
 from web import guard
 from web.recommending import Away
@@ -85,7 +85,7 @@ async def _store(
         compartment(vault, pod, container.rstrip("/"))
         items = [item for item in found.records if item.category == curie]
         parcels = [Parcel(f"/{container}{item.name}.jsonld", MEDIA, orjson.dumps(item.body)) for item in items]
-        permit = gate.deposit(vault, pod, curie, sender, allowed)
+        permit = gate.deposit(pod, curie, sender, allowed)
         index, fresh = await store.deposit(vault, permit, parcels, now, source)
         entries.append(index)
         stored += fresh
@@ -102,4 +102,8 @@ async def _catalogue(request: Request, found: Intake) -> dict[str, Any]:
 
 
 def _preview(item: Item) -> dict[str, Any]:
-    return {"category": item.category, "name": item.body.get("schema:name", ""), "date": item.body.get("schema:startTime", "")}
+    return {
+        "category": item.category,
+        "name": item.body.get("schema:name", ""),
+        "date": item.body.get("schema:startTime", ""),
+    }

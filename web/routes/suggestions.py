@@ -1,7 +1,7 @@
 """Suggestions: asked of the recommender's process, shown with their reasons; without it or a grant, the plain list."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
@@ -38,7 +38,9 @@ async def page(request: Request) -> HTMLResponse:
         awake=told["awake"],
     )
     headers = {"kluis-personalised": "yes"} if shown.suggestions else {}
-    return HTMLResponse(render("suggestions", shown, person=session.name, role=session.role, csrf=session.csrf), headers=headers)
+    return HTMLResponse(
+        render("suggestions", shown, person=session.name, role=session.role, csrf=session.csrf), headers=headers
+    )
 
 
 @router.post("/me/suggestions/ask", include_in_schema=False)
@@ -88,22 +90,42 @@ def _when(text: str | None) -> datetime | None:
 
 def _suggestion(one: dict[str, Any]) -> Suggestion:
     return Suggestion(
-        medium=one["medium"],
+        medium=MEDIA.get(one["medium"], one["medium"]),
         title=one["title"],
         institution=one.get("institution") or "",
         slot=one["slot"],
         reasons=tuple(
-            Reason(f"{_label(r['category'])} ({round(100 * r['share'])} %)", (r["evidence"],) if r.get("evidence") else ())
+            Reason(
+                f"{_label(r['category'])} ({round(100 * r['share'])} %)", (r["evidence"],) if r.get("evidence") else ()
+            )
             for r in one["reasons"]
         ),
         when=_when(one.get("start")),
     )
 
 
+def _reason(one: dict[str, Any]) -> Reason:
+    share = f"{_label(one['category'])} ({round(100 * one['share'])} %)"
+    return Reason(share, (one["evidence"],) if one.get("evidence") else ())
+
+
 def _plain(one: dict[str, Any]) -> Plain:
-    return Plain(one["medium"], one["title"], one.get("institution") or "", _when(one.get("start")))
+    medium = MEDIA.get(one["medium"], one["medium"])
+    return Plain(medium, one["title"], one.get("institution") or "", _when(one.get("start")))
 
 
 def _label(curie: str) -> str:
     kind = CATEGORIES.get(curie)
     return kind.label["nl"] if kind else curie
+
+
+MEDIA: Final = {
+    "book": "boek",
+    "concert": "concert",
+    "exhibition": "tentoonstelling",
+    "stage": "voorstelling",
+    "film": "film",
+    "talk": "lezing",
+    "tour": "rondleiding",
+    "event": "activiteit",
+}

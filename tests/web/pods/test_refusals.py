@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from tests.conftest import BASE, Clock
-from tests.web.pod_client import CARD, OWNER, Client, FakeHouse, an, ask  # noqa: F401 -- fixtures
+from tests.web.pods.client import CARD, OWNER, Client, FakeHouse
 from vault.errors import LogUnavailable
 from vault.tables import Body
 from vault.vault import PodFacts, Vault
@@ -102,9 +102,7 @@ async def test_a_cut_upload_stores_nothing_and_leaves_the_old(ask: Client, vault
     assert (await ask("GET", "public/a")).body == b"whole"
 
 
-async def test_a_body_past_the_limit_is_refused_however_it_says_so(
-    vault: Vault, clock: Clock, an: PodFacts
-) -> None:
+async def test_a_body_past_the_limit_is_refused_however_it_says_so(vault: Vault, clock: Clock, an: PodFacts) -> None:
     ask = Client(pods.create(cast("Any", FakeHouse(vault, clock)), largest=100_000))
     assert (await ask("PUT", "public/a", b"x" * 100_000, content_type="text/plain")).status == 201
     stated = await ask("PUT", "public/b", b"", content_type="text/plain", content_length="100001")

@@ -1,18 +1,11 @@
-"""A real vault behind the pods, with a list that lets everybody write in one place, and a client that speaks ASGI."""
+"""A client that speaks ASGI to the pods."""
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-import pytest
-
-from keys.secret import Seed
 from tests.conftest import BASE, Clock
-from vault import pod as podmaking
-from vault.pod import Blueprint, NewUnlocker
-from vault.solid.wac import owner_acl
-from vault.vault import PodFacts, Vault
-from web import pods
+from vault.vault import Vault
 
 ROOT = f"{BASE}/pods/an"
 OWNER = f"{ROOT}/profile/card#me"
@@ -72,30 +65,6 @@ class Client:
         scope = {"type": "http", "method": method, "path": path, "raw_path": raw, "headers": sent}
         await self.app(scope, receive, send)
         return answer
-
-
-@pytest.fixture
-async def an(vault: Vault, clock: Clock) -> PodFacts:
-    def two(seed: bytes) -> list[NewUnlocker]:
-        return [NewUnlocker("recovery", "", Seed(bytes([b]) * 32)) for b in seed]
-
-    await podmaking.found_office(vault, two(b"ab"), clock())
-    plan = Blueprint(
-        {"loans": "kluis:LibraryLoan"},
-        resources=(("/profile/card", "text/turtle", CARD), ("/settings/secret", "text/plain", b"secret")),
-        acls=(
-            ("/", owner_acl(OWNER, f"{ROOT}/")),
-            ("/profile/", owner_acl(OWNER, f"{ROOT}/profile/", ("read",))),
-            ("/public/", owner_acl(OWNER, f"{ROOT}/public/", ("read", "write", "control"))),
-            ("/inbox/", owner_acl(OWNER, f"{ROOT}/inbox/", ("append",))),
-        ),
-    )
-    return await podmaking.create(vault, "an", "citizen", two(b"cd"), plan, clock())
-
-
-@pytest.fixture
-async def ask(vault: Vault, clock: Clock, an: PodFacts) -> Client:
-    return Client(pods.create(cast("Any", FakeHouse(vault, clock))))
 
 
 def entries(vault: Vault) -> int:

@@ -1,0 +1,110 @@
+"""A line of the log in plain Dutch: who did what, why, and on which basis. Values in, words out."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from consent.categories import CATEGORIES
+from consent.errors import UnknownPurpose
+from consent.purposes import purpose
+from vault.log.views import Line
+from web.pages.views import LogLine
+
+SOURCES: Final[Mapping[str, str]] = {
+    "source-mijnbib": "De bibliotheek",
+    "source-folio": "De bibliotheek",
+    "source-demo": "De demo",
+}
+# With {app} the app's name and {what} the category in the registry's words.
+SAID: Final[Mapping[str, str]] = {
+    "read": "las {what}",
+    "list": "bekeek de lijst van {what}",
+    "write": "schreef in {what}",
+    "append": "voegde iets toe aan {what}",
+    "delete": "wiste iets in {what}",
+    "control": "bekeek wie aan {what} mag",
+    "login": "meldde zich aan",
+    "logout": "meldde zich af",
+    "logout elsewhere": "beëindigde een andere sessie",
+    "session expired": "sloot een sessie die niet meer gebruikt werd",
+    "ask": "vroeg toegang",
+    "give": "gaf {app} toegang",
+    "refuse": "weigerde {app}",
+    "withdraw": "stopte de toegang van {app}",
+    "wrap keys": "maakte sleutels klaar voor {app}",
+    "token": "haalde een sleutel op",
+    "refresh": "vernieuwde een sleutel",
+    "create pod": "maakte je kluis",
+    "create container": "maakte een map",
+    "read totals": "bekeek de totalen",
+}
+BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere"})
+BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired"})
+DENIED: Final[Mapping[str, str]] = {
+    "withdrawn": "je had de toegang gestopt",
+    "expired": "de toestemming was afgelopen",
+    "replay": "de vraag was een kopie van een oude",
+    "derived_only": "alleen de samenvatting mag",
+    "unauthenticated": "zonder toegang",
+    "invalid_token": "met een sleutel die niet geldt",
+    "wrong secret": "met een verkeerde wachtzin",
+}
+
+
+def told(line: Line, webid: str) -> LogLine:
+    """The line as the page shows it; `webid` is the reader's own. A broken line says only that it is broken."""
+    fields = line.told
+    if line.record is None:
+        when = datetime.fromtimestamp(0, UTC)
+        return LogLine(line.seq, line.index, when, "Niemand", "kan deze regel nog lezen", "", "", False, "broken")
+    allowed = fields["decision"] == "allowed"
+    return LogLine(
+        seq=line.seq,
+        index=line.index,
+        at=datetime.fromtimestamp(fields["time"] / 1000, UTC),
+        who=_who(fields, webid),
+        what=_what(fields),
+        why=_why(fields),
+        basis=_basis(fields, allowed=allowed),
+        allowed=allowed,
+        outcome=line.outcome,
+    )
+
+
+def _who(fields: Mapping[str, Any], webid: str) -> str:
+    action, app = fields["action"], fields.get("client_name", "")
+    if action in BY_KLUIS:
+        return "Kluis"
+    if action in BY_CITIZEN or fields.get("agent") == webid or (fields["rule"] == "session" and not app):
+        return "Jij"
+    return SOURCES.get(app, app) or (
+        "Iemand" if fields["decision"] == "denied" or fields["rule"] == "public" else "Kluis"
+    )
+
+
+def _what(fields: Mapping[str, Any]) -> str:
+    category = CATEGORIES.get(fields.get("category", ""))
+    label = category.label["nl"] if category else "iets in je kluis"
+    what = label[0].lower() + label[1:]
+    app = fields.get("client_name") or "een programma"
+    if fields["decision"] == "denied" and fields["action"] in ("read", "list"):
+        said = f"vroeg {what}"
+    else:
+        said = SAID.get(fields["action"], fields["action"]).format(what=what, app=app)
+    count = fields.get("count", 0)
+    counted = fields["type"] in ("access", "deposit") and count > 1
+    times = fields["type"] == "denial" and count > 1
+    return f"{said}: {count} stuks" if counted else f"{said}, {count} keer" if times else said
+
+
+def _why(fields: Mapping[str, Any]) -> str:
+    try:
+        return purpose(fields["purpose"]).label["nl"] if fields.get("purpose") else str(fields.get("note", ""))
+    except UnknownPurpose:
+        return ""
+
+
+def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
+    if not allowed:
+        return DENIED.get(fields["rule"], "je gaf hier geen toestemming voor")
+    return "met je toestemming" if fields.get("grant") else ""
