@@ -113,5 +113,10 @@ def find(vault: Vault, client_id: str) -> Client | None:
     return _read(vault, row) if row else None
 
 
+def names(vault: Vault) -> dict[str, str]:
+    """What every registered app and source is called, by client id."""
+    return {row.id: _read(vault, row).name for row in vault.db.read.find(ClientRow) if row.kind != "solid"}
+
+
 def _read(vault: Vault, row: ClientRow) -> Client:
     return Client.from_json(columns.take(vault.state, "client", row.id.encode(), row.sealed))

@@ -14,6 +14,7 @@ from typing import Any
 from recommender.agent import Agent
 from recommender.catalogue import Catalogue
 from recommender.errors import BadData, Closed, NoGrant, RecommenderError, Unreachable
+from recommender.plain import plain
 from recommender.profile import CATEGORIES, profile
 from recommender.rank import Model
 from recommender.sources.items import CONTEXT
@@ -35,6 +36,7 @@ class Desk:
             "authorize": self._authorize,
             "granted": self._granted,
             "suggest": self._suggest,
+            "plain": self._plain,
             "catalogue": self._catalogue,
             "forget": self._forget,
         }
@@ -80,9 +82,7 @@ class Desk:
         return {"ok": True, "added": added, "replaced": len(events) - added, "entries": len(grown.entries)}
 
     async def _suggest(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        pod, k = _name(question), question.get("k", 12)
-        if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST:
-            raise BadData(f"k is not a whole number from 1 to {MOST}")
+        pod, k = _name(question), _count(question)
         records, read = await self._open(pod, now)
         if not records:
             return {"refused": "no grant", "read": read}
@@ -90,6 +90,11 @@ class Desk:
         found = await asyncio.to_thread(suggest, known, self.catalogue, self.model, k, now.date())
         shown = [_shown(s) for s in found]
         return {"suggestions": shown, "read": read, "stored": await self._store(pod, shown, now)}
+
+    async def _plain(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """The list for everybody; it takes no pod, so it can hold nothing of one."""
+        shown = plain(self.catalogue, _count(question), now.date())
+        return {"plain": [{f: getattr(e, f) for f in ("id", "title", "medium", "institution", "start")} for e in shown]}
 
     async def _open(self, pod: str, now: datetime) -> tuple[dict[str, list[Any]], list[Answer]]:
         """The records of every category that opens, and what was read, category by category."""
@@ -157,6 +162,13 @@ def _text(question: Mapping[str, Any], field: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 4096:
         raise BadData(f"{field} is missing")
     return value
+
+
+def _count(question: Mapping[str, Any]) -> int:
+    k = question.get("k", 12)
+    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST:
+        raise BadData(f"k is not a whole number from 1 to {MOST}")
+    return k
 
 
 def _name(question: Mapping[str, Any]) -> str:

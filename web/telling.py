@@ -7,8 +7,9 @@ from typing import Any, Final
 from consent.categories import CATEGORIES
 from consent.errors import UnknownPurpose
 from consent.purposes import purpose
+from consent.report import Row
 from vault.log.views import Line
-from web.pages.views import LogLine
+from web.pages.views import LogLine, TotalRow
 
 SOURCES: Final[Mapping[str, str]] = {
     "source-mijnbib": "De bibliotheek",
@@ -98,13 +99,60 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 
 def _why(fields: Mapping[str, Any]) -> str:
-    try:
-        return purpose(fields["purpose"]).label["nl"] if fields.get("purpose") else str(fields.get("note", ""))
-    except UnknownPurpose:
-        return ""
+    return _purpose(fields.get("purpose", "")) or str(fields.get("note", ""))
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
     if not allowed:
         return DENIED.get(fields["rule"], "je gaf hier geen toestemming voor")
     return "met je toestemming" if fields.get("grant") else ""
+
+
+ACTS: Final[Mapping[str, str]] = {
+    "read": "lezen",
+    "list": "lijst bekijken",
+    "write": "schrijven",
+    "append": "toevoegen",
+    "delete": "wissen",
+    "control": "toegangsregels",
+    "login": "aanmelden",
+    "logout": "afmelden",
+    "session expired": "sessie verlopen",
+    "ask": "toegang vragen",
+    "give": "toestemming geven",
+    "refuse": "weigeren",
+    "withdraw": "toegang stoppen",
+    "wrap keys": "sleutels maken",
+    "token": "sleutel ophalen",
+    "refresh": "sleutel vernieuwen",
+    "create pod": "kluis maken",
+    "create container": "map maken",
+    "read totals": "totalen bekijken",
+    "register app": "app inschrijven",
+    "register source": "bron inschrijven",
+}
+
+
+def order(row: Row) -> tuple[bool, str, str, str, str]:
+    """Apps with a purpose first, then sources, then what people and Kluis did themselves."""
+    return not row.purpose, row.client or "~", row.category, row.action, row.decision
+
+
+def total(row: Row, names: Mapping[str, str]) -> TotalRow:
+    """A row of the DPO's totals in words; `names` are those of the registered apps."""
+    kind = CATEGORIES.get(row.category)
+    return TotalRow(
+        app=names.get(row.client) or SOURCES.get(row.client) or row.client or "Burgers en Kluis zelf",
+        purpose=_purpose(row.purpose),
+        category=kind.label["nl"].replace("Je ", "").capitalize() if kind else "",
+        action=ACTS.get(row.action, row.action),
+        allowed=row.decision == "allowed",
+        count=max(row.count, row.entries),
+    )
+
+
+def _purpose(code: str) -> str:
+    try:
+        return purpose(code).label["nl"] if code else ""
+    except UnknownPurpose:
+        return code

@@ -126,6 +126,10 @@ async def test_containers_list_what_lies_in_them(house: Household) -> None:
     root = await house.call("GET", "/pods/an/", token)
     assert root.status_code == 200 and "public/" in root.text
     assert "a.jsonld" not in root.text
+
+
+async def test_a_new_container_at_the_top_is_managed_and_private(house: Household) -> None:
+    token = await house.jwt()
     made = await house.call("PUT", "/pods/an/eigen/lijst.txt", token, TEXT, b"een nieuwe map")
     assert made.status_code == 201, made.text
     assert (await house.call("GET", "/pods/an/eigen/lijst.txt", token)).content == b"een nieuwe map"

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from consent import report
+from consent import clients, report
 from consent.accounts import links, passphrase, people, sessions
 from consent.accounts.sessions import SessionFacts
 from keys.text import b64, unb64
-from web import guard
-from web.pages.views import DpoPage, LoginPage, SecurityPage, Session, TotalRow, Unlocker, render
+from web import guard, telling
+from web.pages.views import DpoPage, LoginPage, SecurityPage, Session, Unlocker, render
 
 router = APIRouter()
 
@@ -112,10 +112,8 @@ async def show_dpo(request: Request) -> HTMLResponse:
     session = await guard.required(request, "dpo")
     house = guard.house_of(request)
     told = await report.totals(house.vault, session, house.clock())
-    rows = tuple(
-        TotalRow(row.client, row.purpose, row.category, row.action, row.decision == "allowed", row.entries)
-        for row in told.rows
-    )
+    names = clients.names(house.vault)
+    rows = tuple(telling.total(row, names) for row in sorted(told.rows, key=telling.order))
     return _page("dpo", DpoPage(rows, told.since, told.until, told.entries, told.opened), session)
 
 

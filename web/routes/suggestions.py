@@ -73,8 +73,7 @@ async def _ask(request: Request, pod: str) -> dict[str, Any]:
     recommender = guard.house_of(request).recommender
     try:
         told = await recommender.ask("suggest", pod=pod, k=SHOWN)
-        if "suggestions" not in told:
-            told |= await recommender.ask("plain", k=SHOWN)
+        told |= await recommender.ask("plain", k=SHOWN)
         return told | {"awake": True}
     except Away:
         return {"awake": False, "refused": "the recommender is away", "plain": []}

@@ -45,8 +45,9 @@ def test_turtle_says_the_same_in_every_syntax(to: str) -> None:
 
 
 def test_odd_terms_of_a_context_never_become_prefixes() -> None:
-    odd = b'{"@context": {"a{": "http://a/", "> .": "http://b/"}, "@id": "", "a{": "x", "> .": {"@id": "http://a/b"}}'
+    odd = b'{"@context": {"a{": "http://a/", "b>.": "http://b/"}, "@id": "", "a{": "x", "b>.": {"@id": "http://a/b"}}'
     assert isomorphic(oracle(rdf.convert(odd, JSON_LD, TURTLE, BASE), TURTLE), oracle(odd, JSON_LD))
+    assert rdf.convert(b"{}", JSON_LD, TURTLE, BASE) == b""
 
 
 def test_rdf_xml_is_read_but_never_its_document_type() -> None:
