@@ -5,6 +5,7 @@
 #   make lint     ruff, mypy --strict, the floor contracts, dead code, dependencies
 #   make install  .venv with exactly the packages of requirements.lock
 #   make lock     requirements.lock anew from pyproject.toml
+#   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -20,7 +21,7 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock
+.PHONY: help install check-machine run test lint lock prove-house
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -32,6 +33,9 @@ run: install
 
 test: install
 	$(BIN)/python -m pytest -q
+
+prove-house: install
+	$(BIN)/python -m tests.proof house
 
 lint: install
 	$(BIN)/ruff check $(CODE)

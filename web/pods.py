@@ -78,7 +78,7 @@ async def _route(asked: Asked) -> Reply:
     if asked.target.kind == "description":
         return await podread.description(asked)
     if asked.target.kind != "resource":
-        return await podread.auxiliary(asked)
+        return await (podread.auxiliary(asked) if asked.method in ("GET", "HEAD") else podwrite.acl(asked))
     return await ACTIONS[asked.method](asked)
 
 

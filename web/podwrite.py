@@ -1,14 +1,20 @@
 """Writing to a pod: PUT, POST and DELETE. Everything is checked before the door, which stores all of it or nothing."""
 
+from dataclasses import replace
+
 from consent.gate import Admission, Denial
 from keys.secret import fresh_bytes
-from vault import store
-from vault.errors import Denied
+from vault import acls, store
+from vault.errors import Denied, NoCompartment
+from vault.keysets import CustodyKeys
+from vault.room import make_room
 from vault.solid import conditional, ldp, paths, rdf
 from vault.solid.paths import BadPath
+from vault.store import Written
 from web.podcall import Asked, beside
 from web.replies import Reply, denied, nothing, problem
 
+FIRST = 1
 NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a precondition ruled out
 Expected = int | str | None
 
@@ -45,6 +51,28 @@ async def delete(asked: Asked) -> Reply:
     return Reply(204, {"Kluis-Entry": str(index)})
 
 
+async def acl(asked: Asked) -> Reply:
+    """PUT or DELETE of an access control list; Turtle only, and never one that locks everybody out of the root."""
+    path, house = asked.target.subject, asked.house
+    admitted = await asked.admit(path, exists=True)
+    if isinstance(admitted, Denial):
+        return denied(admitted, house.base)
+    try:
+        if asked.method == "DELETE":
+            index = await acls.remove(house.vault, admitted.permit, path, house.clock())
+        else:
+            if ldp.media_type(asked.text(b"content-type")) != rdf.TURTLE:
+                return problem(415, "media", "An access control list is written as text/turtle")
+            index = await acls.put(house.vault, admitted.permit, path, await asked.body(), house.clock())
+    except Denied as error:
+        if error.reason == "no_control":
+            return problem(409, "no-control", "The root's list must leave somebody in control")
+        if error.reason == "absent":
+            return nothing()
+        raise
+    return Reply(204, {"Kluis-Entry": str(index)})
+
+
 async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
     """Admit, read the body, check it, write it. `media` None stores a container, whose body says nothing."""
     admitted = await asked.admit(path, exists=version is not None)
@@ -68,10 +96,9 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
 async def _write(
     asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
 ) -> Reply:
-    (media, body), house = content, asked.house
-    stored = None if media is None else body
+    media, _ = content
     try:
-        written = await store.write(house.vault, admitted.permit, path, media or "", stored, house.clock(), expected)
+        written = await _written(asked, admitted, path, content, expected)
     except Denied as error:
         if error.reason == "exists" and asked.text(b"if-none-match") is None:
             return problem(409, "exists", "This is there already, and a container is not overwritten")
@@ -80,6 +107,25 @@ async def _write(
     if media is not None:
         headers["ETag"] = conditional.etag(asked.key(path), written.version, media)
     return Reply(201, {**headers, "Location": asked.root + path}) if written.created else Reply(204, headers)
+
+
+async def _written(
+    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
+) -> Written:
+    """Write; under access control a new top-level container is made first, if that is what is missing."""
+    (media, body), vault, now = content, asked.house.vault, asked.house.clock()
+    stored = None if media is None else body
+    try:
+        return await store.write(vault, admitted.permit, path, media or "", stored, now, expected)
+    except NoCompartment:
+        if not isinstance(admitted.keys, CustodyKeys):
+            raise
+        if expected == NEVER:  # no room is made for a write that cannot happen
+            raise Denied("precondition") from None
+    await make_room(vault, admitted.permit, path, now)
+    # Making room made the container itself, at version 1; writing it again gives this request its own entry.
+    first = FIRST if path == f"/{paths.compartment_of(path)}/" else expected
+    return replace(await store.write(vault, admitted.permit, path, media or "", stored, now, first), created=True)
 
 
 def _expected(asked: Asked, path: str, version: int | None) -> Expected:

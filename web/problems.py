@@ -34,6 +34,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.VaultError: (500, "vault", "Something went wrong here"),
     vault.Locked: (503, "directory-locked", "The data directory is in use"),
     vault.WrongVersion: (503, "directory-version", "The data directory is of another version"),
+    vault.WrongAddress: (503, "directory-address", "The data directory belongs to another address"),
     vault.MissingKey: (503, "missing-key", "A key this server needs is missing"),
     vault.DamagedItem: (500, "damaged-item", "A stored item is damaged and is not served"),
     vault.LogUnavailable: (503, "log-unavailable", "The log cannot be written, so nothing is served"),

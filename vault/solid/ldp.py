@@ -68,9 +68,11 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
 def methods(target: Target) -> tuple[str, ...]:
     """The methods a target allows, by its name alone: whether it exists must not show (`server-allow-methods`).
 
-    The root is never deleted (`server-delete-protect-root-container`); POST is for containers; ACLs, descriptions and
-    the storage description are read only.
+    The root and its list are never deleted (`server-delete-protect-root-container`); POST is for containers;
+    descriptions and the storage description are read only.
     """
+    if target.kind == "acl":
+        return ("OPTIONS", "HEAD", "GET", "PUT", *(() if target.subject == "/" else ("DELETE",)))
     if target.kind != "resource":
         return ("OPTIONS", "HEAD", "GET")
     if target.path == "/":
@@ -85,7 +87,7 @@ def accepts(target: Target) -> dict[str, str]:
     allowed = methods(target)
     found = {}
     if "PUT" in allowed:
-        found["Accept-Put"] = _WRITABLE_RDF if target.container else "*/*"
+        found["Accept-Put"] = "text/turtle" if target.kind == "acl" else _WRITABLE_RDF if target.container else "*/*"
     if "POST" in allowed:
         found["Accept-Post"] = "*/*"
     return found

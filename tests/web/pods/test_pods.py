@@ -107,6 +107,10 @@ async def test_a_listing_changes_its_tag_with_its_members(ask: Client) -> None:
     assert "media-types/text/plain#Resource" in after.body.decode()
 
 
+async def test_a_new_container_at_the_top_is_for_who_may_write_there(ask: Client) -> None:
+    assert [(await ask("PUT", path, b"", content_type="text/plain")).status for path in ("own/a", "own/")] == [401, 401]
+
+
 async def test_a_full_container_is_not_deleted(ask: Client) -> None:
     await ask("PUT", "public/d/a", b"x", content_type="text/plain")
     full = await ask("DELETE", "public/d/")
@@ -171,6 +175,30 @@ async def test_a_list_is_shown_to_who_may_control_and_logged(ask: Client, vault:
     assert (await ask("GET", "public/a.acl")).status == 404
     assert (await ask("GET", "profile/.acl")).status == 401
     assert (await ask("GET", ".acl")).status == 401
+
+
+OPEN = b"""@prefix acl: <http://www.w3.org/ns/auth/acl#> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
+<#all> a acl:Authorization ; acl:agentClass foaf:Agent ; acl:accessTo <./a> ; acl:mode acl:Read, acl:Control .
+"""
+
+
+async def test_a_list_is_replaced_and_removed_by_who_may_control_and_counts_at_once(ask: Client, vault: Vault) -> None:
+    await ask("PUT", "public/a", b"x", content_type="text/plain")
+    before = entries(vault)
+    assert (await ask("PUT", "public/a.acl", OPEN, content_type="text/turtle")).status == 204
+    assert entries(vault) == before + 1
+    assert (await ask("GET", "public/a.acl")).body == OPEN
+    assert (await ask("PUT", "public/a", b"y", content_type="text/plain")).status == 401
+    assert (await ask("GET", "public/a")).body == b"x"
+    assert (await ask("DELETE", "public/a.acl")).status == 204
+    assert (await ask("PUT", "public/a", b"y", content_type="text/plain")).status == 204
+    assert (await ask("DELETE", "public/a.acl")).status == 404
+
+
+async def test_a_list_that_is_no_turtle_is_never_stored(ask: Client) -> None:
+    assert (await ask("PUT", "public/a.acl", b"{}", content_type="application/json")).status == 415
+    assert (await ask("PUT", "public/a.acl", b"<#a> a", content_type="text/turtle")).status == 400
+    assert (await ask("GET", "public/a.acl")).status == 404
 
 
 async def test_a_narrow_grant_narrows_body_tag_and_listing(ask: Client, monkeypatch: pytest.MonkeyPatch) -> None:

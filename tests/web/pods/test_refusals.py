@@ -117,7 +117,7 @@ async def test_methods_that_are_not_for_a_resource_are_405_with_allow(ask: Clien
         ("DELETE", ""),
         ("PUT", ""),
         ("POST", "public/a"),
-        ("PUT", "public/.acl"),
+        ("POST", "public/.acl"),
         ("DELETE", ".acl"),
         ("PUT", ".well-known/solid"),
         ("TRACE", "public/"),
