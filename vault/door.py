@@ -108,7 +108,7 @@ async def read(vault: Vault, permit: Permit, keys: Keys, path: str, at: datetime
     members = [row for row in members if row.compartment in permit.compartments]
     wanted = rows + members
     done = await _append(vault, permit, keys, wanted, at)
-    opened = _open_all(vault, pod, keys, wanted, done)
+    opened = await _open_all(vault, permit, at, _Chain(vault, pod, keys, done), wanted)
     finish(vault, done)
     if not opened:
         return Found("absent", done.index)
@@ -142,16 +142,16 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since:
         allowed = {pod.resource(path) for path in permit.targets}
         rows = [row for row in rows if row.id in allowed]
     done = await _append(vault, permit, keys, rows, at)
-    return Batch(done.index, len(rows), _stream(vault, permit, _Chain(vault, pod, keys, done), rows, since))
+    return Batch(done.index, len(rows), _stream(vault, permit, at, _Chain(vault, pod, keys, done), rows, since))
 
 
 async def _stream(
-    vault: Vault, permit: Permit, chain: "_Chain", rows: list[Sealed], since: datetime | None
+    vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed], since: datetime | None
 ) -> AsyncIterator[Opened]:
     sent = 0
     with chain:
         for row in rows:
-            opened = chain.open(row)
+            opened = await _open(vault, permit, at, chain, row)
             sent += len(opened.body or b"")
             if sent >= SEGMENT:
                 sent = 0
@@ -220,9 +220,18 @@ def _still_open(vault: Vault, permit: Permit) -> None:
         raise Denied("withdrawn")
 
 
-def _open_all(vault: Vault, pod: PodFacts, keys: Keys, rows: list[Sealed], done: Appended) -> list[Opened]:
-    with _Chain(vault, pod, keys, done) as chain:
-        return [chain.open(row) for row in rows]
+async def _open_all(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed]) -> list[Opened]:
+    with chain:
+        return [await _open(vault, permit, at, chain, row) for row in rows]
+
+
+async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened:
+    """Open one row; a failure after the release is a second entry, for the first one said it was allowed."""
+    try:
+        return chain.open(row)
+    except DamagedItem:
+        await _again(vault, permit, at, "damaged")
+        raise
 
 
 def _tops(vault: Vault, pod: PodFacts) -> Iterable[Opened]:

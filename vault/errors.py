@@ -21,6 +21,12 @@ class WrongVersion(VaultError):
     code: ClassVar[str] = "directory_version"
 
 
+class WrongAddress(VaultError):
+    """The data directory was made for another address: its access lists, WebIDs and log name that one."""
+
+    code: ClassVar[str] = "directory_address"
+
+
 class MissingKey(VaultError):
     """The custodian or a share that this directory needs is not there."""
 

@@ -13,7 +13,7 @@ from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from vault import gates
 from vault.database import Database, Tx
-from vault.errors import MissingKey
+from vault.errors import MissingKey, WrongAddress
 from vault.log.append import Log
 from vault.log.tiles import Ledger
 from vault.shares import Drop, Shares, Want
@@ -138,7 +138,7 @@ class Vault:
 def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
-    Raises Locked, WrongVersion, MissingKey or DamagedItem; then nothing was changed but what the start itself repairs:
+    Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start itself repairs:
     shares without a live gate are deleted, proofs past their window forgotten.
     """
     db, state = Database(data), custodian.state_key()
@@ -174,6 +174,9 @@ def _log_identity(db: Database, state: StateKey, base: str, now: datetime) -> tu
     origin = db.read.get(Meta, "origin")
     if origin is None:
         raise MissingKey("the log's origin is missing from this directory")
+    home, here = origin.value.decode().partition("/log/")[0], shard(base, now).partition("/log/")[0]
+    if home != here:
+        raise WrongAddress(f"this directory was made for {home} and does not work under {here}: serve it there")
     return origin.value.decode(), Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
 
 

@@ -55,22 +55,28 @@ def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = Fa
 def _open(port: int, data: Path, out: Console) -> House:
     settings = Settings(data=data, base_url=f"http://localhost:{port}", port=port, log_clock=2.0)
     folder = data / "demo"
-    if not city.seeded(folder) and data.exists():
-        if any(data.iterdir()) and not folder.exists():
-            raise DemoError(f"{data} holds something else than a demo city; choose another --data")
-        shutil.rmtree(data)
-    custodian = data / "custodian"
-    if not custodian.exists():
-        data.mkdir(mode=0o700, parents=True)
+    custodian, made = data / "custodian", city.seeded(folder)
+    if not made:
+        _clear(data)
         FileCustodian.create(custodian)
         out.print("[yellow]demo only: the custodian's key lies in the data directory[/]")
     house = open_house(settings, custodian)
-    if not city.seeded(folder):
+    if not made:
         callback = f"http://127.0.0.1:{port + 1}/apps/{{}}/callback"
         seeder = city.Seeder(house.vault, folder, wall_clock(), callback, lambda line: out.print(f"  seeding {line}"))
         asyncio.run(seeder.fill(settings.recommender_dir))
         city.finish(folder)
     return house
+
+
+def _clear(data: Path) -> None:
+    """An empty demo directory; what a seeding left half-made goes. Raises DemoError for anything else in it."""
+    if data.exists():
+        if any(data.iterdir()) and not (data / "demo").exists():
+            raise DemoError(f"{data} holds something else than a demo city; choose another --data")
+        shutil.rmtree(data)
+    data.mkdir(mode=0o700, parents=True)
+    (data / "demo").mkdir(mode=0o700)
 
 
 async def _serve(house: House, as_json: bool) -> None:

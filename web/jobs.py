@@ -1,6 +1,7 @@
 """The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, stale sessions."""
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from consent import endings
@@ -11,12 +12,17 @@ from vault.log import tally
 if TYPE_CHECKING:
     from web.app import House
 
+_log = logging.getLogger("kluis.jobs")
+
 
 async def run(house: "House") -> None:
     """Tick for ever. A tick that fails because the log cannot be written is simply tried again at the next."""
     while True:
         await asyncio.sleep(house.settings.log_clock)
-        await tick(house)
+        try:
+            await tick(house)
+        except Exception as error:  # noqa: BLE001 -- one bad turn must not stop the clock; names only, never data
+            _log.error("a turn of the clockwork failed: %s", type(error).__name__)
 
 
 async def tick(house: "House", *, last: bool = False) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from keys.context import ctx
+from keys.custodian import FileCustodian
 from keys.grants import new_token
 from keys.secret import Seed, Share, derive
 from keys.tree import wrap
 from tests.conftest import Clock
 from vault import door, gates, pod as pods, store
-from vault.errors import Denied, NotMinted
+from vault.errors import DamagedItem, Denied, NotMinted
 from vault.keysets import CustodyKeys, SessionKeys
 from vault.log.entry import Appended, Facts, Guard, Intent
 from vault.mint import mint
@@ -19,7 +21,7 @@ from vault.permit import Permit
 from vault.pod import Blueprint, NewUnlocker
 from vault.shares import Drop, Want
 from vault.tables import Entry, Resource
-from vault.vault import PodFacts, Vault
+from vault.vault import PodFacts, Vault, open_vault
 
 SEALED = {"loans": "kluis:LibraryLoan", "interests": "pd:Interest"}
 
@@ -146,3 +148,33 @@ async def test_a_published_checkpoint_survives_a_restart(vault: Vault, clock: Cl
     await settle(vault, clock)
     size = await vault.publish()
     assert size == vault.log.ledger.tree.size == 2
+
+
+async def test_a_damaged_row_is_named_and_refused_with_a_second_entry_and_disturbs_no_other(
+    vault: Vault, clock: Clock
+) -> None:
+    pod = await settle(vault, clock)
+    for name in ("a", "b"):
+        path = f"/public/{name}"
+        await store.write(vault, permit(vault, pod, "public", "write"), path, "text/plain", b"x", clock())
+    rid = pod.resource("/public/a")
+    await vault.db.write(lambda tx: tx.run("UPDATE body SET data = zeroblob(length(data)) WHERE id = :id", id=rid))
+    size = vault.log.ledger.tree.size
+    with pytest.raises(DamagedItem, match=rid.hex()):
+        await door.read(vault, permit(vault, pod, "public"), CustodyKeys(pod.id), "/public/a", clock())
+    assert vault.log.ledger.tree.size == size + 2
+    found = await door.read(vault, permit(vault, pod, "public"), CustodyKeys(pod.id), "/public/b", clock())
+    assert found.body == b"x"
+
+
+async def test_a_log_that_was_edited_at_rest_is_not_started_from(
+    vault: Vault, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settle(vault, clock)
+    await vault.publish()
+    await vault.db.write(lambda tx: tx.run("UPDATE entry SET leaf = zeroblob(66) WHERE idx = 1"))
+    vault.close()
+    custodian = FileCustodian.open(f"file:{tmp_path / 'custodian'}")
+    with pytest.raises(DamagedItem, match="differs from its checkpoint"):
+        open_vault(tmp_path / "vault", tmp_path / "shares", custodian, vault.base, clock())
+    monkeypatch.setattr(vault, "close", lambda: None)
