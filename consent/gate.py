@@ -7,18 +7,16 @@ ours stands behind it, else summed per minute.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from consent import columns
 from consent.accounts.sessions import SessionFacts
-from consent.categories import Category, category, category_at
+from consent.call import Admission, Call, Denial
+from consent.categories import category, category_at
 from consent.decide import Allowed, Ask, decide, hint
 from consent.errors import OAuthError
-from consent.minimise import limit
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
 from consent.oauth.tokens import SolidToken, verify_token
 from consent.recent import Recent
@@ -28,7 +26,7 @@ from keys.errors import KeysError
 from keys.grants import Token, matches, read_token
 from keys.text import b64, unb64
 from vault import acls, gates
-from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
+from vault.keysets import CustodyKeys, GrantKeys, SessionKeys
 from vault.log import tally
 from vault.log.entry import Facts, Guard, Intent
 from vault.mint import mint
@@ -46,74 +44,6 @@ WHERE t.handle = :handle ORDER BY k.generation DESC LIMIT 1
 SOLID = "SELECT g.pod, g.sealed FROM grant g WHERE g.id = :grant"
 # What a grant says never changes under one epoch, and the epoch is compared in the writer: this is no decision kept.
 SAID: Recent[tuple[bytes, Terms]] = Recent(4096, 60)
-ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request as the gate sees it. `url` is built from the configured base; `path` is a pod path.
-
-    `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
-    `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
-    empty, meaning the pod of the token's own grant.
-    """
-
-    method: str
-    url: str
-    pod: str
-    path: str
-    authorization: tuple[bytes, ...] = ()
-    dpop: tuple[bytes, ...] = ()
-    purpose: str | None = None
-    kind: str = "resource"
-    needs: frozenset[str] = frozenset({"read"})
-    container_needs: frozenset[str] = frozenset()
-    batch: bool = False
-    answer: str | None = None
-    request: str = ""
-
-    @property
-    def action(self) -> str:
-        """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
-        if self.kind == "acl":
-            return "control"
-        if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
-            return "list"
-        return ACTIONS.get(self.method, "write")
-
-    @property
-    def category(self) -> Category:
-        """The registered category of the path."""
-        return category_at(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Yes: the permit, the keys it may use, the row of the terms that binds the answer, and the modes to show."""
-
-    permit: Permit
-    keys: Keys
-    datum: Datum | None = None
-    granted: int = 0
-    user: frozenset[str] = frozenset()
-    public: frozenset[str] = frozenset()
-
-    def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
-        """The body as far as the grant covers it, or None if it covers nothing of it."""
-        if self.datum is None or (self.datum.derived or not _narrow(self.datum)):
-            return body
-        if "json" not in media:
-            return None
-        kept = limit(orjson.loads(body), self.datum, self.granted, now)
-        return None if kept is None else orjson.dumps(kept)
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """No: an OAuth or access code, and what would be needed. It is already in the log."""
-
-    code: str
-    hint: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,27 +203,28 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     if call.category.custody != "managed":
         why = hint(call.category.curie, "read" if call.action == "list" else call.action)
         return await _turn_away(vault, pod, token, call, "insufficient_authorization_details", now, why)
-    home = _covers(vault, pod, token, call, now)
-    modes = _wac(vault, pod, call, token.webid) if home else None
-    if home is None or modes is None:
+    covered = _covers(vault, pod, token, call, now)
+    modes = _wac(vault, pod, call, token.webid) if covered else None
+    if covered is None or modes is None:
         return await _turn_away(vault, pod, token, call, "forbidden", now)
-    guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home.id)
-    facts = _facts(call, "access", rule="wac", agent=token.webid, client=token.client_id, grant=token.grant_id)
+    home, terms = covered
+    guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
+    told = {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}
+    facts = _facts(call, "access", "wac", agent=token.webid, client=token.client_id, grant=token.grant_id, **told)
     user, public = modes
     return Admission(_permit(pod, facts, call, guard, proof=proof), CustodyKeys(pod.id), user=user, public=public)
 
 
-def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> PodFacts | None:
-    """The citizen's own pod if she lets this app do that here: there by containers and modes, elsewhere by her tick."""
+def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> tuple[bytes, Terms] | None:
+    """The citizen's pod and terms if she lets this app do that: at home by containers and modes, elsewhere by tick."""
     said = _said(vault, token, now)
-    home = vault.pod_by_id(said[0]) if said else None
-    if said is None or home is None:
+    if said is None:
         return None
-    terms = said[1]
-    if home.id != pod.id:
-        return home if terms.elsewhere else None
+    home, terms = said
+    if home != pod.id:
+        return said if terms.elsewhere else None
     answer = decide(terms, Ask(call.action, call.category.curie, call.path, None, call.purpose), now)
-    return home if isinstance(answer, Allowed) else None
+    return said if isinstance(answer, Allowed) else None
 
 
 def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms] | None:
@@ -391,7 +322,3 @@ async def _turn_away(
     facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
     await vault.log.append(Intent(pod.id if pod else vault.office, facts, now))
     return Denial(code, why or {})
-
-
-def _narrow(datum: Datum) -> bool:
-    return bool(datum.fields or datum.window or datum.since)

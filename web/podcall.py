@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from consent.gate import Admission, Call, Denial, admit
+from consent.call import Admission, Call, Denial
+from consent.gate import admit
 from vault import store
 from vault.solid import ldp
 from vault.solid.paths import Target

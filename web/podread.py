@@ -5,7 +5,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from hashlib import blake2b
 
-from consent.gate import Admission, Denial
+from consent.call import Admission, Denial
 from vault import acls, door
 from vault.errors import Denied
 from vault.log.entry import Appended

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consent.gate import Admission, Denial
+from consent.call import Admission, Denial
 from keys.secret import fresh_bytes
 from vault import acls, store
 from vault.errors import Denied, NoCompartment

@@ -51,6 +51,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     consent.BadTerms: (500, "damaged-item", "A stored grant is damaged and is not used"),
     consent.BadName: (400, "bad-name", "This name or passphrase cannot be used"),
     consent.BadChoice: (400, "bad-choice", "Not a choice of this page"),
+    consent.CodeReused: (400, "oauth", "The request was refused"),
     consent.OAuthError: (400, "oauth", "The request was refused"),
     federation.FederationError: (502, "peer", "Another server could not be used"),
     federation.NotAllowed: (400, "fetch-refused", "This address is never fetched"),

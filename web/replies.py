@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from consent.call import Denial
 from consent.errors import ConsentError
-from consent.gate import Denial
 from keys.errors import KeysError
 from vault.errors import VaultError
 from vault.solid.fields import is_token, split

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from consent import gate
+from consent.call import Admission, Call, Denial
 from consent.categories import category as known
-from consent.gate import Admission, Call, Denial
 from consent.minimise import CONTEXT
 from vault import door
 from vault.door import Batch, Opened

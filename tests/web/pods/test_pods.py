@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consent import gate
+from consent.call import Admission
 from consent.terms import Datum
 from tests.conftest import Clock
 from tests.web.pods.client import CARD, OWNER, ROOT, Client, entries
@@ -211,7 +212,7 @@ async def test_a_narrow_grant_narrows_body_tag_and_listing(ask: Client, monkeypa
 
     async def narrow(*given: Any) -> Any:
         admitted = await gate.admit(*given)
-        assert isinstance(admitted, gate.Admission)
+        assert isinstance(admitted, Admission)
         return replace(admitted, datum=Datum("kluis:LibraryLoan", fields=("schema:startTime",), window="P30D"))
 
     monkeypatch.setattr(podcall, "admit", narrow)

@@ -1,0 +1,86 @@
+"""What the gate is asked and what it answers, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from consent.categories import Category, category_at
+from consent.minimise import limit
+from consent.terms import Datum
+from vault.keysets import Keys
+from vault.permit import Permit
+
+ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as the gate sees it. `url` is built from the configured base; `path` is a pod path.
+
+    `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
+    `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
+    empty, meaning the pod of the token's own grant.
+    """
+
+    method: str
+    url: str
+    pod: str
+    path: str
+    authorization: tuple[bytes, ...] = ()
+    dpop: tuple[bytes, ...] = ()
+    purpose: str | None = None
+    kind: str = "resource"
+    needs: frozenset[str] = frozenset({"read"})
+    container_needs: frozenset[str] = frozenset()
+    batch: bool = False
+    answer: str | None = None
+    request: str = ""
+
+    @property
+    def action(self) -> str:
+        """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
+        if self.kind == "acl":
+            return "control"
+        if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
+            return "list"
+        return ACTIONS.get(self.method, "write")
+
+    @property
+    def category(self) -> Category:
+        """The registered category of the path."""
+        return category_at(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Yes: the permit, the keys it may use, the row of the terms that binds the answer, and the modes to show."""
+
+    permit: Permit
+    keys: Keys
+    datum: Datum | None = None
+    granted: int = 0
+    user: frozenset[str] = frozenset()
+    public: frozenset[str] = frozenset()
+
+    def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
+        """The body as far as the grant covers it, or None if it covers nothing of it."""
+        if self.datum is None or (self.datum.derived or not _narrow(self.datum)):
+            return body
+        if "json" not in media:
+            return None
+        kept = limit(orjson.loads(body), self.datum, self.granted, now)
+        return None if kept is None else orjson.dumps(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """No: an OAuth or access code, and what would be needed. It is already in the log."""
+
+    code: str
+    hint: Mapping[str, object] = field(default_factory=dict)
+
+
+def _narrow(datum: Datum) -> bool:
+    return bool(datum.fields or datum.window or datum.since)

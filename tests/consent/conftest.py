@@ -1,0 +1,5 @@
+"""The city of the grant tests."""
+
+from tests.consent.city import city
+
+__all__ = ["city"]
