@@ -2,14 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.stories.city import FORMATS, ROOT, City, city, free_port
+from tests.stories.city import FORMATS, ROOT, city, copy, free_port
 
 pytestmark = [pytest.mark.timeout(420)]
 FORGETFUL = """
@@ -27,19 +26,6 @@ sys.argv[0] = "kluis"
 from web.cli import main
 main()
 """
-
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A freshly seeded city at rest; every test works on its own copy."""
-    folder = tmp_path_factory.mktemp("seeded") / "city"
-    running = City(folder, free_port())
-    assert running.stop() == 0
-    return folder
-
-
-def copy(seeded: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(seeded, tmp_path / "city", symlinks=True))
 
 
 def real_files(tmp_path: Path) -> list[str]:

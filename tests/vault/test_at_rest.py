@@ -1,5 +1,7 @@
 """What a thief of the whole server can open at rest: database, shares, custodian, state key (keys.md, Layout)."""
 
+from typing import Any
+
 from consent.accounts import sessions
 from keys.unlock import read_code
 from tests.house import ALL_INTERESTS, Granted, Household

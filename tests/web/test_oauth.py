@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ from consent import clients, gate, solid
 from consent.accounts import people, sessions
 from consent.accounts.people import Enrolled, Newcomer, enroll, found_office
 from consent.oauth.clients import ASSERTION_TYPE
+from keys.text import b64
 from tests.conftest import BASE, Clock
 from tests.consent import sample
 from vault import store
@@ -334,10 +336,6 @@ async def test_a_token_is_introspected_and_revoked_by_its_own_app_only(app: App,
 
 
 def solid_hash(token: str) -> str:
-    from hashlib import sha256
-
-    from keys.text import b64
-
     return b64(sha256(token.encode()).digest())
 
 
