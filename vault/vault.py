@@ -138,8 +138,8 @@ class Vault:
 def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
-    Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start itself repairs:
-    shares without a live gate are deleted, proofs past their window forgotten.
+    Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start
+    itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
     db, state = Database(data), custodian.state_key()
     try:

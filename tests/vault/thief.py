@@ -23,8 +23,8 @@ from tests.keys.independent import framed, open_letter
 
 Name = tuple[object, ...]
 ENVELOPE = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
-TABLES = ("pod", "rootwrap", "unlocker", "compartment", "resource", "body", "recordkey", "record", "dporecord", "session",
-          "grant", "token", "grantkey", "meta", "controlkey", "account", "acl", "client")  # fmt: skip
+TABLES = ("pod", "rootwrap", "unlocker", "compartment", "resource", "body", "recordkey", "record", "dporecord",
+          "session", "grant", "token", "grantkey", "meta", "controlkey", "account", "acl", "client")  # fmt: skip
 
 
 def ctx(kind: str, *fields: bytes | str | int) -> bytes:
