@@ -130,7 +130,7 @@ class Thief:
                 inside = lock.opened(way)
                 if inside is not None:
                     self.open[lock.name] = inside
-                    self.keys |= {inside: None} if _is_key(inside) else {}
+                    self.keys |= dict.fromkeys(key for key in (way, inside) if _is_key(key))  # both may open more
                     return
 
     def _control(self) -> Iterable[Lock]:
