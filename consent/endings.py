@@ -29,7 +29,7 @@ FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token 
 
 
 async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datetime) -> bool:
-    """The citizen takes her grant back; false if she has none with this id. Twice is fine: the second changes nothing.
+    """The citizen takes her grant back; false if she has none with this id. Twice is fine: the second makes sure that no share is left.
 
     When this returns no share of the grant exists, so no copy of a token opens anything. Raises OAuthError
     access_denied if the session ended.
@@ -38,6 +38,7 @@ async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datet
     if found is None or found.pod.id != session.pod.id:
         return False
     if found.state in ENDED:
+        await vault.log.drop((Drop("grant", grant),))
         return True
     done = await _end(vault, found, "withdrawn", ("withdraw", "session"), (session.guard,), now)
     if not done and (again := load(vault, grant)) and again.state not in ENDED:

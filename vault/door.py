@@ -32,8 +32,6 @@ from vault.pod import compartments
 from vault.tables import Resource
 from vault.vault import PodFacts, Vault
 
-SEGMENT = 65_536
-
 # One read gives everything that opening needs: the resource, its body, its compartment and the managed root's wrap.
 SELECT = """
 SELECT r.id, r.pod, r.parent, r.compartment, r.generation, r.version, r.form, r.dek, r.label, b.data,
@@ -133,8 +131,9 @@ class Batch:
 async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since: datetime | None = None) -> Batch:
     """Open every record of the permit's compartments behind one entry, durable when this returns.
 
-    The gate is asked again every 64 KiB; the items end with Denied when it closed under way. `since` leaves out what
-    was not changed from that moment on (a filter of the caller; a limit of the grant is the gate's).
+    The gate is asked again before every record; the items end with Denied when it closed under way. A damaged record
+    is left out, behind an entry that says so. `since` leaves out what was not changed from that moment on (a filter
+    of the caller; a limit of the grant is the gate's).
     """
     pod = admit(vault, permit, None)
     rows = [row for cid in permit.compartments for row in _rows(vault, RECORDS, keys, cid)]
@@ -148,15 +147,11 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since:
 async def _stream(
     vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed], since: datetime | None
 ) -> AsyncIterator[Opened]:
-    sent = 0
     with chain:
         for row in rows:
+            _still_open(vault, permit)
             opened = await _open(vault, permit, at, chain, row)
-            sent += len(opened.body or b"")
-            if sent >= SEGMENT:
-                sent = 0
-                _still_open(vault, permit)
-            if since is None or opened.label.when >= since:
+            if opened is not None and (since is None or opened.label.when >= since):
                 yield opened
     finish(vault, chain.done)
 
@@ -205,9 +200,7 @@ async def _again(vault: Vault, permit: Permit, at: datetime, rule: str) -> None:
 
 
 def finish(vault: Vault, done: Appended) -> None:
-    """Wipe the released shares and remember that the entry's promise was kept."""
-    for share in done.shares.values():
-        share.wipe()
+    """Remember that the entry's promise was kept."""
     vault.log.served(done.index)
 
 
@@ -221,17 +214,21 @@ def _still_open(vault: Vault, permit: Permit) -> None:
 
 
 async def _open_all(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed]) -> list[Opened]:
+    """The first row, which was asked for by name, and those of its members that open."""
     with chain:
-        return [await _open(vault, permit, at, chain, row) for row in rows]
+        opened = [await _open(vault, permit, at, chain, row) for row in rows]
+    if rows and opened[0] is None:
+        raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
+    return [one for one in opened if one is not None]
 
 
-async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened:
-    """Open one row; a failure after the release is a second entry, for the first one said it was allowed."""
+async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened | None:
+    """Open one row, None if it is damaged; that is a second entry, for the first one said it was allowed."""
     try:
         return chain.open(row)
     except DamagedItem:
         await _again(vault, permit, at, "damaged")
-        raise
+        return None
 
 
 def _tops(vault: Vault, pod: PodFacts) -> Iterable[Opened]:
@@ -252,8 +249,8 @@ class _Chain:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for key in self._open.values():
-            key.wipe()
+        for secret in (*self._open.values(), *self.done.shares.values()):
+            secret.wipe()
         if self._rewraps:
             self.vault.db.submit(lambda tx: _rewrap(tx, self._rewraps))
 

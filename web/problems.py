@@ -41,6 +41,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.NotMinted: (500, "internal", "Something went wrong here"),
     vault.Conflict: (409, "conflict", "This cannot be done now"),
     vault.Denied: (403, "denied", "No access"),
+    vault.Stale: (409, "changed", "Somebody else changed this at the same moment"),
     vault.NoCompartment: (409, "no-compartment", "The citizen has not opened this compartment yet"),
     vault.NotFound: (404, "not-found", "Nothing here"),
     vault.TooFewUnlockers: (409, "too-few-unlockers", "A pod needs at least two ways in"),
