@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from consent import errors as consent
 from federation import errors as federation
@@ -183,7 +184,12 @@ def install(app: FastAPI) -> None:
         shaped.headers.update(error.headers or {})
         return shaped
 
+    async def gone(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=400)  # nobody reads it: the client left in the middle of its body
+
     for kind in TABLE:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, other)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, known)  # answered here, named in the log by web.middleware

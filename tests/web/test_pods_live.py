@@ -59,7 +59,9 @@ async def test_every_method_on_a_text_with_client_credentials(house: Household) 
     assert (await house.call("DELETE", NOTES, token)).status_code == 204
     assert (await house.call("GET", NOTES, token)).status_code == 404
     assert (await house.call("PATCH", NOTES, token)).status_code == 405
-    said = [line["action"] for line in house.told() if line["rule"] == "wac"]
+    lines = [line for line in house.told() if line["rule"] == "wac"]
+    assert all(line["purpose"] and line["grant"] and line["client_name"] == "Laptop" for line in lines)
+    said = [line["action"] for line in lines]
     assert said == ["write", "read", "read", "write", "append", "delete", "read"]
 
 
@@ -256,9 +258,12 @@ async def test_a_withdrawn_credentials_jwt_is_refused_though_its_signature_still
     assert (await house.call("GET", NOTES)).content == b"een"
 
 
-async def test_a_token_ends_with_its_minutes(house: Household) -> None:
+async def test_a_token_ends_with_its_minutes_however_lately_it_was_used(house: Household) -> None:
     granted, token = await house.grant(ALL_INTERESTS), await house.jwt()
-    house.clock.forward(seconds=300)
+    house.clock.forward(seconds=299)
+    assert (await house.call("GET", INTEREST, granted.access)).status_code == 200
+    assert (await house.call("GET", CARD, token)).status_code == 200
+    house.clock.forward(seconds=1)
     assert (await house.call("GET", INTEREST, granted.access)).status_code == 401
     assert (await house.call("GET", CARD, token)).status_code == 401
 
@@ -287,3 +292,15 @@ async def test_no_path_however_spelled_leads_elsewhere_or_to_a_server_error(hous
     assert kept == outside  # what was taken for a name in public/ stayed there
     assert await house.raw("GET", b"/pods/an/profile/card", [(b"host", b"evil.example")]) == 421
     assert await house.raw("GET", b"/pods/an/%70rofile/car%64") == 200  # another spelling of the same name
+
+
+async def test_a_stranger_cannot_tell_from_an_almost_too_long_name_whether_it_is_taken(house: Household) -> None:
+    above = "/pods/an/public/" + ("a" * 200 + "/") * 9 + "b" * 130 + "/"
+    slug = "c" * (2048 - len(above))  # with the eight characters that a taken name gets it would be too long
+    assert 0 < len(slug) <= 100
+    headers = TEXT | {"slug": slug}
+    free = await house.call("POST", above, headers=headers, content=b"x")
+    made = await house.call("PUT", above + slug, await house.jwt(), TEXT, b"x")
+    assert made.status_code == 201, made.text
+    taken = await house.call("POST", above, headers=headers, content=b"x")
+    assert (taken.status_code, taken.content) == (free.status_code, free.content)
