@@ -19,7 +19,7 @@ from keys.errors import KeysError
 from keys.grants import unwrap_ck, unwrap_gk
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root, Share, derive
 from keys.tree import unwrap, wrap
-from keys.unseal import unseal
+from keys.unseal import unseal as _unseal
 from vault import gates
 from vault.blobs import Label, Place, dek_context, unpad
 from vault.database import Tx
@@ -263,11 +263,11 @@ class _Chain:
 
     def _clear(self, row: Sealed) -> Opened:
         with self._data_key(row) as dek:
-            label = unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)
+            label = _unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)
             body = None
             if row.body is not None:
                 context = ctx("body", row.pod, row.id, row.version, hashlib.sha256(row.label).digest())
-                body = unpad(unseal(dek, context, row.body))
+                body = unpad(_unseal(dek, context, row.body))
         return Opened(Label(**orjson.loads(unpad(label))), body, row.version)
 
     def _data_key(self, row: Sealed) -> DataKey:

@@ -5,11 +5,12 @@ No key is needed and none is touched (docs/decisions/0002), so nothing here can 
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from vault import gates
+from vault import acls, gates
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit, finish, intent
@@ -73,7 +74,9 @@ async def write(
         plan = _planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
         try:
-            done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected)))
+            )
         except Stale:
             continue
         if not isinstance(done, Appended):
@@ -108,7 +111,9 @@ async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datet
             digest=hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest(),
         )
         try:
-            done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store_all, plans)))
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)))
+            )
         except Stale:
             continue
         if not isinstance(done, Appended):
@@ -129,6 +134,16 @@ async def _plans(
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     return plans
+
+
+def _allowed(permit: Permit, work: Callable[[Tx], None]) -> Callable[[Tx], None]:
+    """The work, unless the access control lists behind the permit changed while its body was on the way."""
+
+    def checked(tx: Tx) -> None:
+        acls.unchanged(tx, permit)
+        work(tx)
+
+    return checked
 
 
 def _store_all(plans: list[_Plan], tx: Tx) -> None:
@@ -188,7 +203,9 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
         tx.remove(Body, id=rid)
         tx.remove(Acl, id=rid)
 
-    done = await vault.log.append(intent(permit, at, facts=replace(permit.facts, count=1), write=erase))
+    done = await vault.log.append(
+        intent(permit, at, facts=replace(permit.facts, count=1), write=_allowed(permit, erase))
+    )
     if not isinstance(done, Appended):
         raise Denied(done.reason)
     return done.index

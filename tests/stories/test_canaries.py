@@ -71,7 +71,7 @@ def deposit(http: httpx.Client, source: dict[str, str], body: bytes) -> httpx.Re
     """What the library sends for An, under the source's key (RFC 7523)."""
     key, now, me = json.loads(Path(source["key_file"]).read_text()), int(time.time()), source["client_id"]
     claims = {"iss": me, "sub": me, "aud": str(http.base_url).rstrip("/"), "iat": now, "exp": now + 60,
-              "jti": b64(fresh_bytes(12)), "body_sha256": b64(sha256(body).digest())}  # fmt: skip
+              "jti": b64(fresh_bytes(12)), "body_sha256": b64(sha256(body).digest()), "pod": "an"}  # fmt: skip
     signed = {"Authorization": "Bearer " + compact({"alg": "ES256", "kid": key["kid"]}, claims, key)}
     return http.post("/api/sources/mijnbib/deposits", params={"pod": "an"}, content=body, headers=signed)
 

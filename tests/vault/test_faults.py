@@ -176,3 +176,22 @@ async def test_others_are_served_while_a_big_file_is_taken_in(house: Household) 
         turns += 1
     assert (await taking)[1] == 600
     assert turns > 600 / store.AT_ONCE / 2
+
+
+async def test_a_write_whose_access_was_removed_while_its_body_came_in_is_refused(house: Household) -> None:
+    path, root = "/public/late", f"{BASE}/pods/an"
+    everybody = f"""@prefix acl: <http://www.w3.org/ns/auth/acl#> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
+        <#o> a acl:Authorization ; acl:agent <{root}/profile/card#me> ; acl:accessTo <{root}/public/> ;
+          acl:default <{root}/public/> ; acl:mode acl:Read, acl:Write, acl:Control .
+        <#e> a acl:Authorization ; acl:agentClass foaf:Agent ; acl:accessTo <{root}/public/> ;
+          acl:default <{root}/public/> ; acl:mode acl:Read, acl:Write ."""
+    token, turtle = await house.jwt(), {"content-type": "text/turtle"}
+    opened = await house.call("PUT", "/pods/an/public/.acl", token, turtle, content=everybody.encode())
+    assert opened.status_code == 204
+    call = Call("PUT", root + path, "an", path, needs=frozenset({"write"}), container_needs=frozenset({"append"}))
+    admitted = await gate.admit(house.vault, call, house.clock())
+    assert isinstance(admitted, Admission)
+    closed = everybody.replace("acl:Read, acl:Write .", "acl:Read .")
+    assert (await house.call("PUT", "/pods/an/public/.acl", token, turtle, content=closed.encode())).status_code == 204
+    with pytest.raises(Denied, match="access changed"):
+        await store.write(house.vault, admitted.permit, path, "text/plain", b"x", house.clock())
