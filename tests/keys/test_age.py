@@ -51,10 +51,6 @@ def test_we_open_the_files_of_another_implementation(size):
     assert age.unlock(pyrage.encrypt(data, [*others, theirs.to_public()]), identity=key) == data
 
 
-def test_we_open_what_another_implementation_locked_with_a_passphrase():
-    assert age.unlock(pyrage.passphrase.encrypt(b"mijn gegevens", PHRASE), passphrase=PHRASE) == b"mijn gegevens"
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_the_program_age_opens_our_files_and_we_open_its(program, tmp_path, size):
     data, key, where = bytes(i & 255 for i in range(size)), Private.fresh(), tmp_path / "key"
@@ -96,6 +92,10 @@ def test_a_cut_or_lengthened_file_never_opens():
             age.unlock(file + more, identity=key)
 
 
+def mistyped(text):
+    return text[:-1] + ("q" if text[-1] != "q" else "p")
+
+
 def test_only_the_right_secret_opens():
     key, other = Private.fresh(), Private.fresh()
     by_key, by_phrase = age.lock(b"x", recipient=age.recipient_of(key)), age.lock(b"x", passphrase=PHRASE)
@@ -104,7 +104,7 @@ def test_only_the_right_secret_opens():
         lambda: age.unlock(by_key, passphrase=PHRASE),
         lambda: age.unlock(by_phrase, identity=key),
         lambda: age.unlock(by_phrase, passphrase=PHRASE + " "),
-        lambda: age.Writer(recipient=age.recipient_of(key)[:-1] + "q"),
+        lambda: age.Writer(recipient=mistyped(age.recipient_of(key))),
         lambda: age.Writer(),
     ):
         with pytest.raises(WrongSecret):
@@ -139,7 +139,7 @@ def test_another_version_is_named_as_such():
         age.unlock(b"age-encryption.org/v2\n-> X\n\n--- x\n", identity=Private.fresh())
 
 
-@pytest.mark.parametrize("change", [str.lower, lambda text: text[:20] + text[20:].lower(), lambda text: text[:-1] + "Q",
+@pytest.mark.parametrize("change", [str.lower, lambda text: text[:20] + text[20:].lower(), lambda text: mistyped(text.lower()).upper(),
                                     lambda text: text.replace("SECRET", "SECRIT"), lambda text: ""])  # fmt: skip
 def test_an_identity_is_read_in_one_case_and_with_its_checksum(change):
     text = age.identity_text(Private.fresh())
