@@ -4,12 +4,13 @@ A pod's ManagedRoot hangs under the custodian as `key id (16) | envelope`: the i
 so that a key can be replaced pod by pod and destroyed when nothing hangs under it any more.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from keys.context import ctx
 from keys.custodian import FileCustodian
 from keys.errors import Misuse
-from keys.hsm import TokenCustodian
+from keys.hsm import Address, TokenCustodian
 from keys.secret import CustodyKey, ManagedRoot, Share, StateKey
 from keys.tree import unwrap, wrap
 
@@ -57,6 +58,16 @@ def custodian(uri: str) -> Custodian:
     if uri.startswith("pkcs11:"):
         return TokenCustodian.open(uri)
     raise Misuse("a custodian is file:PATH or pkcs11:...")
+
+
+def new_custodian(uri: str) -> Path:
+    """Make new keys where the address says; gives the file that leads to them. Raises FileExistsError, never replaces."""
+    if uri.startswith("pkcs11:"):
+        TokenCustodian.create(uri)
+        return Address(uri).pin_file
+    path = Path(uri.removeprefix("file:"))
+    FileCustodian.create(path)
+    return path
 
 
 def hang(holder: Custodian, pod: bytes, share: Share, root: ManagedRoot) -> bytes:
