@@ -68,7 +68,7 @@ class FileCustodian:
         return derive(secret, ctx("root", pod, "custody", "mk"), share, CustodyKey)
 
     def add(self) -> bytes:
-        """Put a new custody key in use, durable when this returns; the one before retires. Raises Misuse if one does."""
+        """Put a new custody key in use, durable when this returns. The one before retires; Misuse while one does."""
         document = _parse(read_private(self._path, _LARGEST))
         if "retiring" in document:
             raise Misuse("the last change of the custody key is not finished")

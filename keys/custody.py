@@ -61,7 +61,7 @@ def custodian(uri: str) -> Custodian:
 
 
 def new_custodian(uri: str) -> Path:
-    """Make new keys where the address says; gives the file that leads to them. Raises FileExistsError, never replaces."""
+    """Make new keys and give the file that leads to them. Raises FileExistsError, never replaces any."""
     if uri.startswith("pkcs11:"):
         TokenCustodian.create(uri)
         return Address(uri).pin_file

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote
 
 import pkcs11
@@ -132,7 +132,7 @@ class TokenCustodian:
         with Secret(self._ask(key, ctx("custodian", "custody"))) as check:
             return key_id("custody", check)
 
-    def _ask(self, key: pkcs11.SecretKey, context: bytes) -> bytes:
+    def _ask(self, key: Any, context: bytes) -> bytes:  # the library gives a key its mechanisms at run time
         """SP 800-108r1, counter mode: two blocks of AES-CMAC over `[i] | label | 0x00 | context | [256]`."""
         fixed = _LABEL + b"\0" + context + (256).to_bytes(4, "big")
         with self._guard, _asking():

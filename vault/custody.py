@@ -1,4 +1,4 @@
-"""Replacing the custody key: a new one goes into use, every pod's managed root moves under it, the old one is destroyed.
+"""Replacing the custody key: a new one in use, every managed root under it, the old one destroyed.
 
 Each step is in the log before it is done, and each can be done again: a crash leaves two custody keys in the
 custodian and some pods under either, and the next call goes on from there.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keys.custody import KEY_ID, hang, reach
-from keys.text import b64
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import RootWrap
@@ -20,7 +19,7 @@ UNDER = "SELECT pod FROM rootwrap WHERE parent = 'custody' AND substr(wrapped, 1
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What one call did: the key in use now, how many pods it moved, how many still hang under another, which it destroyed."""
+    """What one call did: the key in use now, pods moved, pods left under another key, and the keys destroyed."""
 
     key: bytes
     moved: int
@@ -47,7 +46,7 @@ async def rotate(vault: Vault, now: datetime) -> Rotation:
 
 async def _move(vault: Vault, pod: bytes, now: datetime) -> bool:
     want = Want("custody", pod)
-    facts = Facts("managed unlock", "move to new custody key", rule="custody", note=b64(vault.custodian.custody_id))
+    facts = Facts("managed unlock", "move to new custody key", rule="custody", digest=vault.custodian.custody_id.hex())
     done = await vault.log.append(Intent(pod, facts, now, wants=(want,)))
     row = vault.db.read.get(RootWrap, pod, "custody", "mk")
     if not isinstance(done, Appended) or want in done.missing or row is None:
@@ -66,4 +65,4 @@ def _elsewhere(vault: Vault) -> list[bytes]:
 
 
 async def _told(vault: Vault, action: str, key: bytes, now: datetime) -> None:
-    await vault.log.append(Intent(vault.office, Facts("key event", action, rule="admin", note=b64(key)), now))
+    await vault.log.append(Intent(vault.office, Facts("key event", action, rule="admin", digest=key.hex()), now))

@@ -178,7 +178,7 @@ def export(
 
 @keys.command()
 def rotate(data: Data = None, as_json: Json = False) -> None:
-    """Replace the custody key: make a new one, move every pod under it, destroy the old one. Goes on where it broke off."""
+    """Replace the custody key: a new one, every pod under it, the old one destroyed. Goes on where it broke off."""
     with told(), operator(load(data=data)) as client:
         done = client.rotate()
         answer(done, as_json=as_json)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from keys.errors import Misuse
-from keys.hsm import Address
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +20,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from keys.errors import Misuse
+from keys.hsm import Address
 
 FILE = "kluis.toml"
 PREFIX = "KLUIS_"

@@ -83,7 +83,7 @@ def test_an_altered_file_never_opens():
 def test_a_cut_or_lengthened_file_never_opens():
     key = Private.fresh()
     file = age.lock(bytes(131_072), recipient=age.recipient_of(key))
-    ends = [*range(0, 400), *range(len(file) - 65_536 - 40, len(file) - 65_536 + 40), *range(len(file) - 40, len(file))]
+    ends = [*range(400), *range(len(file) - 65_536 - 40, len(file) - 65_536 + 40), *range(len(file) - 40, len(file))]
     for end in ends:
         with pytest.raises(KeysError):
             age.unlock(file[:end], identity=key)
@@ -127,8 +127,17 @@ def test_a_passphrase_never_stands_beside_another_stanza():
         age.unlock(mixed, passphrase=PHRASE)
 
 
-@pytest.mark.parametrize("text", [b"", b"age-encryption.org/v1\n", b"\n---", b"age-encryption.org/v1\n-> X\n\n---\n",
-                                  b"age-encryption.org/v1\n\n--- x\n", b"age-encryption.org/v1\n->\xff\n---\n"])  # fmt: skip
+NO_FILES = (
+    b"",
+    b"age-encryption.org/v1\n",
+    b"\n---",
+    b"age-encryption.org/v1\n-> X\n\n---\n",
+    b"age-encryption.org/v1\n\n--- x\n",
+    b"age-encryption.org/v1\n->\xff\n---\n",
+)
+
+
+@pytest.mark.parametrize("text", NO_FILES)
 def test_what_is_no_age_file_is_said_to_be_none(text):
     with pytest.raises(Damaged):
         age.unlock(text, identity=Private.fresh())
@@ -139,13 +148,11 @@ def test_another_version_is_named_as_such():
         age.unlock(b"age-encryption.org/v2\n-> X\n\n--- x\n", identity=Private.fresh())
 
 
-@pytest.mark.parametrize("change", [str.lower, lambda text: text[:20] + text[20:].lower(), lambda text: mistyped(text.lower()).upper(),
-                                    lambda text: text.replace("SECRET", "SECRIT"), lambda text: ""])  # fmt: skip
-def test_an_identity_is_read_in_one_case_and_with_its_checksum(change):
-    text = age.identity_text(Private.fresh())
-    changed = change(text)
-    if changed == text.lower():
-        assert age.identity_text(age.read_identity(changed)) == text
-    else:
+def test_an_identity_is_read_in_one_case_and_with_its_checksum():
+    key = Private.fresh()
+    text = age.identity_text(key)
+    assert age.read_identity(text.lower()) == age.read_identity(text) == key
+    mixed = text[:20] + text[20:].lower()
+    for bad in (mixed, mistyped(text.lower()).upper(), text.replace("SECRET", "SECRIT"), text[:-1], ""):
         with pytest.raises(WrongSecret):
-            age.read_identity(changed)
+            age.read_identity(bad)

@@ -65,9 +65,9 @@ def test_the_key_is_that_of_the_standard_worked_out_by_another_implementation(ur
     TokenCustodian.create(uri)
     session, found = objects(uri)
     next(key for key in found if key.id == b"custody-1").destroy()
-    known = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES, Attribute.VALUE: raw,
-             Attribute.LABEL: "kluis", Attribute.ID: b"custody-1", Attribute.TOKEN: True, Attribute.SIGN: True}  # fmt: skip
-    session.create_object(known)
+    kind = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES, Attribute.VALUE: raw}
+    name = {Attribute.LABEL: "kluis", Attribute.ID: b"custody-1", Attribute.TOKEN: True, Attribute.SIGN: True}
+    session.create_object(kind | name)
     made, share = custodian(uri), Share.fresh()
     other = KBKDFCMAC(AES, Mode.CounterMode, 32, 4, 4, CounterLocation.BeforeFixed, b"kluis/custodian/v1", PLACE, None)
     expected = derive(Secret(other.derive(raw)), PLACE, share, CustodyKey)

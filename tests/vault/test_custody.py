@@ -57,7 +57,7 @@ async def test_each_step_of_the_change_is_in_the_log_of_whom_it_concerns(house: 
     await custody.rotate(house.vault, house.clock())
     mine = [line for line in house.told() if line["action"] == "move to new custody key"]
     assert [line["type"] for line in mine] == ["managed unlock"]
-    assert mine[0]["note"] == b64(house.vault.custodian.custody_id)
+    assert mine[0]["digest"] == house.vault.custodian.custody_id.hex()
 
 
 async def test_without_a_log_no_key_is_added_no_pod_opened_and_none_destroyed(
