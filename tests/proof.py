@@ -33,6 +33,11 @@ def figure(name: str, value: float, rounds: int = 1) -> None:
             file.write(json.dumps({"id": name, "value": value, "rounds": rounds}) + "\n")
 
 
+def proving() -> bool:
+    """Whether a proof is being run: what takes long or measures time runs only then."""
+    return "KLUIS_FIGURES" in os.environ
+
+
 def rounds(few: int) -> int:
     """How many rounds to run: few in the everyday tests, as many as the bounds say in a proof."""
     return int(os.environ.get("KLUIS_ROUNDS", few))
