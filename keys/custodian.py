@@ -1,4 +1,4 @@
-"""The custodian: holds the two keys that the server itself has, outside the data directory.
+"""The custodian as a file: the two keys that the server itself has, outside the data directory.
 
 The state key reads control data; the custody key, together with a pod's custody share, reaches that pod's
 ManagedRoot. Neither leads to a sealed compartment (`keys.tree`). Each has an id that is also its check value, so a

@@ -26,7 +26,9 @@ def keyset(key, kind, material) -> tink.KeysetHandle:
 
 def theirs(private: Private, public: bytes):
     """Our pair as tink's: what opens and what seals."""
-    suite = hpke_pb2.HpkeParams(kem=hpke_pb2.DHKEM_X25519_HKDF_SHA256, kdf=hpke_pb2.HKDF_SHA256, aead=hpke_pb2.AES_256_GCM)
+    suite = hpke_pb2.HpkeParams(
+        kem=hpke_pb2.DHKEM_X25519_HKDF_SHA256, kdf=hpke_pb2.HKDF_SHA256, aead=hpke_pb2.AES_256_GCM
+    )
     shown = hpke_pb2.HpkePublicKey(params=suite, public_key=public)
     whole = hpke_pb2.HpkePrivateKey(public_key=shown, private_key=bytes(private.view()))
     opening = keyset(whole, "HpkePrivateKey", tink_pb2.KeyData.ASYMMETRIC_PRIVATE)
@@ -36,7 +38,7 @@ def theirs(private: Private, public: bytes):
 
 def place(name: str) -> bytes:
     fields = FIELDS[name]
-    return ctx(name, *(fields[:-1] + ("deposit",) if name == "dek" else fields))
+    return ctx(name, *((*fields[:-1], "deposit") if name == "dek" else fields))
 
 
 @pytest.mark.parametrize(("name", "kind"), LETTERS)

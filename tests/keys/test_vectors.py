@@ -1,4 +1,4 @@
-"""Published vectors against our own functions where one exposes the primitive, else against the primitive as we call it.
+"""Published vectors against our own functions where one exposes the primitive, else the primitive as we call it.
 
 The whole of each file that fits our use: a nonce of 96 bits, a tag of 128, keys of 256, Ed25519, P-256 with SHA-256.
 """
@@ -187,5 +187,7 @@ def test_scrypt_and_chacha20_poly1305_of_the_age_format() -> None:
                 key, iv, plain, aad, sealed, tag = unhex(case, *columns)
                 expected = None if "result" in case else plain
                 cases.append(opens(lambda: ChaCha20Poly1305(key).decrypt(iv, sealed + tag, aad or None), expected))  # noqa: B023
-                cases.append((ChaCha20Poly1305(key).encrypt(iv, plain, aad or None) == sealed + tag) is (expected is not None))
+                cases.append(
+                    (ChaCha20Poly1305(key).encrypt(iv, plain, aad or None) == sealed + tag) is (expected is not None)
+                )
     every("scrypt and ChaCha20-Poly1305", 20, cases)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from keys.context import ctx
 from keys.dropbox import collect, deliver, pair
-from keys.secret import CompartmentKey, DataKey, GrantKey, RecordKey, Root, Secret, Share, derive
 from keys.seal import seal
+from keys.secret import CompartmentKey, DataKey, GrantKey, RecordKey, Root, Secret, Share, derive
 from keys.unseal import unseal
 
 PODS = COMPARTMENTS = GRANTS = RESOURCES = (b"a" * 16, b"b" * 16)
@@ -64,24 +65,29 @@ def _picked(rng: np.random.Generator, each: int, all_: list[Callable[[], Thing]]
 
 
 def _envelopes(kind: str, choices: tuple[tuple[Any, ...], ...]) -> Iterator[Callable[[], Thing]]:
-    """Envelopes of a kind under one parent; a grant's and a token's keys are derived from it, with a share or without."""
+    """Envelopes of a kind under one parent; the keys of grants and tokens come from it, with a share or without."""
     parent, share = GrantKey.fresh(), Share.fresh() if kind in ("ck-grant", "session") else None
     bent = kind in ("gk", "ck-grant", "session")
 
     def key(context: bytes) -> Secret:
         return derive(parent, context, share) if bent else parent
 
-    for fields in product(*choices):
-        context = ctx(kind, *fields)
-        yield lambda c=context: Thing(  # type: ignore[misc]
-            kind, c, seal(key(c), c, bytes(32)), lambda context, sealed: unseal(key(context), context, sealed)
-        )
+    def opened(context: bytes, sealed: bytes) -> bytes:
+        return unseal(key(context), context, sealed)
+
+    def made(context: bytes) -> Thing:
+        return Thing(kind, context, seal(key(context), context, bytes(32)), opened)
+
+    yield from (partial(made, ctx(kind, *fields)) for fields in product(*choices))
 
 
 def _letters(kind: str, secret: type[Secret], choices: tuple[tuple[Any, ...], ...]) -> Iterator[Callable[[], Thing]]:
     private, public = pair()
-    for fields in product(*choices):
-        context = ctx(kind, *fields)
-        yield lambda c=context: Thing(  # type: ignore[misc]
-            f"{kind} letter", c, deliver(public, c, secret.fresh()), lambda context, sealed: collect(private, context, sealed, secret)
-        )
+
+    def opened(context: bytes, sealed: bytes) -> Secret:
+        return collect(private, context, sealed, secret)
+
+    def made(context: bytes) -> Thing:
+        return Thing(f"{kind} letter", context, deliver(public, context, secret.fresh()), opened)
+
+    yield from (partial(made, ctx(kind, *fields)) for fields in product(*choices))

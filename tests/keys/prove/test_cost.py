@@ -62,10 +62,13 @@ class Way:
 
     def first(self) -> bytes:
         """The first read of a deposit, which also wraps the key again for the next one."""
-        with self.compartment() as ck, unwrap(ck, self.pair, self.private, Private) as private:
-            with collect(private, self.deposit, self.letter, DataKey) as dek:
-                wrap(ck, self.own, dek)
-                return unseal(dek, self.body, self.sealed)
+        with (
+            self.compartment() as ck,
+            unwrap(ck, self.pair, self.private, Private) as private,
+            collect(private, self.deposit, self.letter, DataKey) as dek,
+        ):
+            wrap(ck, self.own, dek)
+            return unseal(dek, self.body, self.sealed)
 
 
 def ratio(slow: Callable[[], Any], fast: Callable[[], Any], times: int) -> float:
@@ -168,7 +171,8 @@ def grow(house: Household, size: int) -> None:
     pod, vault = house.session.pod.id, house.vault
     vault.shares._raw.execute("BEGIN")
     vault.shares._raw.executemany(
-        "INSERT OR IGNORE INTO share VALUES ('session', ?, x'', ?, ?)", ((handle(n), pod, bytes(32)) for n in range(size))
+        "INSERT OR IGNORE INTO share VALUES ('session', ?, x'', ?, ?)",
+        ((handle(n), pod, bytes(32)) for n in range(size)),
     )
     vault.shares._raw.execute("COMMIT")
     with closing(sqlite3.connect(vault.db.path, isolation_level=None, timeout=60)) as raw:
@@ -176,7 +180,7 @@ def grow(house: Household, size: int) -> None:
             columns = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
             row = dict(zip(columns, raw.execute(f"SELECT * FROM {table} LIMIT 1").fetchone(), strict=True))
             row.pop("handle")
-            sql = f'INSERT OR IGNORE INTO {table} (handle, {", ".join(map(quoted, row))}) VALUES (?{", ?" * len(row)})'
+            sql = f"INSERT OR IGNORE INTO {table} (handle, {', '.join(map(quoted, row))}) VALUES (?{', ?' * len(row)})"
             raw.execute("BEGIN")
             raw.executemany(sql, ((handle(n), *row.values()) for n in range(size)))
             raw.execute("COMMIT")

@@ -51,9 +51,10 @@ class Tamperer:
 
     def elsewhere(self) -> list[bytes]:
         """Every sealed value of the database: other pods, compartments, versions, grants, purposes, types."""
-        columns = (("token", "wrap"), ("token", "sealed"), ("grantkey", "wrap"), ("grant", "sealed"), ("resource", "dek"),
+        columns = (("token", "wrap"), ("token", "sealed"), ("grantkey", "wrap"), ("grant", "sealed"),
+                   ("resource", "dek"), ("record", "sealed"),
                    ("resource", "label"), ("body", "data"), ("compartment", "wrapped"), ("compartment", "private"),
-                   ("rootwrap", "wrapped"), ("session", "root"), ("unlocker", "sealed"), ("record", "sealed"))  # fmt: skip
+                   ("rootwrap", "wrapped"), ("session", "root"), ("unlocker", "sealed"))  # fmt: skip
         return [bytes(v) for t, c in columns for (v,) in self.raw.execute(f'SELECT {c} FROM "{t}"') if v is not None]
 
 

@@ -37,7 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("Go is not installed, so the vectors cannot be had")
     here = tmp_path_factory.mktemp("module")
     (here / "go.mod").write_text("module vectors\n")
-    done = subprocess.run([go, "mod", "download", "-json", MODULE], cwd=here, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(
+        [go, "mod", "download", "-json", MODULE], cwd=here, capture_output=True, check=False, timeout=300
+    )
     told = json.loads(done.stdout or b"{}")
     if done.returncode or "Dir" not in told:
         pytest.skip(f"the Go module proxy does not give the vectors: {told.get('Error', done.stderr.decode())[:200]}")
