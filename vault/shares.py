@@ -6,7 +6,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +52,8 @@ class Shares:
     def put(self, pod: bytes, shares: Iterable[tuple[Want, Share]]) -> None:
         """Store new shares of a pod; an existing one is never overwritten (sqlite3.IntegrityError)."""
         rows = [(w.kind, w.owner, w.part, pod, bytes(s.view())) for w, s in shares]
-        with self._guard:
-            self._raw.execute("BEGIN")
-            try:
-                self._raw.executemany("INSERT INTO share VALUES (?, ?, ?, ?, ?)", rows)
-            except BaseException:
-                self._raw.execute("ROLLBACK")
-                raise
-            self._raw.execute("COMMIT")
+        with self._guard, self._whole():
+            self._raw.executemany("INSERT INTO share VALUES (?, ?, ?, ?, ?)", rows)
 
     def take(self, pod: bytes, wants: Iterable[Want]) -> dict[Want, Share]:
         """Return the shares named, if they belong to this pod; a missing one is simply absent. One look-up."""
@@ -77,16 +72,26 @@ class Shares:
 
     def drop(self, drops: Iterable[Drop]) -> int:
         """Delete shares and return how many there were."""
-        gone = 0
-        with self._guard:
-            self._raw.execute("BEGIN")
-            for d in drops:
-                where, params = "kind = ? AND owner = ?", [d.kind, d.owner]
-                if d.part is not None:
-                    where, params = where + " AND part = ?", [*params, d.part]
-                gone += self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
+        with self._guard, self._whole():
+            return sum(self._delete(drop) for drop in drops)
+
+    def _delete(self, drop: Drop) -> int:
+        where, params = "kind = ? AND owner = ?", [drop.kind, drop.owner]
+        if drop.part is not None:
+            where, params = where + " AND part = ?", [*params, drop.part]
+        return self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """One transaction: all of it or nothing, and the connection is good for the next one."""
+        self._raw.execute("BEGIN")
+        try:
+            yield
             self._raw.execute("COMMIT")
-        return gone
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._raw.execute("ROLLBACK")
+            raise
 
     def count(self, kind: str, owner: bytes) -> int:
         """How many shares an owner still has."""

@@ -3,16 +3,18 @@
 No key is needed and none is touched (docs/decisions/0002), so nothing here can open anything.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from vault import gates
+from vault import acls, gates
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit, finish, intent
-from vault.errors import Conflict, Denied, NoCompartment
+from vault.errors import Conflict, Denied, NoCompartment, Stale
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
@@ -20,16 +22,23 @@ from vault.tables import Acl, Body, Resource
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
+AT_ONCE = 32
+STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A version ready to be stored; `fresh` when nothing readable was there before."""
+    """A version ready to be stored, `missing` containers to make with it, and those `above` that must still stand.
+
+    `fresh` when nothing readable was there before; `size` of the body in bytes.
+    """
 
     row: Resource
     body: Body | None
-    parents: list[Resource]
+    missing: list[Resource]
+    above: list[bytes]
     fresh: bool
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +71,19 @@ async def write(
     stamp = gates.ms(at)
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
-        plan = _plan(vault, pod, permit, label, body)
+        plan = _planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
-        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
-        if isinstance(done, Appended):
-            finish(vault, done)
-            return Written(done.index, plan.row.version, plan.fresh)
-        if done.reason != "changed" or expected is not None:
+        try:
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected)))
+            )
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
             raise Denied(done.reason)
-    raise Denied("changed")
+        finish(vault, done)
+        return Written(done.index, plan.row.version, plan.fresh)
+    raise Stale(f"{TRIES} times somebody else was faster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +96,59 @@ class Parcel:
 
 
 async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
-    """Store many resources, all or none, with one entry; those whose path exists already are left as they are.
+    """Store many resources of one container, all or none, with one entry; what exists already is left as it is.
 
     Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
-    same loan delivered twice is one resource.
+    same loan delivered twice is one resource. Sealing yields to other requests every few parcels.
     """
     pod = admit(vault, permit, None)
-    stamp = gates.ms(at)
-    fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
-    labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
-    plans = [_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)]
+    for _ in range(TRIES):
+        plans = await _plans(vault, pod, permit, parcels, gates.ms(at), source)
+        facts = replace(
+            permit.facts,
+            count=len(plans),
+            bytes=sum(plan.size for plan in plans),
+            digest=hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest(),
+        )
+        try:
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)))
+            )
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
+            raise Denied(done.reason)
+        return done.index, len(plans)
+    raise Stale(f"{TRIES} times somebody else was faster")
 
-    def store(tx: Tx) -> None:
-        for plan in plans:
-            _store(plan, None, tx)
 
-    digests = b"".join(plan.row.digest for plan in plans)
-    facts = replace(
-        permit.facts,
-        count=len(plans),
-        bytes=sum(label.size for label in labels),
-        digest=hashlib.sha256(digests).hexdigest(),
-    )
-    done = await vault.log.append(intent(permit, at, facts=facts, write=store))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index, len(plans)
+async def _plans(
+    vault: Vault, pod: PodFacts, permit: Permit, parcels: list[Parcel], stamp: int, source: str
+) -> list[_Plan]:
+    plans = []
+    planner = _planner(vault, pod, permit, parcels[0].path) if parcels else None
+    for number, parcel in enumerate({p.path: p for p in parcels}.values()):
+        if planner is not None and version_of(vault, pod, parcel.path) is None:
+            label = Label(parcel.path, parcel.media, len(parcel.body), stamp, stamp, source)
+            plans.append(planner.plan(label, parcel.body))
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return plans
+
+
+def _allowed(permit: Permit, work: Callable[[Tx], None]) -> Callable[[Tx], None]:
+    """The work, unless the access control lists behind the permit changed while its body was on the way."""
+
+    def checked(tx: Tx) -> None:
+        acls.unchanged(tx, permit)
+        work(tx)
+
+    return checked
+
+
+def _store_all(plans: list[_Plan], tx: Tx) -> None:
+    for plan in plans:
+        _store(plan, None, tx)
 
 
 def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
@@ -118,16 +158,29 @@ def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
         raise Conflict("exists")
     if isinstance(expected, int) and live != expected:
         raise Conflict("precondition")
-    if (row.version if row else 0) != plan.row.version - 1:
-        raise Conflict("changed")
-    for missing in plan.parents:
-        if tx.get(Resource, missing.id) is None:
-            tx.add(missing)
-    tx.remove(Resource, id=plan.row.id)
+    for container in plan.missing:
+        _stand(container, tx)
+    if any(not tx.run(STANDS, id=rid) for rid in plan.above):
+        raise Stale("a container was deleted meanwhile")
+    _replace(plan.row, row, tx)
     tx.remove(Body, id=plan.row.id)
-    tx.add(plan.row)
     if plan.body is not None:
         tx.add(plan.body)
+
+
+def _stand(container: Resource, tx: Tx) -> None:
+    """See to it that a container of the path is there when its member is stored, whoever deleted it meanwhile."""
+    row = tx.get(Resource, container.id)
+    if row is None or row.form == "gone":
+        _replace(container, row, tx)
+
+
+def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
+    """Put a version in the place of the one before it. Raises Stale if that is not the one it was made for."""
+    if (before.version if before else 0) != row.version - 1:
+        raise Stale("another version came in between")
+    tx.remove(Resource, id=row.id)
+    tx.add(row)
 
 
 async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
@@ -150,7 +203,9 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
         tx.remove(Body, id=rid)
         tx.remove(Acl, id=rid)
 
-    done = await vault.log.append(intent(permit, at, facts=replace(permit.facts, count=1), write=erase))
+    done = await vault.log.append(
+        intent(permit, at, facts=replace(permit.facts, count=1), write=_allowed(permit, erase))
+    )
     if not isinstance(done, Appended):
         raise Denied(done.reason)
     return done.index
@@ -162,24 +217,45 @@ def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes | None) -> _Plan:
-    path = label.path
+@dataclass(frozen=True)
+class _Planner:
+    """Makes versions ready for one compartment; what does not change from one to the next is looked up once."""
+
+    vault: Vault
+    pod: PodFacts
+    home: CompartmentFacts
+
+    def plan(self, label: Label, body: bytes | None) -> _Plan:
+        """The next version of `label.path`, and of every container above it that is not there."""
+        stored = self.vault.db.read.get(Resource, self.pod.resource(label.path))
+        mark = self.pod.resource(f"source:{label.source}") if label.source else b""
+        row, sealed = self._enclose(label, stored, body, mark)
+        fresh = stored is None or stored.form == "gone"
+        return _Plan(row, sealed, *self._containers(label), fresh, label.size)
+
+    def _enclose(
+        self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""
+    ) -> tuple[Resource, Body | None]:
+        place = place_of(self.pod, self.home, label.path)
+        return enclose(place, (stored.version if stored else 0) + 1, label, body, mark)
+
+    def _containers(self, label: Label) -> tuple[list[Resource], list[bytes]]:
+        missing, standing, above = [], [], parent(label.path)
+        while above != "/":
+            stored = self.vault.db.read.get(Resource, self.pod.resource(above))
+            if stored is None or stored.form == "gone":
+                missing.append(self._enclose(Label(above, "", 0, label.modified, label.modified), stored, None)[0])
+            else:
+                standing.append(stored.id)
+            above = parent(above)
+        return missing, standing
+
+
+def _planner(vault: Vault, pod: PodFacts, permit: Permit, path: str) -> _Planner:
     if pod.compartment(top(path)) not in permit.compartments:
         raise Denied("outside the permit")
     homes = {facts.id: facts for facts in compartments(vault, pod)}
     home = homes.get(pod.compartment(top(path)))
     if home is None:
         raise NoCompartment(f"this pod has no compartment for {top(path)}/ yet")
-    stored = vault.db.read.get(Resource, pod.resource(path))
-    mark = pod.resource(f"source:{label.source}") if label.source else b""
-    row, sealed = enclose(place_of(pod, home, path), (stored.version if stored else 0) + 1, label, body, mark)
-    fresh = stored is None or stored.form == "gone"
-    return _Plan(row, sealed, _parents(vault, pod, home, path, label.modified), fresh)
-
-
-def _parents(vault: Vault, pod: PodFacts, home: CompartmentFacts, path: str, at: int) -> list[Resource]:
-    made, above = [], parent(path)
-    while above != "/" and version_of(vault, pod, above) is None:
-        made.append(enclose(place_of(pod, home, above), 1, Label(above, "", 0, at, at), None)[0])
-        above = parent(above)
-    return made
+    return _Planner(vault, pod, home)

@@ -49,6 +49,7 @@ class Log:
         self.db, self.shares, self.ledger = db, shares, ledger
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
+        self._owed: tuple[Drop, ...] = ()
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
 
     async def append(self, intent: Intent) -> Appended | Refused:
@@ -66,10 +67,25 @@ class Log:
         self._served.append(index)
 
     async def settle(self) -> None:
-        """Write the outcomes remembered since last time: best effort, an entry stays "unknown" if we crash first."""
+        """Write the outcomes remembered since last time, and delete the shares still owed to somebody.
+
+        Outcomes are best effort: an entry stays "unknown" if we crash first.
+        """
+        if self._owed:
+            await self.drop(())
         batch, self._served = self._served, []
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
+
+    async def drop(self, drops: tuple[Drop, ...]) -> None:
+        """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
+        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
+
+    def _drop(self, drops: tuple[Drop, ...]) -> None:
+        """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
+        self._owed = (*self._owed, *drops)
+        self.shares.drop(self._owed)
+        self._owed = ()
 
     def _prepare(self, intent: Intent) -> None:
         if intent.new_shares:
@@ -144,7 +160,7 @@ class Log:
                 self.shares.drop(Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares)
             return Refused(booked.refused, booked.index)
         if intent.drops:
-            self.shares.drop(intent.drops)
+            self._drop(intent.drops)
         shares = self.shares.take(intent.pod, intent.wants)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)

@@ -27,6 +27,7 @@ class Facts:
     type: access, denial, consent, key event, unlock, managed unlock, deposit, erasure or admin. `rule` is the stable
     code of why it was allowed or denied; `resources` are pod paths; `category` a CURIE; `purpose` a DPV code; `grant`
     a shown id. `app` is the client id the DPO may see: a registered app's, never one that stands for a person.
+    `signature` is what somebody else signed about the event: a source's assertion for a file (compact JWS).
     """
 
     type: str
@@ -48,6 +49,7 @@ class Facts:
     request: str = ""
     digest: str = ""
     note: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
