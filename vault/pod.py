@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keys.context import ctx
+from keys.custody import hang
 from keys.dropbox import pair
 from keys.secret import (
     CompartmentKey,
@@ -99,16 +100,11 @@ class _Builder:
         self._roots(vault)
 
     def _roots(self, vault: Vault) -> None:
-        custodian = vault.custodian.custody_key(self.id, self.custody)
-        for parent, child, key, secret in (
-            (self.root, "identity", "rk", self.identity),
-            (self.root, "log", "rk", self.log),
-            (self.root, "mk", "rk", self.managed),
-            (custodian, "mk", "custody", self.managed),
-        ):
-            wrapped = wrap(parent, ctx("root", self.id, key, child), secret)
-            self.rows.append(RootWrap(pod=self.id, parent=key, child=child, wrapped=wrapped))
-        custodian.wipe()
+        for child, secret in (("identity", self.identity), ("log", self.log), ("mk", self.managed)):
+            wrapped = wrap(self.root, ctx("root", self.id, "rk", child), secret)
+            self.rows.append(RootWrap(pod=self.id, parent="rk", child=child, wrapped=wrapped))
+        wrapped = hang(vault.custodian, self.id, self.custody, self.managed)
+        self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
     def unlockers(self, wanted: list[NewUnlocker]) -> None:
         for new in wanted:

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from keys.context import ctx
+from keys.custody import reach
 from keys.secret import ManagedRoot
-from keys.tree import unwrap
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit
@@ -57,5 +56,4 @@ async def _managed_root(vault: Vault, pod: PodFacts, permit: Permit, path: str, 
     row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
     if row is None or want in done.missing:
         raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
-    with vault.custodian.custody_key(pod.id, done.shares[want]) as custodian:
-        return unwrap(custodian, ctx("root", pod.id, "custody", "mk"), row.wrapped, ManagedRoot)
+    return reach(vault.custodian, pod.id, done.shares[want], row.wrapped)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from keys.custodian import FileCustodian
+from keys.custody import Custodian
 from keys.secret import ControlKey, NamesKey, Private, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
@@ -62,7 +62,7 @@ class Vault:
     shares: Shares
     log: Log
     state: StateKey
-    custodian: FileCustodian
+    custodian: Custodian
     base: str
     issuer: dict[str, str]
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
@@ -139,7 +139,7 @@ class Vault:
         self.shares.close()
 
 
-def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
+def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
     Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start

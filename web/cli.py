@@ -21,8 +21,10 @@ from web.verify import Verified, check_records, prove, read_directory, read_log
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
 log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
+keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(log, name="log")
 app.add_typer(apps, name="app")
+app.add_typer(keys, name="custodian")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
@@ -95,7 +97,7 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
-        _ = settings.custodian_file
+        _ = settings.custodian_uri
 
 
 @app.command("fsck")
@@ -106,9 +108,10 @@ def check_directory(data: Data = None, as_json: Json = False) -> None:
     with told():
         settings = load(data=data)
         faults = fsck.check(settings.vault_dir, settings.shares_dir)
+        under = fsck.custody(settings.vault_dir)
     for fault in faults:
         err.print(fault, markup=False)
-    answer({"faults": faults} if as_json else {"faults": len(faults)}, as_json=as_json)
+    answer({"faults": faults if as_json else len(faults), "pods_by_custody_key": under}, as_json=as_json)
     if faults:
         raise typer.Exit(1)
 
@@ -172,6 +175,16 @@ def export(
         target.write_bytes(taken)
         records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
         answer({"file": str(target), "records": records}, as_json=as_json)
+
+
+@keys.command()
+def rotate(data: Data = None, as_json: Json = False) -> None:
+    """Replace the custody key: a new one, every pod under it, the old one destroyed. Goes on where it broke off."""
+    with told(), operator(load(data=data)) as client:
+        done = client.rotate()
+        answer(done, as_json=as_json)
+        if done["left"]:
+            raise typer.Exit(1)
 
 
 @apps.command()

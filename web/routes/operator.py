@@ -4,6 +4,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from consent import clients, incoming
+from keys.text import b64
+from vault import custody
 from web import guard
 
 router = APIRouter(include_in_schema=False)
@@ -23,3 +25,14 @@ async def register_app(request: Request) -> JSONResponse:
     done = await clients.register(house.vault, client, house.clock())
     purposes = [{"code": p.code, "version": p.version} for p in done.purposes]
     return JSONResponse({"client_id": done.client_id, "name": done.name, "purposes": purposes}, 201)
+
+
+@router.post("/api/operator/custodian/rotate")
+async def rotate_custodian(request: Request) -> JSONResponse:
+    """Replace the custody key, or finish a replacement that was broken off."""
+    if not request.state.operator:
+        raise HTTPException(404, "not found")
+    house = guard.house_of(request)
+    done = await custody.rotate(house.vault, house.clock())
+    told = {"key": b64(done.key), "moved": done.moved, "left": done.left}
+    return JSONResponse({**told, "destroyed": [b64(key) for key in done.destroyed]})
