@@ -165,7 +165,7 @@ def _custodian(settings: Settings) -> str:
     if not settings.vault_dir.exists():
         with contextlib.suppress(FileExistsError):
             made = new_custodian(uri)
-            told = f"made {made}: keep a copy" if uri.startswith("file:") else "made keys in the token: keep a backup of it"
+            told = f"made {made}: keep a copy" if uri.startswith("file:") else "made keys in the token: keep a backup"
             print(f"{told} where the data is not", file=sys.stderr)  # noqa: T201
     return uri
 
