@@ -165,7 +165,8 @@ def _custodian(settings: Settings) -> str:
     if not settings.vault_dir.exists():
         with contextlib.suppress(FileExistsError):
             made = new_custodian(uri)
-            print(f"made the custodian's keys ({made}): keep a copy where the data is not", file=sys.stderr)  # noqa: T201
+            told = f"made {made}: keep a copy" if uri.startswith("file:") else "made keys in the token: keep a backup"
+            print(f"{told} where the data is not", file=sys.stderr)  # noqa: T201
     return uri
 
 
