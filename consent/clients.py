@@ -45,7 +45,7 @@ def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"]
         name=_text(metadata["client_name"]),
         controller=_text(metadata["controller"]),
         redirect_uris=tuple(_text(uri) for uri in metadata["redirect_uris"]),
-        jwks=tuple({_text(k): v for k, v in key.items() if isinstance(v, str)} for key in metadata["jwks"]["keys"]),
+        jwks=tuple({_text(k): v for k, v in key.items() if isinstance(v, str)} for key in _keys(metadata["jwks"])),
         purposes=purposes,
         trust=trust,
     )
@@ -66,6 +66,14 @@ def metadata(client: Client) -> dict[str, Any]:
         "purposes": plain["purposes"],
         "trust": client.trust,
     }
+
+
+def _keys(jwks: object) -> list[Any]:
+    """The keys of a JWK set (RFC 7517 section 5); a single key is not one."""
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list):
+        raise OAuthError("invalid_client_metadata", "jwks expects {keys: [...]}.")
+    return keys
 
 
 def _text(value: object) -> str:

@@ -6,11 +6,11 @@ Formats are checked with the standard library, so that no optional package can s
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
 from consent.errors import OAuthError
 from consent.purposes import LEGAL_BASES
@@ -131,6 +131,11 @@ SCHEMA: Final[Mapping[str, object]] = {
     "allOf": [_ONCE_IS_ONE_USE, _SPECIAL_NEEDS_ARTICLE_9],
 }
 
+_NAMES: Final = frozenset(
+    name
+    for part in (SCHEMA, _DATATYPE, _PURPOSE, _RECIPIENT, _STORAGE, _RECURRENCE)
+    for name in cast("Mapping[str, str]", part["properties"])
+)
 _FORMATS: Final = FormatChecker(formats=())
 _HOST: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.?|[0-9A-Fa-f:.]+")
 
@@ -192,5 +197,15 @@ def check(detail: object) -> dict[str, object]:
     fault = best_match(_VALIDATOR.iter_errors(detail))
     if fault is None and isinstance(detail, dict):
         return detail
-    where = "/".join(str(step) for step in (fault.schema_path if fault else ()))
+    where = _where(fault) if fault else "the top: an object is needed"
     raise OAuthError("invalid_authorization_details", f"The request breaks its schema at {where}.")
+
+
+def _where(fault: ValidationError) -> str:
+    """The place of a fault and what it breaks; names that are not the schema's own are not repeated."""
+    steps = [str(step) if isinstance(step, int) or step in _NAMES else "?" for step in fault.absolute_path]
+    place, rule = "/".join(steps) or "the top", str(fault.validator)
+    if rule == "required" and isinstance(fault.instance, dict):
+        missing = next(name for name in fault.validator_value if name not in fault.instance)
+        return f"{place}: {missing} is missing"
+    return f"{place} ({rule})"

@@ -303,6 +303,12 @@ def _hand(
         loop.call_soon_threadsafe(settle, result, error)
 
 
+def free(folder: Path) -> None:
+    """See that no process works in this directory; one that does not exist is free. Raises Locked."""
+    if folder.exists():
+        _hold(folder / "lock").close()
+
+
 def _hold(path: Path) -> TextIO:
     handle = path.open("a")
     try:

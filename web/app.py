@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -97,11 +99,11 @@ async def run(
     `extra` are further apps with their ports, on the same interface.
     """
     settings = house.settings
-    socket = settings.control_socket
-    socket.unlink(missing_ok=True)
+    control = settings.control_socket
+    control.unlink(missing_ok=True)
     servers = [
         _server(create(house), host=settings.host, port=settings.port),
-        _server(create(house, operator=True, clockwork=False), uds=str(socket)),
+        _server(create(house, operator=True, clockwork=False), uds=str(control)),
         *(_server(app, host=settings.host, port=port) for app, port in extra),
     ]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
@@ -111,13 +113,13 @@ async def run(
             break
         await asyncio.sleep(0.01)
     else:
-        socket.chmod(0o600)
+        control.chmod(0o600)
         ready()
     await stop.wait()
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)
-    socket.unlink(missing_ok=True)
+    control.unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
@@ -144,9 +146,20 @@ def _server(app: App, **where: object) -> uvicorn.Server:
     return _Server(config)
 
 
+def taken(host: str, port: int) -> bool:
+    """Whether somebody listens there already."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
 def serve(settings: Settings, *, as_json: bool = False) -> None:
     """`kluis serve`: one process, one writer. Raises SettingsError or the vault's errors before anything is served."""
     harden()
+    if taken(settings.host, settings.port):
+        raise SettingsError(f"port {settings.port} is taken; choose another KLUIS_PORT")
     house = open_house(settings, _custodian(settings))
     try:
         if house.vault.has_unlockers("demo"):

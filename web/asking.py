@@ -1,5 +1,6 @@
 """What the consent page says: who asks, in the registries' words, and the values the app would really get."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,12 +19,14 @@ from keys.text import canonical
 from web.pages.dutch import day, listed
 from web.pages.views import Choice, ConsentPage, DataRow
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""
 SHOWN: Final = 6
 LONGEST: Final = 120
 """Most characters of one value of a preview; another app may have written it."""
 DEEPEST: Final = 8
+ADDRESS: Final = ("http://", "https://")
+DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d[\d:.]*(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 FRAME: Final = frozenset({"kluis:asOf", "kluis:source"})
 """Fields that go along but say nothing about the citizen."""
 
@@ -74,7 +77,7 @@ def page(
     return ConsentPage(
         app=client.name,
         controller=host(client.controller),
-        domain=host(asked.said.redirect_uri),
+        domain=f"keert terug naar {host(asked.said.redirect_uri)}",
         trusted=client.trust == "city",
         purpose=purpose(terms, client),
         words="" if client.trust == "city" else terms.purpose_text["nl"],
@@ -151,15 +154,17 @@ def _preview(datum: Datum, records: list[dict[str, Any]], now: datetime) -> tupl
 
 
 def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
-    found = dict.fromkeys(
+    told = dict.fromkeys(
         text
         for record in records
         for name, value in record.items()
         if name[:1] != "@" and name not in FRAME
         for text in _texts(value)
     )
-    some = tuple(found)[:SHOWN]
-    return (*some, f"en nog {len(found) - SHOWN}") if len(found) > SHOWN else some
+    found = [text for text in told if not text.startswith(ADDRESS)] or list(told)  # an address says little to people
+    more = len(found) - SHOWN
+    some = tuple(found[:SHOWN])
+    return (*some, f"en nog {more} {'waarde' if more == 1 else 'waarden'}") if more > 0 else some
 
 
 def _texts(value: Any, left: int = DEEPEST) -> list[str]:
@@ -170,8 +175,18 @@ def _texts(value: Any, left: int = DEEPEST) -> list[str]:
         value = [one for name, one in value.items() if name[:1] != "@"]
     if isinstance(value, list):
         return [text for one in value for text in _texts(one, left - 1)]
-    text = clean_text({True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value))
+    text = _dated({True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value))
     return [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"]
+
+
+def _dated(text: str) -> str:
+    """One line of text; an ISO date as people write it, in city time."""
+    line = clean_text(text)
+    try:
+        at = datetime.fromisoformat(line) if DATE.fullmatch(line) else None
+        return line if at is None else day(at if at.tzinfo else at.date())
+    except (ValueError, OverflowError):
+        return line
 
 
 def _durations(terms: Terms, now: datetime) -> tuple[Choice, ...]:

@@ -35,7 +35,9 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @app.command("demo")
 def serve_demo(
-    port: Annotated[int, typer.Option(help="The vault's port; the demo site takes the next one.")] = 8400,
+    port: Annotated[
+        int, typer.Option(min=1, max=65534, help="The vault's port; the demo site takes the next one.")
+    ] = 8400,
     data: Annotated[Path, typer.Option(help="Where the demo city lives.")] = Path("kluis-demo"),
     reset: Annotated[bool, typer.Option("--reset", help="Begin anew: the directory is emptied first.")] = False,
     as_json: Json = False,
@@ -82,7 +84,9 @@ def check(data: Data = None, as_json: Json = False) -> None:
     """Show every setting with its source, and what is unwise or missing in them."""
     with told():
         settings = load(data=data)
-        rows, unwise = explain(settings), findings(settings)
+        rows, unwise, demo = explain(settings), findings(settings), (settings.data / "demo").is_dir()
+        if demo:
+            unwise.append(f"{settings.data} is a demo city with its own key; serve it with `kluis demo`")
         if as_json:
             answer(
                 {
@@ -97,7 +101,8 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
-        _ = settings.custodian_uri
+        if not demo:
+            _ = settings.custodian_uri
 
 
 @app.command("fsck")
@@ -253,10 +258,13 @@ def import_file(
         if key is not None and client_id is not None:
             signed = {"pod": pod, "patron": patron, "keep_good": keep_good}
             bearer = assertion(read_json(key), client_id, settings.base_url, body, datetime.now(UTC), **signed)
-        with server(settings) if bearer else operator(settings) as client:
+        with server(settings) if bearer else operator(settings, ", or give --base, --key and --client-id") as client:
             query = {name: value for name, value in asked.items() if value is not None}
             taken = client.deposit(source, body, query, bearer)
     rejects = taken.pop("rejects", [])
+    if not as_json and "read" in taken:
+        good = taken.pop("read")
+        taken = {"source": source, "good": f"{good} of {good + len(rejects)}"} | taken
     for reject in rejects:
         err.print(_reject(reject), markup=False)
     answer(taken | ({"rejects": rejects} if as_json else {"rejected": len(rejects)}), as_json=as_json)

@@ -18,8 +18,11 @@ from consent.accounts import links, people
 from keys.custodian import FileCustodian
 from keys.harden import harden
 from keys.text import b64
+from vault import database
+from vault.errors import Locked
 from web import city
-from web.app import House, open_house, run as serve_house, wall_clock
+from web.app import House, open_house, run as serve_house, taken, wall_clock
+from web.demoapp import NAME, DemoApp
 from web.recommending import Away
 from web.settings import Settings, environment
 from web.site import site
@@ -41,42 +44,58 @@ def run(*, port: int = 8400, data: Path, reset: bool = False, as_json: bool = Fa
     """
     harden()
     out = Console(stderr=True, quiet=as_json)
+    settings = Settings(data=data, base_url=f"http://localhost:{port}", port=port, log_clock=2.0)
     if reset and data.exists():
         if not (data / "demo").exists():
             raise DemoError(f"{data} is not a demo directory; it is not reset")
+        _idle(settings)
+    for one in (port, port + 1):
+        if taken(settings.host, one):
+            raise DemoError(f"port {one} is taken; choose --port")
+    if reset and data.exists():
         shutil.rmtree(data)
-    house = _open(port, data, out)
+    house = _open(settings, out)
     try:
         uvloop.run(_serve(house, as_json))
     finally:
         house.vault.close()
 
 
-def _open(port: int, data: Path, out: Console) -> House:
-    settings = Settings(data=data, base_url=f"http://localhost:{port}", port=port, log_clock=2.0)
+def _open(settings: Settings, out: Console) -> House:
+    data = settings.data
     folder = data / "demo"
     custodian, made = data / "custodian", city.seeded(folder)
     if not made:
-        _clear(data)
+        _clear(settings)
         FileCustodian.create(custodian)
         out.print("[yellow]demo only: the custodian's key lies in the data directory[/]")
     house = open_house(settings, f"file:{custodian}")
     if not made:
-        callback = f"http://127.0.0.1:{port + 1}/apps/{{}}/callback"
+        callback = f"http://127.0.0.1:{settings.port + 1}/apps/{{}}/callback"
         seeder = city.Seeder(house.vault, folder, wall_clock(), callback, lambda line: out.print(f"  seeding {line}"))
         asyncio.run(seeder.fill(settings.recommender_dir))
         city.finish(folder)
     return house
 
 
-def _clear(data: Path) -> None:
+def _clear(settings: Settings) -> None:
     """An empty demo directory; what a seeding left half-made goes. Raises DemoError for anything else in it."""
+    data = settings.data
     if data.exists():
         if any(data.iterdir()) and not (data / "demo").exists():
             raise DemoError(f"{data} holds something else than a demo city; choose another --data")
+        _idle(settings)
         shutil.rmtree(data)
     data.mkdir(mode=0o700, parents=True)
     (data / "demo").mkdir(mode=0o700)
+
+
+def _idle(settings: Settings) -> None:
+    """See that nobody serves the city. Raises DemoError."""
+    try:
+        database.free(settings.vault_dir)
+    except Locked as locked:
+        raise DemoError(str(locked)) from None
 
 
 async def _serve(house: House, as_json: bool) -> None:
@@ -91,11 +110,17 @@ async def _serve(house: House, as_json: bool) -> None:
         announced.append(loop.create_task(_announce(house, child, as_json, stop)))
 
     try:
-        await serve_house(house, ready, stop, extra=[(site(house.base), house.settings.port + 1)])
+        await serve_house(house, ready, stop, extra=[(site(house.base, _cultuurgids(house)), house.settings.port + 1)])
     finally:
         _end(child)
     for task in announced:
         task.cancel()
+
+
+def _cultuurgids(house: House) -> DemoApp:
+    """The demo site's app, with its own key as an app would keep it."""
+    told = next(app for app in city.read(house.settings.data / "demo", "apps.json") if app["name"] == NAME)
+    return DemoApp(house.base, told, json.loads(Path(told["key_file"]).read_text(encoding="utf-8")), house.clock)
 
 
 def _recommender(house: House) -> subprocess.Popen[bytes]:
@@ -173,11 +198,22 @@ def _grants(house: House, client: str) -> list[dict[str, str]]:
 
 
 def _print(told: dict[str, Any], out: Console) -> None:
-    out.print(f"\n[bold]Kluis demo city[/]   (data in {told['data']}, reset: kluis demo --reset, stop: Ctrl-C)")
-    out.print("  one-time links, each opens once:")
+    out.print(
+        f"\n[bold]Kluis demo city[/]   (data in {told['data']}, reset: kluis demo --reset, stop: Ctrl-C)",
+        soft_wrap=True,
+    )
+    out.print("  one-time links, each opens once; after that, name and passphrase:")
     for row in told["people"]:
-        out.print(f"  {row['role']:<12} {row['name']:<24} {row['login']}", soft_wrap=True, highlight=False)
+        known = f"{row['user']}: {row['passphrase']}"
+        out.print(f"  {row['role']:<12} {row['name']:<24} {row['login']}  {known}", soft_wrap=True, highlight=False)
     base = told["base"]
     host, _, port = base.replace("localhost", "127.0.0.1").rpartition(":")
-    out.print(f"  Vault {base}/   API {base}/docs   Log {base}/transparency   Demo site {host}:{int(port) + 1}/")
-    out.print("  Try: 1 give an app access  2 check the log  3 withdraw the app")
+    out.print(
+        f"  Vault {base}/   API {base}/docs   Log {base}/transparency   Demo site {host}:{int(port) + 1}/",
+        soft_wrap=True,
+    )
+    out.print(
+        "  Try: 1 open the demo site and let Cultuurgids ask  2 Logboek: check  "
+        "3 Toegang: stop the app, read again -> refused",
+        soft_wrap=True,
+    )

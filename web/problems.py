@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from consent import errors as consent
+from consent.accounts.sessions import SessionFacts
 from federation import errors as federation
 from keys import errors as keys
 from recommender import errors as recommender
@@ -142,9 +143,24 @@ def answer(request: Request, error: Exception) -> Response:
 def _shaped(request: Request, status: int, kind: str, title: str, **more: Any) -> Response:
     if not _wants_page(request):
         return problem(status, kind, title, **more)
-    happened, todo = WORDS.get(status, WORDS[500])
-    page = ErrorPage(status=status, title=happened, happened=happened, todo=todo, code=kind)
-    return HTMLResponse(render("error", page), status)
+    happened, todo = SPECIAL.get(kind) or WORDS.get(status, WORDS[500])
+    page = ErrorPage(status=status, title=TITLES.get(status, "Niet gelukt"), happened=happened, todo=todo, code=kind)
+    session: SessionFacts | None = getattr(request.state, "session", None)  # only if the route looked it up already
+    own = {} if session is None else {"person": session.name, "role": session.role, "csrf": session.csrf}
+    return HTMLResponse(render("error", page, **own), status)
+
+
+TITLES: Mapping[int, str] = {
+    401: "Eerst aanmelden",
+    403: "Geen toegang",
+    404: "Niet gevonden",
+    429: "Even wachten",
+    500: "Storing",
+    503: "Storing",
+}
+SPECIAL: Mapping[str, tuple[str, str]] = {
+    "invalid_request_uri": ("Deze aanvraag is al beantwoord of verlopen.", "Kijk bij Wie heeft toegang."),
+}
 
 
 WORDS: Mapping[int, tuple[str, str]] = {
@@ -180,7 +196,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 -- registered for it below
         if error.status_code == HTTPStatus.SEE_OTHER:
             return Response(status_code=303, headers=error.headers)
-        shaped = _shaped(request, error.status_code, str(error.detail), HTTPStatus(error.status_code).phrase)
+        said, phrase = str(error.detail), HTTPStatus(error.status_code).phrase
+        kind = phrase.lower().replace(" ", "-") if " " in said else said  # a sentence names no type
+        shaped = _shaped(request, error.status_code, kind, phrase, detail=said)
         shaped.headers.update(error.headers or {})
         return shaped
 

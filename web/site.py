@@ -1,33 +1,92 @@
-"""The demo site on its own host name: where apps of the demo city are called back. It holds no secret."""
+"""The demo site on its own host name: its button starts Cultuurgids; the apps of the demo city are called back here.
 
-import html
+Plain pages without a script. The app's server side is `web.demoapp`; `state` in the address names the visit.
+"""
 
+from html import escape
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from web.demoapp import NAME, DemoApp, Read, Refused
 from web.middleware import App, Message, Receive, Scope, Send
 
-PAGE = (
+PAGE: Final = (
     "<!doctype html><html lang=nl><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    "<title>{title}</title><h1>{title}</h1><p>{body}</p>"
+    "<title>{title}</title><h1>{title}</h1>{body}"
 )
+HERE: Final = "/apps/cultuurgids/"
+LABELS: Final = {"interests": "Je interesses", "topics": "De onderwerpen van wat je leende"}
+WORDS: Final = {
+    401: "Geweigerd: deze app heeft geen toegang (meer).",
+    403: "Geweigerd: dit heb je niet toegestaan.",
+    404: "Hier staat nog niets.",
+}
+Page = tuple[int, str, str]  # status, then title and HTML; for 303 the address and nothing
 
 
-def site(base: str) -> App:
+def site(base: str, app: DemoApp) -> App:
     """The site as an ASGI app; `base` is the vault's address."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
         if scope["type"] != "http":
             return
-        if scope["path"].endswith("/callback"):
-            told = PAGE.format(title="De app kreeg je antwoord", body="Je kan dit venster sluiten.")
-        else:
-            told = PAGE.format(title="Demo van Kluis", body=f'<a href="{html.escape(base)}/">Naar Kluis</a>')
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        try:
+            status, title, body = await _page(base, app, scope["path"], query)
+        except Refused as refused:
+            status, title, body = 502, f"{NAME} kreeg geen toegang", _text(str(refused)) + _again()
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
             (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store"),
         ]
-        start: Message = {"type": "http.response.start", "status": 200, "headers": headers}
+        if status == 303:
+            headers.append((b"location", title.encode()))
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
+        told = "" if status == 303 else PAGE.format(title=escape(title), body=body)
         await send({"type": "http.response.body", "body": told.encode()})
 
-    return app
+    return served
+
+
+async def _page(base: str, app: DemoApp, path: str, query: dict[str, str]) -> Page:
+    state = query.get("state", "")
+    if path == HERE + "ask":
+        return 303, await app.ask(), ""
+    if path == HERE + "callback" and app.knows(state):
+        if "code" not in query:
+            return 200, f"{NAME} kreeg geen toegang", _text(f"Kluis antwoordde: {query.get('error', '')}") + _again()
+        await app.redeem(state, query.get("iss", ""), query["code"])
+        return 303, f"{HERE}read?{urlencode({'state': state})}", ""
+    if path == HERE + "read" and app.knows(state):
+        return 200, f"Dit leest {NAME} nu", _told(await app.read(state)) + _reading(base, state)
+    if path.endswith("/callback"):  # somebody else's request, such as an example program's
+        return 200, "De app kreeg je antwoord", _text("Je kan dit venster sluiten.")
+    if path == "/":
+        return 200, "Demo van Kluis", _again() + f'<p><a href="{escape(base)}/">Naar Kluis</a></p>'
+    return 404, "Deze pagina bestaat niet", _again()
+
+
+def _told(read: dict[str, Read]) -> str:
+    return "".join(f"<h2>{LABELS[name]}</h2>{_answer(one)}" for name, one in read.items())
+
+
+def _answer(one: Read) -> str:
+    if one.status != 200:
+        return _text(f"{WORDS.get(one.status, 'Dat lukte niet.')} ({one.status} {' '.join(one.words)})")
+    return f"<ul>{''.join(f'<li>{escape(word)}</li>' for word in one.words)}</ul>"
+
+
+def _reading(base: str, state: str) -> str:
+    again = f'<p><a href="{HERE}read?{escape(urlencode({"state": state}))}">Lees opnieuw</a></p>'
+    return f'{again}<p><a href="{escape(base)}/me/access">Stop de app in Kluis</a> en lees dan opnieuw.</p>'
+
+
+def _again() -> str:
+    return f'<p><a href="{HERE}ask">Vraag toegang voor {NAME}</a></p>'
+
+
+def _text(line: str) -> str:
+    return f"<p>{escape(line)}</p>"

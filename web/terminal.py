@@ -59,10 +59,10 @@ def server(settings: Settings) -> Iterator[Client]:
 
 
 @contextmanager
-def operator(settings: Settings) -> Iterator[Client]:
-    """A connection to the vault that serves this data directory, by its operator's socket."""
+def operator(settings: Settings, instead: str = "") -> Iterator[Client]:
+    """A connection to the vault that serves this data directory, by its socket; `instead`: what else may help."""
     if not settings.control_socket.exists():
-        stop(f"nothing serves {settings.data}: start `kluis serve`, or give --base, --key and --client-id")
+        stop(f"nothing serves {settings.data}: start `kluis serve`, or name what is served with --data{instead}")
     client = Client(settings.base_url, settings.control_socket)
     try:
         yield client

@@ -32,7 +32,7 @@ def authorization_server(base: str) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "scopes_supported": ["openid", "webid", "offline_access"],
         "service_documentation": f"{base}/docs",
-        "ui_locales_supported": ["nl", "en"],
+        "ui_locales_supported": ["nl"],
     }
 
 

@@ -1,5 +1,6 @@
 """The consent page speaks in words that somebody answers for; an app's own stand in their box (consent.md, U6)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,8 @@ from consent.oauth.clients import Client, Registration
 from consent.oauth.par import Pushed
 from consent.request import parse
 from consent.terms import Terms
+from keys.text import b64
+from tests.conftest import Clock
 from tests.consent import sample
 from tests.house import INTERESTS, Household
 from web import asking
@@ -96,6 +99,47 @@ def test_a_value_that_nests_without_end_does_not_stop_the_page() -> None:
     for _ in range(900):
         deep = [deep]
     assert page(records={"pd:Interest": [{"schema:about": deep, "": deep}]}).data[0].preview == ()
+
+
+def test_a_preview_tells_dates_in_dutch_leaves_addresses_out_and_says_how_many_values_follow() -> None:
+    told = ["2026-10-01", "2026-10-01T23:30:00+00:00", "https://id.example/9", "2026-13-01", *map(str, range(10))]
+    first = page(records={"pd:Interest": [{"schema:about": told}]}).data[0].preview
+    assert first[:3] == ("1 oktober 2026", "2 oktober 2026", "2026-13-01")
+    assert first[-1] == "en nog 7 waarden" and not any("id.example" in one for one in first)
+    only = page(records={"pd:Interest": [{"schema:about": ["https://id.example/9"]}]}).data[0].preview
+    assert only == ("https://id.example/9",)
+
+
+def test_where_the_browser_goes_afterwards_is_told_as_such() -> None:
+    assert page().domain == "keert terug naar 127.0.0.1"
+
+
+async def test_only_the_last_two_days_of_a_grant_are_called_almost_over(house: Household, clock: Clock) -> None:
+    await house.grant(INTERESTS, expires="2026-11-25T10:00:00Z")
+    own = {"cookie": f"kluis={house.cookie}", "accept": "text/html"}
+    assert "loopt bijna af" not in (await house.call("GET", "/me/access", headers=own)).text
+    soon = await house.grant(INTERESTS, expires="2026-11-23T09:00:00Z")
+    page_ = (await house.call("GET", "/me/access", headers=own)).text
+    assert page_.count("loopt bijna af") == 1
+    assert f"grant-{b64(soon.id)}" in page_
+
+
+async def test_programs_of_her_own_are_not_shown_as_an_app_that_nobody_reviewed(house: Household) -> None:
+    await house.jwt()
+    page_ = (await house.call("GET", "/me/access", headers={"cookie": f"kluis={house.cookie}"})).text
+    assert "Door jezelf beheerd" in page_ and "nog niet nagekeken door de stad" not in page_
+
+
+async def test_a_request_that_is_over_is_told_so_on_a_page_that_keeps_her_menu(house: Household) -> None:
+    query = "client_id=cultuurgids&request_uri=urn:ietf:params:oauth:request_uri:AAAAAAAAAAAAAAAAAAAAAA"
+    own = {"cookie": f"kluis={house.cookie}", "accept": "text/html"}
+    over = (await house.call("GET", f"/oauth/authorize?{query}", headers=own)).text
+    assert over.count("Deze aanvraag is al beantwoord of verlopen.") == 1
+    assert "Kijk bij Wie heeft toegang." in over
+    other = (await house.call("GET", "/me/receipts/x", headers=own)).text
+    assert "An Peeters" in other and 'href="/me/log"' in other
+    heading, lead = re.findall(r'<h1>(.*?)</h1><p class="lead">(.*?)</p>', other)[0]
+    assert heading != lead
 
 
 async def test_the_page_of_who_has_access_repeats_no_words_of_an_app_that_nobody_reviewed(house: Household) -> None:

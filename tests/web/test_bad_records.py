@@ -90,7 +90,7 @@ async def test_a_damaged_grant_does_not_keep_the_others_from_being_seen_and_with
     for path in ("/me", "/me/access", "/me/data"):
         assert (await house.call("GET", path, headers=own)).status_code == 200, path
     page = (await house.call("GET", "/me/access", headers=own)).text
-    assert "Deze toestemming is beschadigd" in page
+    assert "Deze toestemming is beschadigd" in page and "Beschadigd, gegeven op" in page
     assert "Las 1 keer" in page
     assert f"withdraw-{b64(damaged.id)}" not in page
     await house.withdraw(sound)

@@ -240,7 +240,31 @@ def test_import_says_so_when_nothing_serves_the_directory(served: Served, tmp_pa
     (tmp_path / "loans.json").write_bytes(b"[]")
     done = run("import", "folio", "loans.json", "--pod", "an", "--data", "elsewhere")
     assert done.exit_code == 2
+    assert "nothing serves elsewhere" in done.stderr and "--client-id" in done.stderr
+
+
+def test_a_command_is_told_of_no_option_that_it_does_not_have() -> None:
+    done = run("custodian", "rotate", "--data", "elsewhere")
     assert "nothing serves elsewhere" in done.stderr
+    assert "--key" not in done.stderr and "--base" not in done.stderr
+
+
+def test_an_import_says_how_many_of_how_many_were_good(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "loans.json").write_bytes(b"[]")
+    served.answer = (422, {"source": "folio", "read": 2, "stored": 0, "rejects": ["a", "b", "c"]})
+    assert "good: 2 of 5" in run("import", "folio", "loans.json", "--pod", "an", "--data", "d").stdout.splitlines()
+
+
+@pytest.mark.parametrize("port", ["0", "65535"])
+def test_a_demo_needs_a_port_and_the_next_one(port: str) -> None:
+    assert run("demo", "--port", port).exit_code == 2
+
+
+def test_check_says_that_a_directory_is_a_demo_city(tmp_path: Path) -> None:
+    (tmp_path / "city" / "demo").mkdir(parents=True)
+    done = run("check", "--data", str(tmp_path / "city"))
+    assert done.exit_code == 0
+    assert "is a demo city" in done.stderr and "kluis demo" in done.stderr
 
 
 def test_app_register_sends_the_app_and_its_purpose_to_the_operators_socket(served: Served, tmp_path: Path) -> None:

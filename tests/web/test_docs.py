@@ -1,7 +1,12 @@
 """`/docs` holds under our own policy: nothing from another host, no script, every operation listed."""
 
+import html
+import json
 import re
 
+from consent.categories import CATEGORIES
+from consent.purposes import PURPOSES
+from consent.schema import SCHEMA
 from tests.conftest import BASE
 from tests.house import Household
 
@@ -25,3 +30,14 @@ async def test_every_operation_of_the_openapi_document_stands_on_the_page(house:
     assert sorted(listed) == sorted((method.upper(), path) for path, one in paths.items() for method in one)
     assert ("GET", "/api/records") in listed
     assert "<code>category</code> in the query</li>" in page
+    assert "`" not in page
+
+
+async def test_an_app_developer_finds_form_schema_registries_and_an_example(house: Household) -> None:
+    page = (await house.call("GET", "/docs")).text
+    for name in ("code_challenge_method", "authorization_details", "client_assertion", *CATEGORIES, *PURPOSES):
+        assert f"<code>{name}</code>" in page
+    shown = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL)
+    assert json.loads(html.unescape(shown[0])) == SCHEMA
+    example = await house.call("GET", "/docs/client.py")
+    assert example.headers["content-type"].startswith("text/plain") and "class App" in example.text

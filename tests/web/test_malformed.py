@@ -66,6 +66,22 @@ async def test_what_the_page_or_the_grant_could_not_use_is_refused_when_it_is_pu
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_authorization_details")
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"purpose": {"code": "dpv:X", "text": {"nl": "x"}}}, "purpose: version is missing"),
+        ({"datatypes": [{"category": "pd:Interest", "necessity": "must"}]}, "datatypes/0/necessity (enum)"),
+        ({"retention": "soon"}, "retention (pattern)"),
+        ({"purpose": {"code": "dpv:X", "text": {"nl": "x", 'q"\n': 1}, "version": "1"}}, "purpose/text/? (type)"),
+    ],
+)
+async def test_a_refused_push_names_the_field_and_repeats_nothing_of_it(
+    house: Household, changes: dict[str, Any], told: str
+) -> None:
+    answer = await push(house, json.dumps([sample.detail(**changes)]))
+    assert answer.json()["error_description"] == f"The request breaks its schema at {told}."
+
+
 @pytest.mark.parametrize("changes", [{"resource": "http://localhost:8400/["}, {"dpop_jkt": "é\0"}, {"scope": "\0"}])
 async def test_no_parameter_of_a_push_is_a_server_error(house: Household, changes: dict[str, str]) -> None:
     assert (await push(house, json.dumps([sample.detail()]), **changes)).status_code in (201, 400)
@@ -95,6 +111,14 @@ async def test_an_app_with_unusable_metadata_is_refused_and_not_a_server_error(
         assert refused.status_code == 400, refused.text
         for broken in (b"{", b"\xff", b"[" * 100_000):
             assert (await http.post("/api/operator/apps", content=broken)).status_code == 400
+
+
+@pytest.mark.parametrize("jwks", [sample.public(sample.APP_KEY), [], None, {"keys": {}}])
+async def test_a_single_key_in_place_of_a_set_is_told_what_is_expected(house: Household, jwks: Any) -> None:
+    operator = httpx.ASGITransport(create(house.house, operator=True, clockwork=False))
+    async with httpx.AsyncClient(transport=operator, base_url="http://localhost:8400") as http:
+        refused = await http.post("/api/operator/apps", content=json.dumps(metadata(jwks=jwks)))
+    assert (refused.status_code, refused.json()["title"]) == (400, "jwks expects {keys: [...]}.")
 
 
 async def test_extra_members_of_a_key_that_are_no_texts_are_not_kept(house: Household) -> None:

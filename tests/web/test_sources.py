@@ -11,6 +11,7 @@ from consent.jws import read
 from keys.sign import new_es256
 from tests.conftest import BASE
 from tests.house import Household
+from web.app import create
 from web.client import assertion
 
 PATH = "/api/sources/mijnbib/deposits"
@@ -77,6 +78,15 @@ async def test_a_source_signs_for_its_delivery_and_is_let_in(house: Household) -
     signed = {"pod": "an", "patron": None, "keep_good": True}
     answer, _ = await deliver(house, loans("1"), signed, {"pod": "an", "keep-good": "1"})
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(("path", "detail"), [(PATH, "no such pod"), (PATH.replace("mijnbib", "x"), "unknown source")])
+async def test_a_refused_deposit_says_what_was_wrong(house: Household, path: str, detail: str) -> None:
+    operator = httpx.ASGITransport(create(house.house, operator=True, clockwork=False))
+    async with httpx.AsyncClient(transport=operator, base_url=BASE) as http:
+        refused = await http.post(path, params={"pod": "nobody"}, content=loans("1"))
+    told = refused.json()
+    assert (refused.status_code, told["detail"], told["type"]) == (404, detail, "urn:kluis:problem:not-found")
 
 
 async def test_a_source_is_not_told_whether_a_loan_was_there_already(house: Household) -> None:

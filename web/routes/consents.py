@@ -33,7 +33,7 @@ from web.routes.log import opened
 router = APIRouter()
 
 NO_STORE: Final = {"cache-control": "no-store"}
-SOON_MS: Final = 14 * 86_400_000
+SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 FAMILIES: Final = {
     "personal": "Over jou",
@@ -223,7 +223,7 @@ def _card(
     return GrantCard(
         id=b64(grant.id),
         app=terms.client_name,
-        controller=_host(grant),
+        controller="" if terms.kind == "solid" else _host(grant),
         purpose=asking.purpose(terms, client),
         legal_basis=asking.BASES[terms.legal_basis],
         sees=tuple(_sees(grant)),
