@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from consent.accounts.sessions import SessionFacts, root
+from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import OAuthError
 from consent.terms import Terms
@@ -13,6 +13,7 @@ from vault.gates import ms
 from vault.log.entry import Facts, Intent, Refused
 from vault.pod import build_compartment, compartment, place_of
 from vault.shares import Want
+from vault.unlocked import reach
 from vault.vault import Vault
 
 HERE = "SELECT 1 FROM compartment WHERE id = :id"
@@ -40,7 +41,7 @@ async def _make(vault: Vault, session: SessionFacts, container: str, curie: str,
     done = await vault.log.append(Intent(pod.id, facts, now, guards=(session.guard,), wants=(want,)))
     if isinstance(done, Refused) or want in done.missing:
         raise OAuthError("access_denied", "The session has ended.")
-    with done.shares[want] as share, root(session.keys, share) as rk:
+    with done.shares[want] as share, reach(session.keys, share) as rk:
         row, made = build_compartment(pod, container, curie, "sealed", rk)
     home, _ = enclose(place_of(pod, made, path), 1, Label(path, "", 0, ms(now), ms(now)), None)
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consent import answers, asks, columns, compartments, events, receipts
-from consent.accounts.sessions import SessionFacts, root
+from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.categories import category
 from consent.errors import OAuthError
@@ -29,6 +29,7 @@ from vault.database import Tx
 from vault.log.entry import Appended, Guard, Intent, Refused
 from vault.pod import compartment_key
 from vault.shares import Want
+from vault.unlocked import reach
 from vault.vault import PodFacts, Vault
 
 CODE_MS: Final = 60_000
@@ -126,7 +127,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
     if isinstance(done, Refused) or want in done.missing:
         raise OAuthError("access_denied", "The session has ended, or the request was decided already.")
     with GrantKey.fresh() as gk, ExitStack() as held:
-        with done.shares[want] as share, root(session.keys, share) as rk:
+        with done.shares[want] as share, reach(session.keys, share) as rk:
             ring = _wrap_all(vault, session.pod, asked.handle, terms, rk, gk)
         for _, fresh in ring.shares:
             held.enter_context(fresh)

@@ -157,15 +157,6 @@ def listing(vault: Vault, account: bytes, now: datetime) -> list[OpenSession]:
     return [line for line in told if at < line.ends and at - line.seen < IDLE_MS]
 
 
-def root(keys: SessionKeys, share: Share) -> Root:
-    """RK, for the length of one request: the cookie's secret plus the share that its log entry released.
-
-    The caller wipes it. Raises keys.errors.Damaged if secret, share and wrap do not belong together.
-    """
-    with derive(keys.secret, keys.context, share) as key:
-        return unwrap(key, keys.context, keys.wrap, Root)
-
-
 def log_private(session: SessionFacts) -> Private:
     """The private key of the pod's log, from the cookie's secret alone. The caller wipes it."""
     with derive(session.keys.secret, session.keys.context) as key:
