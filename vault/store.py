@@ -13,13 +13,16 @@ from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied, NoCompartment
-from vault.log.entry import Appended
+from vault.log import versions
+from vault.log.entry import Appended, Facts
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
 from vault.tables import Acl, Body, Resource
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
+AGAIN = ("changed", "rotated")  # another write, or a new generation of the compartment, came between
+NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,12 @@ async def write(
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
         plan = _plan(vault, pod, permit, label, body)
-        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
+        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=_versions(plan))
         done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
         if isinstance(done, Appended):
             finish(vault, done)
             return Written(done.index, plan.row.version, plan.fresh)
-        if done.reason != "changed" or expected is not None:
+        if done.reason not in AGAIN or (done.reason == "changed" and expected is not None):
             raise Denied(done.reason)
     raise Denied("changed")
 
@@ -90,28 +93,48 @@ async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datet
     """
     pod = admit(vault, permit, None)
     stamp = gates.ms(at)
-    fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
-    labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
-    plans = [_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)]
+    for _ in range(TRIES):
+        fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
+        labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
+        plans = _once([_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)])
+        facts = replace(_sum(permit.facts, plans), bytes=sum(label.size for label in labels))
+        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store_all, plans)))
+        if isinstance(done, Appended):
+            return done.index, len(plans)
+        if done.reason not in AGAIN:
+            raise Denied(done.reason)
+    raise Denied("changed")
 
-    def store(tx: Tx) -> None:
-        for plan in plans:
-            _store(plan, None, tx)
 
-    digests = b"".join(plan.row.digest for plan in plans)
-    facts = replace(
-        permit.facts,
-        count=len(plans),
-        bytes=sum(label.size for label in labels),
-        digest=hashlib.sha256(digests).hexdigest(),
-    )
-    done = await vault.log.append(intent(permit, at, facts=facts, write=store))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index, len(plans)
+def _once(plans: list[_Plan]) -> list[_Plan]:
+    """The same plans, each missing container in the first of them alone."""
+    seen: set[bytes] = set()
+    kept = []
+    for plan in plans:
+        kept.append(replace(plan, parents=[one for one in plan.parents if one.id not in seen]))
+        seen.update(one.id for one in plan.parents)
+    return kept
+
+
+def _sum(facts: Facts, plans: list[_Plan]) -> Facts:
+    """What a deposit's line says: each version, each container it made once, and one digest over all."""
+    stored = tuple(dict.fromkeys(version for plan in plans for version in _versions(plan)))
+    digests = hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest()
+    return replace(facts, count=len(plans), digest=digests, versions=stored)
+
+
+def _store_all(plans: list[_Plan], tx: Tx) -> None:
+    for plan in plans:
+        _store(plan, None, tx)
+
+
+def _versions(plan: _Plan) -> tuple[str, ...]:
+    return versions.told([plan.row, *plan.parents])
 
 
 def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
+    if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
+        raise Conflict("rotated")
     row = tx.get(Resource, plan.row.id)
     live = row.version if row and row.form != "gone" else None
     if expected == "absent" and live is not None:
@@ -121,13 +144,21 @@ def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
     if (row.version if row else 0) != plan.row.version - 1:
         raise Conflict("changed")
     for missing in plan.parents:
-        if tx.get(Resource, missing.id) is None:
-            tx.add(missing)
+        _fill(tx, missing)
     tx.remove(Resource, id=plan.row.id)
     tx.remove(Body, id=plan.row.id)
     tx.add(plan.row)
     if plan.body is not None:
         tx.add(plan.body)
+
+
+def _fill(tx: Tx, missing: Resource) -> None:
+    """Store a container that is to be there; another one that came between makes this write stale."""
+    row = tx.get(Resource, missing.id)
+    if (row.version if row else 0) != missing.version - 1:
+        raise Conflict("changed")
+    tx.remove(Resource, id=missing.id)
+    tx.add(missing)
 
 
 async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
@@ -137,23 +168,30 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
     """
     pod = admit(vault, permit, path)
     rid = pod.resource(path)
+    for _ in range(TRIES):
+        held = version_of(vault, pod, path) or 0
+        facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
+        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_erase, rid, held, expected)))
+        if isinstance(done, Appended):
+            return done.index
+        if done.reason != "changed":
+            raise Denied(done.reason)
+    raise Denied("changed")
 
-    def erase(tx: Tx) -> None:
-        row = tx.get(Resource, rid)
-        if row is None or row.form == "gone":
-            raise Conflict("gone")
-        if expected is not None and row.version != expected:
-            raise Conflict("precondition")
-        if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
-            raise Conflict("not_empty")
-        tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=row.version + 1)
-        tx.remove(Body, id=rid)
-        tx.remove(Acl, id=rid)
 
-    done = await vault.log.append(intent(permit, at, facts=replace(permit.facts, count=1), write=erase))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index
+def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
+    row = tx.get(Resource, rid)
+    if row is None or row.form == "gone":
+        raise Conflict("gone")
+    if expected is not None and row.version != expected:
+        raise Conflict("precondition")
+    if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
+        raise Conflict("not_empty")
+    if row.version != held:
+        raise Conflict("changed")
+    tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
+    tx.remove(Body, id=rid)
+    tx.remove(Acl, id=rid)
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
@@ -180,6 +218,8 @@ def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes
 def _parents(vault: Vault, pod: PodFacts, home: CompartmentFacts, path: str, at: int) -> list[Resource]:
     made, above = [], parent(path)
     while above != "/" and version_of(vault, pod, above) is None:
-        made.append(enclose(place_of(pod, home, above), 1, Label(above, "", 0, at, at), None)[0])
+        gone = vault.db.read.get(Resource, pod.resource(above))
+        version = gone.version + 1 if gone else 1
+        made.append(enclose(place_of(pod, home, above), version, Label(above, "", 0, at, at), None)[0])
         above = parent(above)
     return made

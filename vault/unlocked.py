@@ -1,16 +1,21 @@
 """An unlocked session as this floor sees it, and RK for the length of one block, behind an entry of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Protocol
 
-from keys.secret import Root, Share, derive
+from keys.secret import Private, Root, Share, derive
 from keys.tree import unwrap
+from vault import keyring
 from vault.errors import Denied
+from vault.keyring import Change, Edit
 from vault.keysets import SessionKeys
-from vault.log.entry import Facts, Guard, Intent, Refused
+from vault.log.entry import Appended, Facts, Guard, Intent, Refused
+from vault.pod import child
 from vault.vault import PodFacts, Vault
+
+TRIES = 8
 
 
 class Unlocked(Protocol):
@@ -49,3 +54,26 @@ async def root(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> 
         raise Denied("ended")
     with done.shares[want] as share, reach(session.keys, share) as rk:
         yield rk
+
+
+def identity(vault: Vault, pod: PodFacts, rk: Root) -> Private:
+    """The private half of the pod's identity, which signs keyrings and grants. The caller wipes it."""
+    found = child(vault, pod, rk, "identity", Private)
+    assert isinstance(found, Private)  # noqa: S101 -- narrows the type that was asked for
+    return found
+
+
+async def commit(
+    vault: Vault, pod: PodFacts, signer: Private, edit: Edit, intent: Callable[[Change], Intent]
+) -> Appended:
+    """Change the keyring together with what `intent` writes; another change that came between is taken along.
+
+    The intent's `write` calls the change it is given. Raises Denied.
+    """
+    for _ in range(TRIES):
+        done = await vault.log.append(intent(keyring.change(vault.db.read, pod.id, signer, pod.identity, edit)))
+        if isinstance(done, Appended):
+            return done
+        if done.reason != "rotated":
+            raise Denied(done.reason)
+    raise Denied("changed")

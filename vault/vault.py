@@ -8,14 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 from keys.custodian import FileCustodian
+from keys.errors import SwappedKey
+from keys.keyring import Keyring
 from keys.secret import ControlKey, NamesKey, Private, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
-from vault import gates
+from keys.text import b64
+from vault import gates, keyring
 from vault.database import Database, Tx
 from vault.errors import MissingKey, WrongAddress
 from vault.log.append import Log
 from vault.log.tiles import Ledger
+from vault.log.versions import proof_key
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
 
@@ -102,15 +106,11 @@ class Vault:
         return facts
 
     def _read(self, row: Pod) -> PodFacts:
-        want = Want("custody", row.id)
-        share = self.shares.take(row.id, [want]).get(want)
-        if share is None:
-            raise MissingKey(f"the custody share of pod {row.id.hex()} is gone")
-        control = control_key(self.state, share, row.id)
-        told = json.loads(open_column(control, "pod", row.id, "sealed", row.sealed))
-        return PodFacts(
-            row.id, told["name"], told["kind"], names_key(self.state, row.id), control, row.identity, row.box
-        )
+        return read_pod(self.shares, self.state, row)
+
+    def keyring(self, pod: PodFacts) -> Keyring:
+        """Every public key of a pod, verified. Raises keys.errors.SwappedKey."""
+        return keyring.load(self.db.read, pod.id, pod.identity)
 
     def has_unlockers(self, kind: str) -> bool:
         """Whether any pod has an unlocker of this kind."""
@@ -138,8 +138,8 @@ class Vault:
 def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
-    Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start itself repairs:
-    shares without a live gate are deleted, proofs past their window forgotten.
+    Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what
+    the start itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
     db, state = Database(data), custodian.state_key()
     try:
@@ -147,14 +147,50 @@ def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, no
         origin, signer = _log_identity(db, state, base, now)
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
-        vault = Vault(db, store, Log(db, store, ledger), state, custodian, base, _issuer(db, state))
-        box = db.read.get(Meta, "dpo_box")
-        vault.log.dpo_box = box.value if box else None
+        log = Log(db, store, ledger, proof_key(state), lambda tx, pod: _box(tx, store, state, pod))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
+        vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:
         db.close()
         raise
     return vault
+
+
+def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
+    """What the server knows of a pod; its identity is the sealed one. Raises MissingKey or SwappedKey."""
+    want = Want("custody", row.id)
+    share = shares.take(row.id, [want]).get(want)
+    if share is None:
+        raise MissingKey(f"the custody share of pod {row.id.hex()} is gone")
+    control = control_key(state, share, row.id)
+    told = json.loads(open_column(control, "pod", row.id, "sealed", row.sealed))
+    if told["identity"] != b64(row.identity):
+        raise SwappedKey(f"the identity of pod {row.id.hex()} is not the one it was made with")
+    return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
+
+
+def _box(tx: Tx, shares: Shares, state: StateKey, pod: bytes) -> bytes:
+    """The public half of a pod's log key, as its keyring says it: what its records are sealed to."""
+    row = tx.get(Pod, pod)
+    if row is None:
+        raise MissingKey("an entry names a pod that does not exist")
+    facts = read_pod(shares, state, row)
+    if keyring.load(tx, pod, facts.identity).log != facts.box:
+        raise SwappedKey(f"the log key of pod {pod.hex()} is not as its keyring says")
+    return facts.box
+
+
+def _dpo_box(vault: Vault) -> bytes | None:
+    """What DPO records are sealed to: a key on the office's own keyring."""
+    box = vault.db.read.get(Meta, "dpo_box")
+    if box is None:
+        return None
+    office = vault.pod_by_id(vault.office)
+    boxes = vault.keyring(office).compartments.values() if office else ()
+    if not any(box.value in known.publics.values() for known in boxes):
+        raise SwappedKey("the key of the DPO's records is not on the office's keyring")
+    return box.value
 
 
 def shard(base: str, now: datetime) -> str:
