@@ -326,10 +326,21 @@ def log_key(vault: Vault, pod: PodFacts, root: Root) -> Private:
 
 def compartment_key(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> tuple[CompartmentKey, int]:
     """The newest key of a compartment and its generation, in an unlocked session."""
+    *older, newest = compartment_keys(vault, pod, root, cid)
+    for key, _ in older:
+        key.wipe()
+    return newest
+
+
+def compartment_keys(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> list[tuple[CompartmentKey, int]]:
+    """Every generation's key of a compartment, oldest first. The caller wipes them."""
     rows = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)
     if not rows:
         raise NoCompartment("no such compartment")
-    row = rows[-1]
+    return [_generation(vault, pod, root, row) for row in rows]
+
+
+def _generation(vault: Vault, pod: PodFacts, root: Root, row: Compartment) -> tuple[CompartmentKey, int]:
     context = ctx("ck", pod.id, row.custody, row.id, row.generation)
     if row.custody == "sealed":
         return unwrap(root, context, row.wrapped, CompartmentKey), row.generation

@@ -2,21 +2,19 @@
 
 from datetime import datetime
 
-from keys.context import ctx
-from keys.secret import ManagedRoot, Private
-from keys.tree import unwrap
+from keys.secret import Private
 from vault import keyring
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit
-from vault.errors import Conflict, DamagedItem, Denied, NoCompartment
+from vault.errors import Conflict, Denied, NoCompartment
 from vault.gates import ms
 from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
+from vault.managed import managed_root, signer
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, build_compartment, compartment, place_of, top
-from vault.shares import Want
-from vault.tables import Compartment, Resource, RootWrap
+from vault.tables import Compartment, Resource
 from vault.vault import PodFacts, Vault
 
 TRIES = 4
@@ -35,12 +33,15 @@ async def make_room(vault: Vault, permit: Permit, path: str, at: datetime) -> No
 
 
 async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: datetime) -> None:
-    managed = await _managed_root(vault, pod, permit, path, at)
-    with managed:
-        row, facts = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
-        with _signer(vault, pod, managed) as msign:
+    facts = Facts(
+        "managed unlock", "create container", rule="custody", category=permit.facts.category, resources=(path,)
+    )
+    guards = (permit.guard,) if permit.guard else ()
+    async with managed_root(vault, pod, facts, guards, at) as managed:
+        row, made = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
+        with signer(vault, pod, managed) as msign:
             for _ in range(TRIES):
-                if await _store(vault, pod, row, _home(vault, pod, facts, path, at), msign, at):
+                if await _store(vault, pod, row, _home(vault, pod, made, path, at), msign, at):
                     return
     raise Denied("changed")
 
@@ -70,27 +71,3 @@ async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, 
 
     facts = Facts("key event", "keyring", rule="custody", count=1, keyring=ring.digest, versions=versions.told([home]))
     return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write)), Appended)
-
-
-def _signer(vault: Vault, pod: PodFacts, managed: ManagedRoot) -> Private:
-    """The managed signing key, which the pod's identity put on the keyring once."""
-    row = vault.db.read.get(RootWrap, pod.id, "mk", "msign")
-    if row is None:
-        raise DamagedItem(f"the managed signing key of pod {pod.id.hex()} is missing")
-    return unwrap(managed, ctx("root", pod.id, "mk", "msign"), row.wrapped, Private)
-
-
-async def _managed_root(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: datetime) -> ManagedRoot:
-    want = Want("custody", pod.id)
-    facts = Facts(
-        "managed unlock", "create container", rule="custody", category=permit.facts.category, resources=(path,)
-    )
-    guards = (permit.guard,) if permit.guard else ()
-    done = await vault.log.append(Intent(pod.id, facts, at, guards, wants=(want,)))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
-    if row is None or want in done.missing:
-        raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
-    with vault.custodian.custody_key(pod.id, done.shares[want]) as custodian:
-        return unwrap(custodian, ctx("root", pod.id, "custody", "mk"), row.wrapped, ManagedRoot)

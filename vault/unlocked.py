@@ -46,6 +46,13 @@ def reach(keys: SessionKeys, share: Share) -> Root:
 @asynccontextmanager
 async def root(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> AsyncIterator[Root]:
     """RK inside the block, once the entry that says why is durable. Raises Denied if the session ended."""
+    async with opened(vault, session, facts, now) as (rk, _):
+        yield rk
+
+
+@asynccontextmanager
+async def opened(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> AsyncIterator[tuple[Root, Share]]:
+    """The same, with the session's share beside it, for what wraps a root under the session again."""
     want = session.keys.want(b"")
     done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,)))
     if isinstance(done, Refused):
@@ -53,7 +60,7 @@ async def root(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> 
     if want in done.missing:
         raise Denied("ended")
     with done.shares[want] as share, reach(session.keys, share) as rk:
-        yield rk
+        yield rk, share
 
 
 def identity(vault: Vault, pod: PodFacts, rk: Root) -> Private:
