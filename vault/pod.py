@@ -40,6 +40,7 @@ from vault.vault import PodFacts, Vault
 
 MANAGED = {"public": "kluis:File", "settings": "kluis:File", "inbox": "kluis:File"}
 FEWEST_UNLOCKERS = 2
+TAKEN = "SELECT 1 FROM pod WHERE name_mac = :mac UNION SELECT 1 FROM erased WHERE name_mac = :mac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class Blueprint:
     managed: dict[str, str] = field(default_factory=lambda: dict(MANAGED))
     resources: tuple[tuple[str, str, bytes], ...] = ()
     acls: tuple[tuple[str, bytes], ...] = ()
+
+
+class _Taken(Exception):
+    """The name is somebody's or was; no entry can say so, for there is no pod to write it in."""
 
 
 class _Builder:
@@ -204,8 +209,8 @@ async def found_office(vault: Vault, unlockers: list[NewUnlocker], now: datetime
 
 async def _store(vault: Vault, made: _Builder, now: datetime) -> None:
     def write(tx: Tx) -> None:
-        if tx.run("SELECT 1 FROM pod WHERE name_mac = :mac", mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
-            raise Conflict("exists")
+        if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
+            raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
 
@@ -214,7 +219,10 @@ async def _store(vault: Vault, made: _Builder, now: datetime) -> None:
     stored = versions.told(row for row in made.rows if isinstance(row, Resource))
     facts = Facts("key event", "create pod", rule="admin", count=1, keyring=ring.digest, versions=stored)
     intent = Intent(made.id, facts, now, write=write, new_shares=tuple(made.shares))
-    done = await vault.log.append(intent)
+    try:
+        done = await vault.log.append(intent)
+    except _Taken:
+        raise Conflict("exists") from None
     if not isinstance(done, Appended):
         raise Conflict(done.reason)
 

@@ -124,6 +124,12 @@ class Shares:
         with self._guard:
             return self._deleted(want.kind, want.owner, want.part)
 
+    def deleted_owners(self, kind: str) -> set[bytes]:
+        """Every owner of a share of this kind that was deleted for good."""
+        with self._guard:
+            found = self._raw.execute("SELECT DISTINCT owner FROM gone.deleted WHERE kind = ?", (kind,))
+            return {row[0] for row in found}
+
     def _deleted(self, kind: str, owner: bytes, part: bytes) -> bool:
         found = self._raw.execute(
             "SELECT 1 FROM gone.deleted WHERE kind = ? AND owner = ? AND part = ?", (kind, owner, part)

@@ -65,7 +65,7 @@ async def write(
     stamp = gates.ms(at)
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
-        plan = _plan(vault, pod, permit, label, body)
+        plan = _plan(vault, pod, permit, label, body, _homes(vault, pod))
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=_versions(plan))
         done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
         if isinstance(done, Appended):
@@ -96,7 +96,9 @@ async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datet
     for _ in range(TRIES):
         fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
         labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
-        plans = _once([_plan(vault, pod, permit, label, p.body) for label, p in zip(labels, fresh, strict=True)])
+        homes = _homes(vault, pod)
+        plans = [_plan(vault, pod, permit, label, p.body, homes) for label, p in zip(labels, fresh, strict=True)]
+        plans = _once(plans)
         facts = replace(_sum(permit.facts, plans), bytes=sum(label.size for label in labels))
         done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store_all, plans)))
         if isinstance(done, Appended):
@@ -200,11 +202,21 @@ def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _plan(vault: Vault, pod: PodFacts, permit: Permit, label: Label, body: bytes | None) -> _Plan:
+def _homes(vault: Vault, pod: PodFacts) -> dict[bytes, CompartmentFacts]:
+    return {facts.id: facts for facts in compartments(vault, pod)}
+
+
+def _plan(
+    vault: Vault,
+    pod: PodFacts,
+    permit: Permit,
+    label: Label,
+    body: bytes | None,
+    homes: dict[bytes, CompartmentFacts],
+) -> _Plan:
     path = label.path
     if pod.compartment(top(path)) not in permit.compartments:
         raise Denied("outside the permit")
-    homes = {facts.id: facts for facts in compartments(vault, pod)}
     home = homes.get(pod.compartment(top(path)))
     if home is None:
         raise NoCompartment(f"this pod has no compartment for {top(path)}/ yet")

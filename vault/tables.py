@@ -26,6 +26,12 @@ class Pod(SQLModel, table=True):
     sealed: bytes
 
 
+class Erased(SQLModel, table=True):
+    """The name of a pod that was erased: nobody else may ever be found under it."""
+
+    name_mac: bytes = Field(primary_key=True)
+
+
 class RootWrap(SQLModel, table=True):
     """One key hanging under a root: parent is `rk`, `mk` or `custody` (keys.md, `root`)."""
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from keys.custodian import FileCustodian
@@ -16,10 +17,11 @@ from keys.state import control_key, lookup, names_key, open_column, resource_id,
 from keys.text import b64
 from vault import gates, keyring
 from vault.database import Database, Tx
-from vault.errors import MissingKey, WrongAddress
+from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
 from vault.log.tiles import Ledger
 from vault.log.versions import proof_key
+from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
 
@@ -174,7 +176,7 @@ def _box(tx: Tx, shares: Shares, state: StateKey, pod: bytes) -> bytes:
     """The public half of a pod's log key, as its keyring says it: what its records are sealed to."""
     row = tx.get(Pod, pod)
     if row is None:
-        raise MissingKey("an entry names a pod that does not exist")
+        raise NotFound("no such pod")
     facts = read_pod(shares, state, row)
     if keyring.load(tx, pod, facts.identity).log != facts.box:
         raise SwappedKey(f"the log key of pod {pod.hex()} is not as its keyring says")
@@ -239,9 +241,14 @@ def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
 
 
 def _sweep(vault: Vault, now: int) -> None:
-    """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md)."""
+    """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
+
+    A pod that was erased and came back with an old copy of the database is erased again.
+    """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
     if dead:
         vault.shares.drop(dead)
+    for pod in vault.shares.deleted_owners("custody"):
+        vault.db.now(partial(purge, pod))
     vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))

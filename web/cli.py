@@ -212,6 +212,20 @@ def register(
         )
 
 
+@app.command()
+def erase(
+    pod: Annotated[str, typer.Argument(help="The pod of somebody who asked for it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="There is no way back: not from any backup.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a pod for good, as operator of the vault that serves this data directory."""
+    if not yes:
+        stop("nothing erased: there is no way back, so say --yes")
+    with told(), operator(load(data=data)) as client:
+        answer({"pod": pod, **client.erase(pod)}, as_json=as_json)
+
+
 @app.command("import")
 def import_file(
     source: Annotated[str, typer.Argument(help="The format, e.g. mijnbib, folio or uitdatabank.")],

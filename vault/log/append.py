@@ -79,7 +79,7 @@ class Log:
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
 
-    def forget(self, pod: bytes) -> None:
+    def _wipe(self, pod: bytes) -> None:
         """Wipe the record keys of a pod that is no more."""
         for place in [place for place in self._keys if place[0] == pod]:
             self._keys.pop(place)[1].wipe()
@@ -161,6 +161,9 @@ class Log:
             return Refused(booked.refused, booked.index)
         if intent.drops:
             self.shares.drop(intent.drops)
+            for drop in intent.drops:
+                if drop.kind == "*":
+                    self._wipe(drop.owner)
         shares = self.shares.take(intent.pod, intent.wants)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)
