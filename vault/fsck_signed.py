@@ -7,6 +7,7 @@ noticed by the citizen's own check alone (`vault.versions`).
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from keys.errors import Damaged, KeysError
 from keys.keyring import Keyring, Signed, open_keyring
@@ -42,7 +43,7 @@ def faults(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
     yield from _rolled_back(db, state)
 
 
-def _ring(pod: bytes, identity: bytes, row: list[bytes]) -> Keyring | None:
+def _ring(pod: bytes, identity: bytes, row: list[Any]) -> Keyring | None:
     version, body, signature, annex, annex_signature = row
     try:
         ring = open_keyring(pod, identity, Signed(body, signature), Signed(annex, annex_signature) if annex else None)

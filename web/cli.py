@@ -100,12 +100,18 @@ def check(data: Data = None, as_json: Json = False) -> None:
 
 @app.command("fsck")
 def check_directory(data: Data = None, as_json: Json = False) -> None:
-    """Check every invariant of the data directory that shows without a key; may run beside the server."""
+    """Check every invariant of the data directory that shows without a citizen; may run beside the server.
+
+    Where the custodian can be read, its state key also tells whether anything beside a record was rewritten.
+    """
+    from keys.custodian import FileCustodian
     from vault import fsck
 
     with told():
         settings = load(data=data)
-        faults = fsck.check(settings.vault_dir, settings.shares_dir)
+        keyed = settings.custodian is not None and settings.custodian_file.exists()
+        state = FileCustodian(settings.custodian_file).state_key() if keyed else None
+        faults = fsck.check(settings.vault_dir, settings.shares_dir, state)
     for fault in faults:
         err.print(fault, markup=False)
     answer({"faults": faults} if as_json else {"faults": len(faults)}, as_json=as_json)

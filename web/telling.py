@@ -38,9 +38,22 @@ SAID: Final[Mapping[str, str]] = {
     "create pod": "maakte je kluis",
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
+    "open root": "opende je hoofdsleutel om sloten te veranderen",
+    "keyring": "schreef een sleutel bij in je sleutelbos",
+    "add unlocker": "voegde een manier toe om je kluis te openen",
+    "remove unlocker": "nam een manier weg om je kluis te openen",
+    "new generation": "vernieuwde een slot",
+    "new root": "vernieuwde je hoofdsleutel",
+    "narrow": "gaf {app} minder",
+    "pause": "pauzeerde {app}",
+    "resume": "liet {app} weer toe",
+    "sign": "ondertekende de toegang van {app}",
+    "erase pod": "wiste een kluis",
 }
-BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere"})
-BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired"})
+BY_CITIZEN: Final = frozenset(
+    {"give", "refuse", "withdraw", "narrow", "pause", "resume", "login", "logout", "logout elsewhere"}
+)
+BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired", "keyring", "sign"})
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
     "expired": "de toestemming was afgelopen",

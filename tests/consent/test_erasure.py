@@ -48,7 +48,7 @@ async def test_an_erased_pod_has_no_share_no_row_and_no_account(house: Household
 
 def test_every_table_is_erased_from_or_named_as_holding_nothing_of_a_pod() -> None:
     known = {*tables_with("pod"), *THROUGH, *OF_NOBODY}
-    assert {name for name in SQLModel.metadata.tables} == known
+    assert set(SQLModel.metadata.tables) == known
 
 
 async def test_the_whole_server_with_her_own_code_opens_nothing_of_an_erased_pod_not_even_in_an_old_copy(

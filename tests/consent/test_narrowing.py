@@ -11,7 +11,9 @@ from consent import endings, grants, issue, narrowing, signed
 from consent.call import Denial
 from consent.errors import BadChoice, OAuthError
 from consent.tables import Grant, GrantKeyRow
+from keys.text import b64
 from tests.consent.city import City
+from tests.house import ALL_INTERESTS, Household
 from vault.errors import DamagedItem, Denied
 from vault.shares import Want
 
@@ -136,3 +138,23 @@ async def test_terms_that_the_citizen_did_not_sign_are_refused_everywhere(city: 
         grants.load(city.vault, grant)
     with pytest.raises(DamagedItem, match=grant.hex()):
         await city.read(tokens["access_token"], "/loans/a.jsonld")
+
+
+async def test_narrowing_and_pausing_over_http(house: Household) -> None:
+    granted = await house.grant({"category": LOANS, "necessity": "required"}, ALL_INTERESTS)
+    path, shown = f"/api/grants/{b64(granted.id)}", {"sec-fetch-site": "same-origin", "cookie": f"kluis={house.cookie}"}
+    fields = {"csrf": house.session.csrf, "keep": INTERESTS}
+    paused = await house.http.post(f"{path}/pause", data=fields, headers=shown)
+    assert paused.json()["state"] == "paused"
+    closed = await house.call("GET", "/pods/an/interests/a.jsonld", granted.access)
+    assert closed.status_code == 403
+    resumed = await house.http.post(f"{path}/resume", data=fields, headers=shown)
+    assert resumed.json()["state"] == "live"
+    narrowed = await house.http.post(f"{path}/narrow", data=fields, headers=shown)
+    assert [row["category"] for row in narrowed.json()["terms"]["data"]] == [INTERESTS]
+    assert (await house.call("GET", "/pods/an/interests/a.jsonld", granted.access)).status_code == 200
+    assert (await house.call("GET", "/pods/an/loans/a.jsonld", granted.access)).status_code == 403
+    foreign = await house.http.post(f"{path}/narrow", data={"keep": INTERESTS}, headers=shown)
+    assert foreign.status_code == 403
+    wrong = await house.http.post(f"{path}/narrow", data={**fields, "keep": "pd:Location"}, headers=shown)
+    assert wrong.status_code == 400

@@ -269,6 +269,27 @@ def test_fsck_says_what_is_wrong_with_a_directory(served: Served, vault: Vault, 
     assert run("fsck", "--data", "elsewhere").exit_code == 2
 
 
+def test_fsck_uses_the_state_key_where_the_custodian_is_at_hand(served: Served, vault: Vault, tmp_path: Path) -> None:
+    with closing(sqlite3.connect("vault/kluis.db")) as db, db:
+        db.execute("INSERT INTO pod VALUES (x'01', x'02', x'03', x'04', x'05')")
+        db.execute("INSERT INTO record VALUES (7, x'01', 1, x'06', x'', x'', 'unknown', x'', x'07')")
+    (tmp_path / "d").mkdir(exist_ok=True)
+    blind = run("fsck", "--data", ".", "--json").stdout
+    assert "beside the record" not in blind
+    for name in ("vault", "shares"):
+        (tmp_path / name).rename(tmp_path / "d" / name)
+    served.monkeypatch.setenv("KLUIS_CUSTODIAN", f"file:{tmp_path / 'custodian'}")
+    assert "beside the record of entry 7" in run("fsck", "--data", "d", "--json").stdout
+
+
+def test_erase_asks_for_a_yes_and_names_the_pod(served: Served) -> None:
+    served.answer = (200, {"entry": 12})
+    assert run("erase", "an", "--data", "d").exit_code == 2 and not served.asked
+    done = run("erase", "an", "--yes", "--data", "d", "--json")
+    assert json.loads(done.stdout) == {"pod": "an", "entry": 12}
+    assert json.loads(served.asked[0][3]) == {"pod": "an"}
+
+
 def test_every_command_has_a_help_text() -> None:
     listed = run("--help").stdout
     for command in ("demo", "serve", "recommender", "check", "fsck", "log", "app", "import", "train", "evaluate"):

@@ -13,6 +13,7 @@ from keys.text import b64
 from vault.errors import NotFound
 from vault.log import views
 from vault.log.views import Line
+from vault.versions import rolled_back
 from web import guard, telling, verify
 from web.cors import CORS
 from web.pages.views import LogPage, TransparencyPage, Verdict, render
@@ -24,6 +25,7 @@ router = APIRouter()
 PATH = re.compile(r"(entries|[0-7])/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
 YEAR = 31_536_000
 SHOWN = 200
+STALE = "Wat er in je kluis ligt, is niet wat hier het laatst is opgeschreven."
 
 
 def opened(request: Request, session: SessionFacts, since: int = 0) -> list[Line]:
@@ -68,11 +70,11 @@ async def check(request: Request) -> HTMLResponse:
     session, _ = await guard.written(request)
     house = guard.house_of(request)
     await house.vault.publish()
-    return await _page(request, _verdict(house, opened(request, session)))
+    return await _page(request, _verdict(house, session, opened(request, session)))
 
 
-def _verdict(house: "House", told: list[Line]) -> Verdict:
-    """The verdict on these lines, naming the first wrong one by its number in the pod's own log."""
+def _verdict(house: "House", session: SessionFacts, told: list[Line]) -> Verdict:
+    """The verdict on these lines and on what they say is stored, naming the first wrong one by its number."""
     broken = next((line for line in told if line.record is None), None)
     if broken is not None:
         return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
@@ -82,6 +84,9 @@ def _verdict(house: "House", told: list[Line]) -> Verdict:
     except verify.LogBroken as fault:
         number = next((line.seq for line in told if line.index == fault.entry), None)
         return Verdict(ok=False, checked=0, line=number, reason="Het logboek klopt niet met zijn handtekening.")
+    stale = rolled_back(house.vault, session.pod, told)
+    if stale:
+        return Verdict(ok=False, checked=0, line=stale[0].seq or None, reason=STALE)
     return Verdict(ok=True, checked=done.checked + done.waiting)
 
 
