@@ -24,7 +24,18 @@ async def records(vault: Vault, session: SessionFacts, curie: str, now: datetime
     container = category(curie).container.rstrip("/")
     permit, keys = gate.own(session, container, "read", note=note)
     batch = await door.records(vault, permit, keys, now)
-    return [orjson.loads(one.body) async for one in batch.items if one.body and "json" in one.label.media]
+    read = [record(one.body) async for one in batch.items if one.body and "json" in one.label.media]
+    return [one for one in read if one is not None]
+
+
+def record(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that a body holds; None for anything else, which is nobody's record and stops nobody's batch."""
+    try:
+        found = orjson.loads(body)
+        orjson.dumps(found)  # it nests less deeply than it reads: what cannot be written again is of no use
+    except (TypeError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def sources(

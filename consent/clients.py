@@ -45,7 +45,7 @@ def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"]
         name=_text(metadata["client_name"]),
         controller=_text(metadata["controller"]),
         redirect_uris=tuple(_text(uri) for uri in metadata["redirect_uris"]),
-        jwks=tuple({_text(k): v for k, v in key.items()} for key in metadata["jwks"]["keys"]),
+        jwks=tuple({_text(k): v for k, v in key.items() if isinstance(v, str)} for key in metadata["jwks"]["keys"]),
         purposes=purposes,
         trust=trust,
     )

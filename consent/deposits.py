@@ -1,6 +1,5 @@
 """Data sources: registered by the operator, recognised by their key, allowed to deliver and nothing else."""
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,7 @@ PREFIX: Final = "source-"
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A source that proved itself for one file: its name, and the signature that stands in the log."""
+    """A source that proved itself for one file, and the assertion (compact JWS) that the citizen's record keeps."""
 
     client: Client
     signature: str
@@ -41,21 +40,36 @@ async def register(vault: Vault, name: str, jwks: tuple[Mapping[str, str], ...],
     return client
 
 
-async def recognise(vault: Vault, assertion: str, source: str, body: bytes, now: datetime) -> Sender:
-    """The source behind a `private_key_jwt` whose `body_sha256` is that of these bytes.
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a source signs for beside its file: whose pod, which person of the file, and to store what is good of it."""
 
+    pod: str | None = None
+    patron: str | None = None
+    keep_good: bool = False
+
+
+async def recognise(
+    vault: Vault, assertion: str, source: str, body: bytes, delivery: Delivery, now: datetime
+) -> Sender:
+    """The source behind a `private_key_jwt` that was made for these bytes and this delivery.
+
+    Its claims `body_sha256`, `pod`, `patron` and `keep_good` (the last three may be absent: none, none, false) say so.
     Raises OAuthError invalid_client, Conflict("replay") for an assertion that was used before.
     """
     client = clients.find(vault, PREFIX + source)
     if client is None or client.kind != "source":
         raise OAuthError("invalid_client", "No such source is registered.")
     checked = check_assertion(assertion, client, vault.base, now)
-    claimed = read(assertion).claims.get("body_sha256")
-    if not isinstance(claimed, str) or not hmac.compare_digest(claimed, b64(sha256(body).digest())):
+    claims = read(assertion).claims
+    if claims.get("body_sha256") != b64(sha256(body).digest()):
         raise OAuthError("invalid_client", "The assertion was made for another file.")
+    said = Delivery(claims.get("pod"), claims.get("patron"), claims.get("keep_good", False))
+    if said != delivery or said.keep_good is not delivery.keep_good:
+        raise OAuthError("invalid_client", "The assertion was made for another pod, person or way of storing.")
 
     def once(tx: Tx) -> None:
         see(tx, checked.jti_hash, checked.until)
 
     await vault.db.write(once)
-    return Sender(client, assertion.rpartition(".")[2])
+    return Sender(client, assertion)

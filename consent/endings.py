@@ -10,7 +10,7 @@ from typing import Final
 from consent import events, receipts
 from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
-from consent.grants import GrantFacts, load, put_receipt, state_at
+from consent.grants import GrantFacts, load, put_receipt, readable, state_at
 from consent.lines import told
 from consent.tables import GrantKeyRow, Token
 from keys.text import b64
@@ -30,15 +30,16 @@ FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token 
 
 
 async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datetime) -> bool:
-    """The citizen takes her grant back; false if she has none with this id. Twice is fine: the second changes nothing.
+    """The citizen takes her grant back; false if she has none with this id.
 
-    When this returns no share of the grant exists, so no copy of a token opens anything. Raises OAuthError
-    access_denied if the session ended.
+    Twice is fine: the second makes sure that no share is left. When this returns no share of the grant exists, so no
+    copy of a token opens anything. Raises OAuthError access_denied if the session ended.
     """
     found = load(vault, grant)
     if found is None or found.pod.id != session.pod.id:
         return False
     if found.state in ENDED:
+        await vault.log.drop((Drop("grant", grant),))
         return True
     done = await _end(vault, found, "withdrawn", ("withdraw", "session"), (session.guard,), now)
     if not done and (again := load(vault, grant)) and again.state not in ENDED:
@@ -65,7 +66,7 @@ async def sweep(vault: Vault, now: datetime) -> int:
     a day ago are forgotten.
     """
     at = gates.ms(now)
-    over = [found for (gate,) in vault.db.read.run(OVER, now=at) if (found := load(vault, gate))]
+    over = [found for (gate,) in vault.db.read.run(OVER, now=at) if (found := readable(vault, gate))]
     for grant in over:
         state = state_at(grant, now)
         await _end(vault, grant, state, ("end", state), (), now)

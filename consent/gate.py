@@ -29,10 +29,11 @@ from keys.errors import KeysError
 from keys.grants import Token, matches, read_token
 from keys.text import b64, unb64
 from vault import acls, gates
+from vault.acls import Effective
 from vault.keysets import CustodyKeys, GrantKeys, GrantWrap, SessionKeys
 from vault.log import tally
 from vault.log.entry import Facts, Guard, Intent
-from vault.mint import mint
+from vault.mint import mint as _mint
 from vault.permit import Permit
 from vault.pod import top
 from vault.vault import PodFacts, Vault
@@ -69,7 +70,7 @@ class _Held:
 
 async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
     """Decide one request. Raises LogUnavailable if a denial cannot be written."""
-    pod = vault.pod(call.pod) if call.pod else None
+    pod = _citizens(vault, call.pod)
     try:
         shown = shown_token(list(call.authorization))
     except OAuthError as e:
@@ -81,6 +82,12 @@ async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
     if shown.startswith(b"ey"):
         return await _by_jwt(vault, pod, call, shown, now)
     return await _by_grant(vault, pod, call, shown, now)
+
+
+def _citizens(vault: Vault, name: str) -> PodFacts | None:
+    """The citizen's pod of this name. Others read the logs of the office and of desks: no call is about those pods."""
+    pod = vault.pod(name) if name else None
+    return pod if pod is not None and pod.kind == "citizen" else None
 
 
 def own(
@@ -99,28 +106,41 @@ def own(
         session.guard,
         writes=action in ("write", "append", "delete"),
     )
-    return mint(permit), session.keys
+    return _mint(permit), session.keys
 
 
-def deposit(pod: PodFacts, curie: str, source: str, guard: Guard | None = None) -> Permit:
-    """A registered source delivers into one compartment: append only, and no key to read back."""
+def deposit(pod: PodFacts, curie: str, source: str, guard: Guard | None = None, signature: str = "") -> Permit:
+    """A registered source delivers into one compartment: append only, and no key to read back.
+
+    `signature` is the assertion by which it signed for the file, kept in the citizen's record.
+    """
     container = category(curie).container.rstrip("/")
-    facts = Facts("deposit", "append", rule="source", category=curie, client=source, client_name=source, app=source)
-    return mint(Permit(pod.id, facts, (pod.compartment(container),), None, guard, writes=True))
+    facts = Facts(
+        "deposit",
+        "append",
+        rule="source",
+        category=curie,
+        client=source,
+        client_name=source,
+        app=source,
+        signature=signature,
+    )
+    return _mint(Permit(pod.id, facts, (pod.compartment(container),), None, guard, writes=True))
 
 
 async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime) -> Admission | Denial:
     if pod is None or call.category.custody != "managed":
         return await _anonymous(vault, pod, "unauthenticated", now)
-    modes = _wac(vault, pod, call, None)
-    if modes is None:
+    seen = _wac(vault, pod, call, None)
+    if seen is None:
         return await _anonymous(vault, pod, "unauthenticated", now)
-    _, public = modes
+    public = seen.modes(None, _root(vault, pod))
     facts = _facts(call, "access", rule="public")
-    return Admission(_permit(pod, facts, call), CustodyKeys(pod.id), user=public, public=public)
+    return Admission(_permit(pod, facts, call, seen=seen), CustodyKeys(pod.id), user=public, public=public)
 
 
 async def _anonymous(vault: Vault, pod: PodFacts | None, code: str, now: datetime) -> Denial:
+    """Count a denial that names nobody: in the pod, in the office's log only where there is none."""
     await tally.add(vault.log, pod.id if pod else vault.office, code, now)
     return Denial(code)
 
@@ -210,15 +230,16 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
         why = hint(call.category.curie, "read" if call.action == "list" else call.action)
         return await _turn_away(vault, pod, token, call, "insufficient_authorization_details", now, why)
     covered = _covers(vault, pod, token, call, now)
-    modes = _wac(vault, pod, call, token.webid) if covered else None
-    if covered is None or modes is None:
+    seen = _wac(vault, pod, call, token.webid) if covered else None
+    if covered is None or seen is None:
         return await _turn_away(vault, pod, token, call, "forbidden", now)
     home, terms = covered
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
     told = {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}
     facts = _facts(call, "access", "wac", agent=token.webid, client=token.client_id, grant=token.grant_id, **told)
-    user, public = modes
-    return Admission(_permit(pod, facts, call, guard, proof=proof), CustodyKeys(pod.id), user=user, public=public)
+    permit = _permit(pod, facts, call, guard, proof=proof, seen=seen)
+    user, public = (seen.modes(agent, _root(vault, pod)) for agent in (token.webid, None))
+    return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
 def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> tuple[bytes, Terms] | None:
@@ -247,9 +268,16 @@ def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms]
     return said
 
 
-def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> tuple[frozenset[str], frozenset[str]] | None:
-    """The agent's own modes and everybody's on the path, if they are enough for the call."""
-    root = f"{vault.base}/pods/{pod.name}"
+def _root(vault: Vault, pod: PodFacts) -> str:
+    return f"{vault.base}/pods/{pod.name}"
+
+
+def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> Effective | None:
+    """The list that counts for the path, if the agent's modes are enough for the call.
+
+    Its stamp covers the container's list too, whose ids are among its own.
+    """
+    root = _root(vault, pod)
     here = acls.effective(vault, pod, call.path)
     if not call.needs <= here.modes(agent, root):
         return None
@@ -257,7 +285,7 @@ def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> tuple[fr
         above = call.path if call.path == "/" else call.path.rstrip("/").rsplit("/", 1)[0] + "/"
         if not call.container_needs <= acls.effective(vault, pod, above).modes(agent, root):
             return None
-    return here.modes(agent, root), here.modes(None, root)
+    return here
 
 
 def _permit(
@@ -267,6 +295,7 @@ def _permit(
     guard: Guard | None = None,
     datum: Datum | None = None,
     proof: Proof | None = None,
+    seen: Effective | None = None,
 ) -> Permit:
     targets: frozenset[str] | None = None if call.batch else frozenset({call.path})
     if call.answer and datum is not None:
@@ -276,7 +305,9 @@ def _permit(
         targets = frozenset(datum.resources)
     writes = call.action in ("write", "append", "delete")
     permit = Permit(pod.id, facts, (pod.compartment(top(call.path)),), targets, guard, writes=writes)
-    return mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)
+    if seen is not None:
+        permit = replace(permit, covers=seen.covers, stamp=seen.stamp)
+    return _mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)
 
 
 def _facts(call: Call, kind: str, rule: str, **more: Any) -> Facts:
@@ -301,6 +332,11 @@ def _told(held: _Held, call: Call, kind: str, rule: str) -> Facts:
     )
 
 
+def _elsewhere(facts: Facts, call: Call) -> Facts:
+    """The same, for the log of a pod that the call is not about: the address instead of a path of that pod."""
+    return replace(facts, resources=(), category="", note=call.url)
+
+
 async def _refuse(
     vault: Vault,
     pod: PodFacts | None,
@@ -311,8 +347,10 @@ async def _refuse(
     rule: str = "",
     why: Mapping[str, object] | None = None,
 ) -> Denial:
-    where = pod or held.pod
-    await vault.log.append(Intent(where.id, _told(held, call, "denial", rule or code), now))
+    """A denial for a token of ours stands in the pod of its grant, whatever pod the call was about."""
+    facts = _told(held, call, "denial", rule or code)
+    here = pod is not None and pod.id == held.pod.id
+    await vault.log.append(Intent(held.pod.id, facts if here else _elsewhere(facts, call), now))
     return Denial(code, why or {})
 
 
@@ -325,6 +363,12 @@ async def _turn_away(
     now: datetime,
     why: Mapping[str, object] | None = None,
 ) -> Denial:
+    """A denial for an agent stands in the pod it asked for; if there is no such pod, in the one of her grant."""
     facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
-    await vault.log.append(Intent(pod.id if pod else vault.office, facts, now))
+    if pod is not None:
+        await vault.log.append(Intent(pod.id, facts, now))
+    elif (said := _said(vault, token, now)) is not None:
+        await vault.log.append(Intent(said[0], _elsewhere(facts, call), now))
+    else:
+        return await _anonymous(vault, None, code, now)
     return Denial(code, why or {})

@@ -17,12 +17,13 @@ from consent import answers, asks, columns, compartments, events, receipts, sign
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.categories import category
-from consent.errors import OAuthError
+from consent.errors import BadTerms, OAuthError
 from consent.lines import told
 from consent.locks import LIVE, fresh_start, from_now, grant_context
 from consent.tables import Grant, GrantKeyRow, Receipt, Token as TokenRow
 from consent.terms import Terms
 from keys.context import ctx
+from keys.errors import KeysError
 from keys.grants import Token, auth_hash, grant_pair, new_token, wrap_ck, wrap_gk
 from keys.keyring import Keyring
 from keys.secret import GrantKey, Private, Root, Share, fresh_bytes
@@ -68,6 +69,18 @@ class GrantFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedGrant:
+    """A grant whose stored decision does not open or makes no sense: it gives nothing. Only its id and age are known.
+
+    `created` in ms.
+    """
+
+    id: bytes
+    created: int
+    state: str = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A stored receipt: its id, the grant it is about, when it was made (ms), the compact JWS."""
 
@@ -95,10 +108,29 @@ def load(vault: Vault, grant: bytes) -> GrantFacts | None:
     return _facts(vault, row) if row else None
 
 
+def readable(vault: Vault, grant: bytes) -> GrantFacts | None:
+    """The grant with this id if it is there and can be read."""
+    row = vault.db.read.get(Grant, grant)
+    found = _readable(vault, row) if row else None
+    return found if isinstance(found, GrantFacts) else None
+
+
 def listing(vault: Vault, pod: PodFacts) -> list[GrantFacts]:
-    """All grants of a pod, newest first."""
+    """All grants of a pod that can be read, newest first."""
+    return [one for one in every(vault, pod) if isinstance(one, GrantFacts)]
+
+
+def every(vault: Vault, pod: PodFacts) -> list[GrantFacts | DamagedGrant]:
+    """All grants of a pod, newest first; a damaged one does not hide the others."""
     rows = vault.db.read.find(Grant, order_by="created DESC", pod=pod.id)
-    return [facts for row in rows if (facts := _facts(vault, row))]
+    return [found for row in rows if (found := _readable(vault, row))]
+
+
+def _readable(vault: Vault, row: Grant) -> GrantFacts | DamagedGrant | None:
+    try:
+        return _facts(vault, row)
+    except (BadTerms, KeysError, ValueError):
+        return DamagedGrant(row.id, row.created)
 
 
 def state_at(grant: GrantFacts, now: datetime) -> str:

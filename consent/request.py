@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +17,7 @@ from consent.terms import Datum, Terms
 __all__ = ["RAR_TYPE", "Datum", "Offer", "Terms", "choose", "offers", "parse", "solid"]
 
 LONGEST: Final = "P1Y"
+_CENTURY: Final = period.Period(1200, timedelta(days=36_525))
 _OFFERED: Final = ("P7D", "P1M", "P3M", "P6M", "P1Y")
 
 
@@ -139,14 +140,19 @@ def _terms(asked: dict[str, Any], client: Registered, pod: str, rows: tuple[Datu
         data=rows,
         actions=tuple(asked["actions"]),
         mode=recurrence["mode"],
-        max_uses=recurrence.get("max_uses"),
-        max_per_day=recurrence.get("max_per_day"),
+        max_uses=_whole(recurrence.get("max_uses")),
+        max_per_day=_whole(recurrence.get("max_per_day")),
         retention=asked["retention"],
         recipients=tuple(asked.get("recipients", ())),
         processing=tuple(asked.get("processing", ())),
         automated=asked.get("automated_decision", "none"),
         storage=asked.get("storage"),
     )
+
+
+def _whole(count: float | None) -> int | None:
+    """A count as an integer: JSON Schema takes ``1.0`` for one."""
+    return None if count is None else int(count)
 
 
 def _matches_registration(asked: dict[str, Any], client: Registered) -> None:
@@ -223,9 +229,11 @@ def _limits(datum: Datum, kind: categories.Category) -> None:
         raise _no("Records of this category carry no dates.")
     if datum.window:
         try:
-            period.read(datum.window)
+            length = period.read(datum.window)
         except BadPeriod as broken:
             raise _no("A window is not a duration.") from broken
+        if length.months > _CENTURY.months or length.rest > _CENTURY.rest:
+            raise _no("A window is longer than a hundred years.")
 
 
 def _paths(resources: list[str], pod: str, base: str) -> tuple[str, ...]:
@@ -238,9 +246,10 @@ def _paths(resources: list[str], pod: str, base: str) -> tuple[str, ...]:
 
 def _crooked(path: str) -> bool:
     """Anything but one plain spelling of one resource: dot segments, encoded separators, queries, containers."""
-    steps = unquote(path).split("/")
-    strange = urlsplit(path).path != path or unquote(path).count("/") != path.count("/")
-    return strange or "\\" in unquote(path) or any(step in ("", ".", "..") for step in steps)
+    plain = unquote(path)
+    if "\\" in plain or any(step in ("", ".", "..") for step in plain.split("/")):
+        return True  # before urlsplit, which takes what follows an empty step for a host and may raise
+    return urlsplit(path).path != path or plain.count("/") != path.count("/")
 
 
 def _consistent(rows: tuple[Datum, ...], trust: str) -> None:
@@ -255,7 +264,7 @@ def _consistent(rows: tuple[Datum, ...], trust: str) -> None:
 
 
 def _expiry(text: str, now: datetime) -> int:
-    until = schema.instant(text).astimezone(UTC)
+    until = schema.instant(text)
     if not now < until <= period.read(LONGEST).after(now):
         raise _no("The end lies in the past or more than 12 months ahead.")
     return _ms(until)

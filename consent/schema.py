@@ -3,8 +3,9 @@
 Formats are checked with the standard library, so that no optional package can silently switch them off.
 """
 
+import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,7 +23,9 @@ ANSWERS: Final = ("age_over_18", "age_over_13", "age_band", "postal_district", "
 _TEXT: Final = {"type": "string"}
 _URI: Final = {"type": "string", "format": "uri"}
 _PERIOD: Final = {"type": "string", "pattern": "^P"}
-_COUNT: Final = {"type": "integer", "minimum": 1}
+_COUNT: Final = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}  # what canonical JSON can hold (RFC 8785)
+_COUNTRY: Final = {"type": "string", "pattern": "^[A-Z]{2}$", "maxLength": 2}
+_WEB: Final = {"type": "string", "format": "web-address", "pattern": "^https?://", "maxLength": 300}
 
 _DATATYPE: Final = {
     "type": "object",
@@ -56,20 +59,23 @@ _PURPOSE: Final = {
 }
 _RECIPIENT: Final = {
     "type": "object",
+    "additionalProperties": False,
     "required": ["id", "role"],
     "properties": {
-        "id": _TEXT,
+        "id": _WEB,
         "role": {"enum": ["processor", "third_party", "joint_controller"]},
-        "country": {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "country": _COUNTRY,
     },
 }
 _STORAGE: Final = {
     "type": "object",
+    "additionalProperties": False,
     "required": ["country"],
-    "properties": {"country": _TEXT, "copy": {"enum": ["none", "cache", "durable"]}},
+    "properties": {"country": _COUNTRY, "copy": {"enum": ["none", "cache", "durable"]}},
 }
 _RECURRENCE: Final = {
     "type": "object",
+    "additionalProperties": False,
     "required": ["mode"],
     "properties": {"mode": {"enum": list(MODES)}, "max_uses": _COUNT, "max_per_day": _COUNT},
 }
@@ -114,8 +120,8 @@ SCHEMA: Final[Mapping[str, object]] = {
         "purpose": _PURPOSE,
         "legal_basis": {"enum": sorted(LEGAL_BASES)},
         "controller": _URI,
-        "recipients": {"type": "array", "items": _RECIPIENT},
-        "processing": {"type": "array", "items": {"type": "string", "pattern": "^dpv:"}},
+        "recipients": {"type": "array", "maxItems": 20, "items": _RECIPIENT},
+        "processing": {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^dpv:[A-Za-z]{1,60}$"}},
         "automated_decision": {"enum": ["none", "profiling", "solely_automated"]},
         "storage": _STORAGE,
         "retention": _PERIOD,
@@ -126,6 +132,7 @@ SCHEMA: Final[Mapping[str, object]] = {
 }
 
 _FORMATS: Final = FormatChecker(formats=())
+_HOST: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.?|[0-9A-Fa-f:.]+")
 
 
 def _is_uri(value: object) -> bool:
@@ -133,10 +140,23 @@ def _is_uri(value: object) -> bool:
     if not isinstance(value, str):
         return True
     try:
-        strange = any(c.isspace() or c in '<>"\\^`{|}' for c in value)
-        return bool(urlsplit(value).scheme) and value.isascii() and not strange
+        plain = all("!" <= c <= "~" and c not in '<>"\\^`{|}' for c in value)
+        return bool(urlsplit(value).scheme) and plain
     except ValueError:
         return False
+
+
+def is_web_address(value: object) -> bool:
+    """An http(s) URL of at most 300 characters whose host is a name or a number and nothing else, without user."""
+    if not isinstance(value, str):
+        return True
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = _is_uri(value) and parts.scheme in ("http", "https") and "@" not in parts.netloc
+    return plain and len(value) <= 300 and _HOST.fullmatch(host or "") is not None
 
 
 def _is_instant(value: object) -> bool:
@@ -150,17 +170,21 @@ def _is_date(value: object) -> bool:
 
 
 _FORMATS.checks("uri")(_is_uri)
+_FORMATS.checks("web-address")(is_web_address)
 _FORMATS.checks("date-time", raises=ValueError)(_is_instant)
 _FORMATS.checks("date", raises=ValueError)(_is_date)
 _VALIDATOR: Final = Draft202012Validator(SCHEMA, format_checker=_FORMATS)
 
 
 def instant(text: str) -> datetime:
-    """An RFC 3339 instant; raises ``ValueError`` for anything else, a missing zone included."""
+    """An RFC 3339 instant, in UTC; raises ``ValueError`` for anything else, a missing zone included."""
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError("an instant needs its zone")
-    return found
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as beyond:
+        raise ValueError("an instant beyond the calendar") from beyond
 
 
 def check(detail: object) -> dict[str, object]:

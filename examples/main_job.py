@@ -113,11 +113,11 @@ def verify(told: dict[str, Any], entry: dict[str, Any]) -> str:
     return f"in tree of {head.size}"
 
 
-def bearer(base: str, source: dict[str, str], body: bytes) -> dict[str, str]:
-    """A source's assertion for one file (RFC 7523): good once, for these bytes only."""
+def bearer(base: str, source: dict[str, str], body: bytes, **delivery: str) -> dict[str, str]:
+    """A source's assertion for one file (RFC 7523): good once, for these bytes and this delivery (its pod) only."""
     key, now = ECKey.import_key(json.loads(Path(source["key_file"]).read_text())), int(time.time())
     claims = {"iss": source["client_id"], "sub": source["client_id"], "aud": base, "iat": now, "exp": now + 60}
-    claims |= {"jti": secrets.token_urlsafe(12), "body_sha256": b64(hashlib.sha256(body).digest())}
+    claims |= {"jti": secrets.token_urlsafe(12), "body_sha256": b64(hashlib.sha256(body).digest())} | delivery
     return {"Authorization": "Bearer " + jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)}
 
 
@@ -194,7 +194,7 @@ class Story:
                 f"/api/sources/{source}/deposits",
                 params=pod,
                 content=body,
-                headers=bearer(self.base, self.sources[source], body),
+                headers=bearer(self.base, self.sources[source], body, **pod),
             )
             check(answer.status_code == 200, f"{source} answered {answer.status_code} {answer.text[:300]}")
             taken = answer.json()

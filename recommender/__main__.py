@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keys.harden import harden
 from recommender import rank
 from recommender.agent import Agent, connection
 from recommender.ask import LINE, Desk, attend
@@ -111,6 +112,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    harden()
     folder = _folder(options)
     with (folder / "lock").open("w") as lock:
         try:

@@ -90,9 +90,58 @@ def ruff(source: str, path: str) -> str:
     return subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, check=False).stdout
 
 
-def dynamic_imports(source: str) -> list[int]:
-    """Lines that reach for `__import__`, the one dynamic import no linter rule names."""
-    return [n.lineno for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name) and n.id == "__import__"]
+HELD = {"unseal", "unseal_secret", "mint", "_unseal", "_mint"}
+HOMES = {  # who may bring in what opens, and what makes permits (under a private name outside the keys)
+    "keys": "keys.unseal",
+    "vault/door.py": "keys.unseal",
+    "consent/gate.py": "vault.mint",
+}
+INSIDE = {"__dict__", "__globals__", "__builtins__", "__loader__", "__spec__", "__subclasses__", "__getattribute__"}
+BY_NAME = {"getattr", "vars", "dir", "setattr", "delattr", "hasattr"}
+
+
+def reaching(source: str, path: str = "web/planted.py") -> list[int]:
+    """Lines that get at a name without an import that a contract sees, or at one of another module's own names.
+
+    A module in hand is a table of everything it imported itself: `vault.door` holds `unseal`, `consent.gate` `mint`.
+    """
+    tree = ast.parse(source)
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    known = {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
+    home = HOMES.get(path, HOMES.get(path.partition("/")[0], ""))
+    handed = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    whole = {
+        alias.asname or alias.name
+        for n in imports
+        if isinstance(n, ast.ImportFrom) and n.module in {"vault", "consent"}
+        for alias in n.names
+        if alias.name in {"door", "gate"}
+    }
+    passed_on = {n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in whole and id(n) not in handed}
+    return sorted(passed_on | {n.lineno for n in ast.walk(tree) if _reaches(n, known, home)})
+
+
+def _reaches(node: ast.AST, known: set[str], home: str) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        names = {alias.name for alias in node.names}
+        from_home = not node.level and node.module == home
+        foreign = any(name.startswith("_") for name in names) and node.module != "__future__"
+        return node.level > 0 or foreign or "*" in names or bool(names & HELD and not from_home)
+    if isinstance(node, ast.Attribute):
+        modules = node.attr == "modules" and isinstance(node.value, ast.Name) and node.value.id == "sys"
+        return modules or node.attr in HELD | INSIDE
+    if isinstance(node, ast.Name):
+        return node.id in {"__import__", "__builtins__", "globals", "__loader__", "__spec__"}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BY_NAME:
+        return not node.args or _root(node.args[0]) in known
+    return False
+
+
+def _root(node: ast.expr) -> str:
+    """The name that an expression begins with: `a` of `a.b.c`."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def test_the_tree_as_it_stands_keeps_every_contract(copied: Path) -> None:
@@ -135,6 +184,13 @@ BANNED = [
     "import random",
     "import secrets",
     "import os; os.urandom(32)",
+    "import sys; sys.modules['keys.unseal']",
+    "from sys import modules",
+    "import sys; sys._getframe().f_back",
+    "import operator; operator.attrgetter('unseal')",
+    "from operator import methodcaller",
+    "import inspect",
+    "import gc; gc.get_objects()",
 ]
 
 
@@ -155,8 +211,66 @@ def test_a_ban_is_lifted_only_where_time_and_settings_enter() -> None:
         assert "TID251" not in ruff("import time\n\ntime.time()\n", home)
 
 
-def test_no_source_reaches_for_the_built_in_import() -> None:
-    assert dynamic_imports("x = __import__('keys.unseal')") == [1]
+REACHING = [
+    "x = __import__('keys.unseal')",
+    "import sys; sys.modules['keys.unseal'].unseal",
+    "import sys; sys.modules",
+    "import vault.door; vars(vault.door)['_unseal']",
+    "from vault import door; vars(door)",
+    "from vault import door as d; getattr(d, '_un' + 'seal')",
+    "import vault.door; getattr(vault.door, name)",
+    "from consent import gate; getattr(gate, '_mint')",
+    "from vault import door; door.__dict__['_unseal']",
+    "from vault import door; door.read.__globals__",
+    "from vault import door; door.__getattribute__('_unseal')",
+    "from vault import door; dir(door)",
+    "from vault import door; innocent = door; vars(innocent)",
+    "from consent import gate as g; hand_over(g)",
+    "from vault import door; setattr(door, 'admit', None)",
+    "from vault import door; door._unseal",
+    "from vault import door; door.unseal",
+    "from consent import gate; gate._mint(permit)",
+    "from consent import gate; gate.mint(permit)",
+    "from vault.door import unseal",
+    "from vault.door import _unseal",
+    "from vault.door import _unseal as harmless",
+    "from consent.gate import mint",
+    "from consent.gate import _mint",
+    "from keys.unseal import unseal",
+    "from vault.mint import mint",
+    "from vault.door import *",
+    "from .door import admit",
+    "globals()['x']",
+    "vars()",
+    "__builtins__['eval']",
+]
+
+
+@pytest.mark.parametrize("line", REACHING)
+def test_a_planted_way_around_the_imports_is_found(line: str) -> None:
+    for path in ("web/planted.py", "vault/planted.py", "recommender/planted.py"):
+        assert reaching(line, path) == [1]
+
+
+def test_what_opens_and_what_mints_has_one_home_each() -> None:
+    assert reaching("from keys.unseal import unseal as _unseal", "vault/door.py") == []
+    assert reaching("from vault.mint import mint as _mint", "consent/gate.py") == []
+    assert reaching("from vault.mint import mint", "vault/door.py") == [1]
+    assert reaching("from keys.unseal import unseal", "consent/gate.py") == [1]
+    assert reaching("getattr(error, 'code', '')\nvars(template.module)\nseen.modules") == []
+
+
+def test_no_source_goes_around_the_imports() -> None:
     for package in PACKAGES:
         for source in (ROOT / package).rglob("*.py"):
-            assert dynamic_imports(source.read_text(encoding="utf-8")) == [], source.relative_to(ROOT)
+            name = source.relative_to(ROOT).as_posix()
+            assert reaching(source.read_text(encoding="utf-8"), name) == [], name
+
+
+@pytest.mark.parametrize(
+    ("module", "names"), [("vault/door.py", {"_unseal"}), ("consent/gate.py", {"_mint"})], ids=["door", "gate"]
+)
+def test_what_a_module_must_not_pass_on_has_a_private_name_in_it(module: str, names: set[str]) -> None:
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    brought = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert brought & HELD == names

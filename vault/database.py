@@ -13,7 +13,7 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -137,6 +137,7 @@ class Database:
         self._prepare()
         self.read = Tx(_connect(self.path, read_only=True))
         self.queued = 0
+        self.broken: Exception | None = None
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -219,8 +220,22 @@ class Database:
                     self._queue.put(None)
                     break
                 batch.append(following)
-            self._commit(tx, batch)
+            self._serve(tx, batch)
         tx.raw.close()
+
+    def _serve(self, tx: Tx, batch: list[Job]) -> None:
+        """Commit a batch and answer every job in it, whatever happens: nobody waits for ever."""
+        try:
+            if self.broken is None:
+                self._commit(tx, batch)
+        except Exception as e:  # noqa: BLE001 -- not even undone: this process must not write again
+            self.broken = e
+        for job in batch:
+            if self.broken is not None:
+                job.error = LogUnavailable(f"the writer stopped: {self.broken}")
+            else:
+                _follow(job)
+            job.answer(job.result, job.error)
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         try:
@@ -231,9 +246,6 @@ class Database:
             tx.raw.execute("COMMIT")
         except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
             _abandon(tx, batch, e)
-        for job in batch:
-            _follow(job)
-            job.answer(job.result, job.error)
 
 
 def _abandon(tx: Tx, batch: list[Job], why: Exception) -> None:
@@ -241,8 +253,7 @@ def _abandon(tx: Tx, batch: list[Job], why: Exception) -> None:
         tx.raw.execute("ROLLBACK")
     for job in batch:
         job.error = LogUnavailable(f"not written: {why}")
-        if job.undo and job.begun:
-            job.undo()
+        _undo(job)
 
 
 def _prepare(job: Job) -> bool:
@@ -250,8 +261,8 @@ def _prepare(job: Job) -> bool:
     try:
         if job.first:
             job.first()
-    except Exception as e:  # noqa: BLE001 -- one unit's fault is its caller's alone
-        job.error = e
+    except Exception as e:  # noqa: BLE001 -- told to its caller
+        job.error = _told(e)
         return False
     job.begun = True
     return True
@@ -266,17 +277,28 @@ def _attempt(tx: Tx, job: Job) -> None:
     except Exception as e:  # noqa: BLE001 -- one unit's fault is its caller's alone
         job.error = e
         tx.raw.execute("ROLLBACK TO unit")
-        if job.undo:
-            job.undo()
+        _undo(job)
     tx.raw.execute("RELEASE unit")
+
+
+def _undo(job: Job) -> None:
+    """Take back what came before the transaction; what cannot be taken back is swept at the next start."""
+    if job.undo and job.begun:
+        with suppress(Exception):
+            job.undo()
 
 
 def _follow(job: Job) -> None:
     if job.error is None and job.then:
         try:
             job.result = job.then(job.result)
-        except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
-            job.error = e
+        except Exception as e:  # noqa: BLE001 -- told to its caller
+            job.error = _told(e)
+
+
+def _told(error: Exception) -> Exception:
+    """A fault of the share store's file is the same to a caller as one of the main database's."""
+    return LogUnavailable(f"the share store failed: {error}") if isinstance(error, sqlite3.Error) else error
 
 
 def _hand(

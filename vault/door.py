@@ -19,7 +19,7 @@ from keys.errors import KeysError
 from keys.grants import collect_ck, grant_pair, unwrap_ck, unwrap_gk, wrap_ck
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root, Share, derive
 from keys.tree import unwrap, wrap
-from keys.unseal import unseal
+from keys.unseal import unseal as _unseal
 from vault import gates
 from vault.blobs import Label, Place, dek_context, unpad
 from vault.database import Tx
@@ -31,8 +31,6 @@ from vault.permit import Permit
 from vault.pod import compartments
 from vault.tables import Resource
 from vault.vault import PodFacts, Vault
-
-SEGMENT = 65_536
 
 # One read gives everything that opening needs: the resource, its body, its compartment and the managed root's wrap.
 SELECT = """
@@ -133,8 +131,9 @@ class Batch:
 async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since: datetime | None = None) -> Batch:
     """Open every record of the permit's compartments behind one entry, durable when this returns.
 
-    The gate is asked again every 64 KiB; the items end with Denied when it closed under way. `since` leaves out what
-    was not changed from that moment on (a filter of the caller; a limit of the grant is the gate's).
+    The gate is asked again before every record; the items end with Denied when it closed under way. A damaged record
+    is left out, behind an entry that says so. `since` leaves out what was not changed from that moment on (a filter
+    of the caller; a limit of the grant is the gate's).
     """
     pod = admit(vault, permit, None)
     rows = [row for cid in permit.compartments for row in _rows(vault, RECORDS, keys, cid)]
@@ -148,15 +147,11 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since:
 async def _stream(
     vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed], since: datetime | None
 ) -> AsyncIterator[Opened]:
-    sent = 0
     with chain:
         for row in rows:
+            _still_open(vault, permit)
             opened = await _open(vault, permit, at, chain, row)
-            sent += len(opened.body or b"")
-            if sent >= SEGMENT:
-                sent = 0
-                _still_open(vault, permit)
-            if since is None or opened.label.when >= since:
+            if opened is not None and (since is None or opened.label.when >= since):
                 yield opened
     finish(vault, chain.done)
 
@@ -207,9 +202,7 @@ async def _again(vault: Vault, permit: Permit, at: datetime, rule: str) -> None:
 
 
 def finish(vault: Vault, done: Appended) -> None:
-    """Wipe the released shares and remember that the entry's promise was kept."""
-    for share in done.shares.values():
-        share.wipe()
+    """Remember that the entry's promise was kept."""
     vault.log.served(done.index)
 
 
@@ -223,17 +216,21 @@ def _still_open(vault: Vault, permit: Permit) -> None:
 
 
 async def _open_all(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed]) -> list[Opened]:
+    """The first row, which was asked for by name, and those of its members that open."""
     with chain:
-        return [await _open(vault, permit, at, chain, row) for row in rows]
+        opened = [await _open(vault, permit, at, chain, row) for row in rows]
+    if rows and opened[0] is None:
+        raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
+    return [one for one in opened if one is not None]
 
 
-async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened:
-    """Open one row; a failure after the release is a second entry, for the first one said it was allowed."""
+async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened | None:
+    """Open one row, None if it is damaged; that is a second entry, for the first one said it was allowed."""
     try:
         return chain.open(row)
     except DamagedItem:
         await _again(vault, permit, at, "damaged")
-        raise
+        return None
 
 
 def _tops(vault: Vault, pod: PodFacts) -> Iterable[Opened]:
@@ -255,8 +252,8 @@ class _Chain:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for key in self._open.values():
-            key.wipe()
+        for secret in (*self._open.values(), *self.done.shares.values()):
+            secret.wipe()
         if self._rewraps or self._letters:
             self.vault.db.submit(self._rewrap)
 
@@ -277,11 +274,11 @@ class _Chain:
 
     def _clear(self, row: Sealed) -> Opened:
         with self._data_key(row) as dek:
-            label = unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)
+            label = _unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)
             body = None
             if row.body is not None:
                 context = ctx("body", row.pod, row.id, row.version, hashlib.sha256(row.label).digest())
-                body = unpad(unseal(dek, context, row.body))
+                body = unpad(_unseal(dek, context, row.body))
         return Opened(Label(**orjson.loads(unpad(label))), body, row.version)
 
     def _data_key(self, row: Sealed) -> DataKey:

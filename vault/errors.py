@@ -87,3 +87,9 @@ class TooFewUnlockers(VaultError):
     """Fewer than two ways into a pod would be left."""
 
     code: ClassVar[str] = "too_few_unlockers"
+
+
+class Stale(VaultError):
+    """A unit was made from rows that changed before its turn: nothing of it happened, make it anew."""
+
+    code: ClassVar[str] = "stale"

@@ -116,14 +116,18 @@ def _faults(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
 
 
 def _changed(db: sqlite3.Connection) -> Iterator[str]:
-    """Resources whose envelopes are not those that were stored and logged."""
+    """Resources whose envelopes do not have the digest in their row.
+
+    Damage, not forgery: who can write the one can write the other. That an envelope is the one that was stored shows
+    only when a key opens it.
+    """
     rows = db.execute(
         "SELECT r.id, r.digest, CAST(r.label AS BLOB), CAST(b.data AS BLOB)"
         " FROM resource r LEFT JOIN body b ON b.id = r.id WHERE r.form <> 'gone'"
     )
     for rid, stored, label, body in rows:
         if digest([label] if body is None else [label, body]) != stored:
-            yield f"resource {rid.hex().upper()} is not the version that was stored"
+            yield f"resource {rid.hex().upper()} does not have the digest that stands beside it"
 
 
 def _unsigned(db: sqlite3.Connection) -> Iterator[str]:

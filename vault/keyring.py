@@ -11,7 +11,7 @@ from keys.errors import SwappedKey
 from keys.keyring import Keyring, Signed, annexed, digest, open_keyring, sign_annex, sign_keyring
 from keys.secret import Private
 from vault.database import Tx
-from vault.errors import Conflict
+from vault.errors import Conflict, Stale
 from vault.tables import Gate, KeyringRow
 
 Edit = Callable[[Keyring], Keyring]
@@ -26,10 +26,10 @@ class Change:
     before: tuple[int, bytes] | None
 
     def __call__(self, tx: Tx) -> None:
-        """Store it. Raises Conflict("rotated") if the keyring is no longer the one this change was made from."""
+        """Store it. Raises Stale if the keyring is no longer the one this change was made from."""
         row = tx.get(KeyringRow, self.row.pod)
         if _stand(row) != self.before:
-            raise Conflict("rotated")
+            raise Stale("another change of the keyring came in between")
         tx.remove(KeyringRow, pod=self.row.pod)
         tx.add(self.row)
 

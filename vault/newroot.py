@@ -37,7 +37,7 @@ class Carried(Protocol):
         """The shares of what ends."""
 
     def write(self, tx: Tx, rk: Root, share: Share, dropped: tuple[Drop, ...]) -> None:
-        """Put the new root under this session's secret and share, end the others: those of `dropped`, or Conflict."""
+        """Put the new root under this session's secret and share, end the others: those of `dropped`, or Stale."""
 
 
 @dataclass(frozen=True)

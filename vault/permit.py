@@ -12,7 +12,9 @@ from vault.log.entry import Facts, Guard
 class Permit:
     """One decision. `targets` None means every resource of the compartments; paths are pod paths.
 
-    `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it.
+    `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it. Under access control
+    `covers` are the ids of the lists that were looked for and `stamp` their state then (else both are empty), so that
+    the write can compare it (`acls.unchanged`).
     """
 
     pod: bytes
@@ -23,10 +25,12 @@ class Permit:
     jti: bytes | None = None
     jti_until: int = 0
     writes: bool = False
+    covers: tuple[bytes, ...] = ()
+    stamp: bytes = b""
     mark: bytes = b""
 
     def body(self) -> bytes:
         """Everything that was decided, as bytes for the mark."""
         targets = None if self.targets is None else sorted(self.targets)
         told = (self.pod, self.facts, self.compartments, targets, self.guard, self.jti, self.jti_until, self.writes)
-        return repr(told).encode()
+        return repr((*told, self.covers, self.stamp)).encode()

@@ -5,7 +5,7 @@ under the custodian with the pod's custody share; nothing sealed does.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -196,23 +196,32 @@ def _build(
         made.wipe()
 
 
-async def found_office(vault: Vault, unlockers: list[NewUnlocker], now: datetime) -> PodFacts:
-    """Make the DPO's office: a pod whose one sealed compartment has the key pair DPO records are sealed to."""
+async def found_office(
+    vault: Vault, unlockers: list[NewUnlocker], now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
+) -> PodFacts:
+    """Make the DPO's office: a pod whose one sealed compartment has the key pair DPO records are sealed to.
+
+    `extra` writes in the same transaction what must exist if and only if the office does.
+    """
     plan = Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"})
     with _build(vault, "office", "office", unlockers, plan, now) as made:
         box = made.publics[made.facts.compartment("dpo")].public
         made.rows += [Meta(key="office", value=made.id), Meta(key="dpo_box", value=box)]
-        await _store(vault, made, now)
+        await _store(vault, made, now, extra)
         vault.log.dpo_box = box
         return made.facts
 
 
-async def _store(vault: Vault, made: _Builder, now: datetime) -> None:
+async def _store(
+    vault: Vault, made: _Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
+) -> None:
     def write(tx: Tx) -> None:
         if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
             raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
+        if extra is not None:
+            extra(tx, made.facts)
 
     ring = keyring.first(made.ring, made.identity)
     made.rows.append(ring.row)

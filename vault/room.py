@@ -7,7 +7,7 @@ from vault import keyring
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit
-from vault.errors import Conflict, Denied, NoCompartment
+from vault.errors import Conflict, NoCompartment, Stale
 from vault.gates import ms
 from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
@@ -43,7 +43,7 @@ async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: date
             for _ in range(TRIES):
                 if await _store(vault, pod, row, _home(vault, pod, made, path, at), msign, at):
                     return
-    raise Denied("changed")
+    raise Stale(f"{TRIES} times somebody else was faster")
 
 
 def _home(vault: Vault, pod: PodFacts, facts: CompartmentFacts, path: str, at: datetime) -> Resource:
@@ -64,10 +64,13 @@ async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, 
         ring(tx)
         old = tx.get(Resource, home.id)
         if (old.version if old else 0) != home.version - 1:
-            raise Conflict("rotated")
+            raise Stale("the container came in between")
         tx.add(row)
         tx.remove(Resource, id=home.id)
         tx.add(home)
 
     facts = Facts("key event", "keyring", rule="custody", count=1, keyring=ring.digest, versions=versions.told([home]))
-    return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write)), Appended)
+    try:
+        return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write)), Appended)
+    except Stale:
+        return False

@@ -9,7 +9,8 @@ restore replaces that file: a share store put back from a backup is swept agains
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,16 +78,10 @@ class Shares:
     def put(self, pod: bytes, shares: Iterable[tuple[Want, Share]]) -> None:
         """Store new shares of a pod; an existing or deleted one never comes back (sqlite3.IntegrityError)."""
         rows = [(w.kind, w.owner, w.part, pod, bytes(s.view())) for w, s in shares]
-        with self._guard:
-            self._raw.execute("BEGIN")
-            try:
-                if any(self._deleted(*row[:3]) for row in rows):
-                    raise sqlite3.IntegrityError("a share that was deleted")
-                self._raw.executemany("INSERT INTO share VALUES (?, ?, ?, ?, ?)", rows)
-            except BaseException:
-                self._raw.execute("ROLLBACK")
-                raise
-            self._raw.execute("COMMIT")
+        with self._guard, self._whole():
+            if any(self._deleted(*row[:3]) for row in rows):
+                raise sqlite3.IntegrityError("a share that was deleted")
+            self._raw.executemany("INSERT INTO share VALUES (?, ?, ?, ?, ?)", rows)
 
     def take(self, pod: bytes, wants: Iterable[Want]) -> dict[Want, Share]:
         """Return the shares named, if they belong to this pod; a missing one is simply absent. One look-up."""
@@ -108,16 +103,26 @@ class Shares:
 
         Ids of sessions are not remembered: they end by themselves within hours.
         """
-        gone = 0
-        with self._guard:
-            self._raw.execute("BEGIN")
-            for d in drops:
-                where, params = d.where()
-                if remember:
-                    self._raw.execute(f"{LIST} WHERE kind <> 'session' AND {where}", params)
-                gone += self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
+        with self._guard, self._whole():
+            return sum(self._delete(drop, remember=remember) for drop in drops)
+
+    def _delete(self, drop: Drop, *, remember: bool) -> int:
+        where, params = drop.where()
+        if remember:
+            self._raw.execute(f"{LIST} WHERE kind <> 'session' AND {where}", params)
+        return self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """One transaction: all of it or nothing, and the connection is good for the next one."""
+        self._raw.execute("BEGIN")
+        try:
+            yield
             self._raw.execute("COMMIT")
-        return gone
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._raw.execute("ROLLBACK")
+            raise
 
     def deleted(self, want: Want) -> bool:
         """Whether this share was deleted for good."""

@@ -3,36 +3,49 @@
 No key is needed and none is touched (docs/decisions/0002), so nothing here can open anything.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from vault import gates
+from vault import acls, gates
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit, finish, intent
-from vault.errors import Conflict, Denied, NoCompartment
+from vault.errors import Conflict, Denied, NoCompartment, Stale
 from vault.log import versions
-from vault.log.entry import Appended, Facts
+from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
 from vault.tables import Acl, Body, Resource
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
-AGAIN = ("changed", "rotated")  # another write, or a new generation of the compartment, came between
+AT_ONCE = 32
 NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
+STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A version ready to be stored; `fresh` when nothing readable was there before."""
+    """A version ready to be stored, `missing` containers to make with it, and those `above` that must still stand.
+
+    `fresh` when nothing readable was there before; `size` of the body in bytes.
+    """
 
     row: Resource
     body: Body | None
-    parents: list[Resource]
+    missing: list[Resource]
+    above: list[bytes]
     fresh: bool
+    size: int
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """What its line in the log names: this version and those of the containers made with it."""
+        return versions.told([self.row, *self.missing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +78,19 @@ async def write(
     stamp = gates.ms(at)
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
-        plan = _plan(vault, pod, permit, label, body, _homes(vault, pod))
-        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=_versions(plan))
-        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store, plan, expected)))
-        if isinstance(done, Appended):
-            finish(vault, done)
-            return Written(done.index, plan.row.version, plan.fresh)
-        if done.reason not in AGAIN or (done.reason == "changed" and expected is not None):
+        plan = _planner(vault, pod, permit, path).plan(label, body)
+        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
+        try:
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected)))
+            )
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
             raise Denied(done.reason)
-    raise Denied("changed")
+        finish(vault, done)
+        return Written(done.index, plan.row.version, plan.fresh)
+    raise Stale(f"{TRIES} times somebody else was faster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +103,65 @@ class Parcel:
 
 
 async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
-    """Store many resources, all or none, with one entry; those whose path exists already are left as they are.
+    """Store many resources of one container, all or none, with one entry; what exists already is left as it is.
 
     Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
-    same loan delivered twice is one resource.
+    same loan delivered twice is one resource. Sealing yields to other requests every few parcels.
     """
     pod = admit(vault, permit, None)
-    stamp = gates.ms(at)
     for _ in range(TRIES):
-        fresh = [p for p in {p.path: p for p in parcels}.values() if version_of(vault, pod, p.path) is None]
-        labels = [Label(p.path, p.media, len(p.body), stamp, stamp, source) for p in fresh]
-        homes = _homes(vault, pod)
-        plans = [_plan(vault, pod, permit, label, p.body, homes) for label, p in zip(labels, fresh, strict=True)]
-        plans = _once(plans)
-        facts = replace(_sum(permit.facts, plans), bytes=sum(label.size for label in labels))
-        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_store_all, plans)))
-        if isinstance(done, Appended):
-            return done.index, len(plans)
-        if done.reason not in AGAIN:
+        plans = _once(await _plans(vault, pod, permit, parcels, gates.ms(at), source))
+        facts = replace(
+            permit.facts,
+            count=len(plans),
+            bytes=sum(plan.size for plan in plans),
+            digest=hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest(),
+            versions=tuple(version for plan in plans for version in plan.versions),
+        )
+        try:
+            done = await vault.log.append(
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)))
+            )
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
             raise Denied(done.reason)
-    raise Denied("changed")
+        return done.index, len(plans)
+    raise Stale(f"{TRIES} times somebody else was faster")
+
+
+async def _plans(
+    vault: Vault, pod: PodFacts, permit: Permit, parcels: list[Parcel], stamp: int, source: str
+) -> list[_Plan]:
+    plans = []
+    planner = _planner(vault, pod, permit, parcels[0].path) if parcels else None
+    for number, parcel in enumerate({p.path: p for p in parcels}.values()):
+        if planner is not None and version_of(vault, pod, parcel.path) is None:
+            label = Label(parcel.path, parcel.media, len(parcel.body), stamp, stamp, source)
+            plans.append(planner.plan(label, parcel.body))
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return plans
 
 
 def _once(plans: list[_Plan]) -> list[_Plan]:
-    """The same plans, each missing container in the first of them alone."""
+    """The same plans, each container that is missing in the first of them alone."""
     seen: set[bytes] = set()
     kept = []
     for plan in plans:
-        kept.append(replace(plan, parents=[one for one in plan.parents if one.id not in seen]))
-        seen.update(one.id for one in plan.parents)
+        kept.append(replace(plan, missing=[one for one in plan.missing if one.id not in seen]))
+        seen.update(one.id for one in plan.missing)
     return kept
 
 
-def _sum(facts: Facts, plans: list[_Plan]) -> Facts:
-    """What a deposit's line says: each version, each container it made once, and one digest over all."""
-    stored = tuple(dict.fromkeys(version for plan in plans for version in _versions(plan)))
-    digests = hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest()
-    return replace(facts, count=len(plans), digest=digests, versions=stored)
+def _allowed(permit: Permit, work: Callable[[Tx], None]) -> Callable[[Tx], None]:
+    """The work, unless the access control lists behind the permit changed while its body was on the way."""
+
+    def checked(tx: Tx) -> None:
+        acls.unchanged(tx, permit)
+        work(tx)
+
+    return checked
 
 
 def _store_all(plans: list[_Plan], tx: Tx) -> None:
@@ -130,37 +169,31 @@ def _store_all(plans: list[_Plan], tx: Tx) -> None:
         _store(plan, None, tx)
 
 
-def _versions(plan: _Plan) -> tuple[str, ...]:
-    return versions.told([plan.row, *plan.parents])
-
-
 def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
     if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
-        raise Conflict("rotated")
+        raise Stale("a new generation of the compartment came in between")
     row = tx.get(Resource, plan.row.id)
     live = row.version if row and row.form != "gone" else None
     if expected == "absent" and live is not None:
         raise Conflict("exists")
     if isinstance(expected, int) and live != expected:
         raise Conflict("precondition")
-    if (row.version if row else 0) != plan.row.version - 1:
-        raise Conflict("changed")
-    for missing in plan.parents:
-        _fill(tx, missing)
-    tx.remove(Resource, id=plan.row.id)
+    for container in plan.missing:
+        _replace(container, tx.get(Resource, container.id), tx)
+    if any(not tx.run(STANDS, id=rid) for rid in plan.above):
+        raise Stale("a container was deleted meanwhile")
+    _replace(plan.row, row, tx)
     tx.remove(Body, id=plan.row.id)
-    tx.add(plan.row)
     if plan.body is not None:
         tx.add(plan.body)
 
 
-def _fill(tx: Tx, missing: Resource) -> None:
-    """Store a container that is to be there; another one that came between makes this write stale."""
-    row = tx.get(Resource, missing.id)
-    if (row.version if row else 0) != missing.version - 1:
-        raise Conflict("changed")
-    tx.remove(Resource, id=missing.id)
-    tx.add(missing)
+def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
+    """Put a version in the place of the one before it. Raises Stale if that is not the one it was made for."""
+    if (before.version if before else 0) != row.version - 1:
+        raise Stale("another version came in between")
+    tx.remove(Resource, id=row.id)
+    tx.add(row)
 
 
 async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
@@ -170,15 +203,19 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
     """
     pod = admit(vault, permit, path)
     rid = pod.resource(path)
+
     for _ in range(TRIES):
         held = version_of(vault, pod, path) or 0
         facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
-        done = await vault.log.append(intent(permit, at, facts=facts, write=partial(_erase, rid, held, expected)))
-        if isinstance(done, Appended):
-            return done.index
-        if done.reason != "changed":
+        work = _allowed(permit, partial(_erase, rid, held, expected))
+        try:
+            done = await vault.log.append(intent(permit, at, facts=facts, write=work))
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
             raise Denied(done.reason)
-    raise Denied("changed")
+        return done.index
+    raise Stale(f"{TRIES} times somebody else was faster")
 
 
 def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
@@ -190,7 +227,7 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
     if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
         raise Conflict("not_empty")
     if row.version != held:
-        raise Conflict("changed")
+        raise Stale("another version came in between")
     tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
     tx.remove(Body, id=rid)
     tx.remove(Acl, id=rid)
@@ -202,36 +239,45 @@ def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def _homes(vault: Vault, pod: PodFacts) -> dict[bytes, CompartmentFacts]:
-    return {facts.id: facts for facts in compartments(vault, pod)}
+@dataclass(frozen=True)
+class _Planner:
+    """Makes versions ready for one compartment; what does not change from one to the next is looked up once."""
+
+    vault: Vault
+    pod: PodFacts
+    home: CompartmentFacts
+
+    def plan(self, label: Label, body: bytes | None) -> _Plan:
+        """The next version of `label.path`, and of every container above it that is not there."""
+        stored = self.vault.db.read.get(Resource, self.pod.resource(label.path))
+        mark = self.pod.resource(f"source:{label.source}") if label.source else b""
+        row, sealed = self._enclose(label, stored, body, mark)
+        fresh = stored is None or stored.form == "gone"
+        return _Plan(row, sealed, *self._containers(label), fresh, label.size)
+
+    def _enclose(
+        self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""
+    ) -> tuple[Resource, Body | None]:
+        place = place_of(self.pod, self.home, label.path)
+        return enclose(place, (stored.version if stored else 0) + 1, label, body, mark)
+
+    def _containers(self, label: Label) -> tuple[list[Resource], list[bytes]]:
+        missing, standing, above = [], [], parent(label.path)
+        while above != "/":
+            stored = self.vault.db.read.get(Resource, self.pod.resource(above))
+            if stored is None or stored.form == "gone":
+                missing.append(self._enclose(Label(above, "", 0, label.modified, label.modified), stored, None)[0])
+            else:
+                standing.append(stored.id)
+            above = parent(above)
+        return missing, standing
 
 
-def _plan(
-    vault: Vault,
-    pod: PodFacts,
-    permit: Permit,
-    label: Label,
-    body: bytes | None,
-    homes: dict[bytes, CompartmentFacts],
-) -> _Plan:
-    path = label.path
+def _planner(vault: Vault, pod: PodFacts, permit: Permit, path: str) -> _Planner:
     if pod.compartment(top(path)) not in permit.compartments:
         raise Denied("outside the permit")
+    homes = {facts.id: facts for facts in compartments(vault, pod)}
     home = homes.get(pod.compartment(top(path)))
     if home is None:
         raise NoCompartment(f"this pod has no compartment for {top(path)}/ yet")
-    stored = vault.db.read.get(Resource, pod.resource(path))
-    mark = pod.resource(f"source:{label.source}") if label.source else b""
-    row, sealed = enclose(place_of(pod, home, path), (stored.version if stored else 0) + 1, label, body, mark)
-    fresh = stored is None or stored.form == "gone"
-    return _Plan(row, sealed, _parents(vault, pod, home, path, label.modified), fresh)
-
-
-def _parents(vault: Vault, pod: PodFacts, home: CompartmentFacts, path: str, at: int) -> list[Resource]:
-    made, above = [], parent(path)
-    while above != "/" and version_of(vault, pod, above) is None:
-        gone = vault.db.read.get(Resource, pod.resource(above))
-        version = gone.version + 1 if gone else 1
-        made.append(enclose(place_of(pod, home, above), version, Label(above, "", 0, at, at), None)[0])
-        above = parent(above)
-    return made
+    return _Planner(vault, pod, home)

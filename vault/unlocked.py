@@ -8,7 +8,7 @@ from typing import Protocol
 from keys.secret import Private, Root, Share, derive
 from keys.tree import unwrap
 from vault import keyring
-from vault.errors import Denied
+from vault.errors import Denied, Stale
 from vault.keyring import Change, Edit
 from vault.keysets import SessionKeys
 from vault.log.entry import Appended, Facts, Guard, Intent, Refused
@@ -78,9 +78,11 @@ async def commit(
     The intent's `write` calls the change it is given. Raises Denied.
     """
     for _ in range(TRIES):
-        done = await vault.log.append(intent(keyring.change(vault.db.read, pod.id, signer, pod.identity, edit)))
+        try:
+            done = await vault.log.append(intent(keyring.change(vault.db.read, pod.id, signer, pod.identity, edit)))
+        except Stale:
+            continue
         if isinstance(done, Appended):
             return done
-        if done.reason != "rotated":
-            raise Denied(done.reason)
-    raise Denied("changed")
+        raise Denied(done.reason)
+    raise Stale(f"{TRIES} times somebody else was faster")

@@ -22,14 +22,14 @@ FROM resource r LEFT JOIN body b ON b.id = r.id WHERE r.pod = :pod
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class Differs:
     """Something stored that is not what the log says last; `seq` is the line that says so, 0 if none does."""
 
     what: str
     seq: int
 
 
-def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Stale]:
+def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Differs]:
     """The citizen's check: all her resources and her keyring against the last line of her own log about each."""
     last: dict[bytes, tuple[int, bytes, int]] = {}
     ring, ring_seq = "", 0
@@ -39,9 +39,9 @@ def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Stale]:
             ring, ring_seq = fields["keyring"], line.seq
         for rid, version, digested in parts(touched(fields.get("versions", ()))):
             last[rid] = (version, digested, line.seq)
-    found = [Stale(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in _differing(vault.db.read, pod.id, last)]
+    found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in _differing(vault.db.read, pod.id, last)]
     if ring != stored_digest(vault.db.read, pod.id):
-        found.append(Stale("keyring", ring_seq))
+        found.append(Differs("keyring", ring_seq))
     return found
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from web import jobs, pods, problems
 from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
-from web.routes import accounts, consents, erasure, health, log, oauth, operator, records, sources, suggestions
+from web.routes import accounts, consents, docs, erasure, health, log, oauth, operator, records, sources, suggestions
 from web.settings import Settings, SettingsError
 
 
@@ -75,10 +76,12 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
                 await work
             await jobs.tick(house, last=True)
 
-    app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)
     app.state.house = house
     problems.install(app)
-    for module in (accounts, consents, erasure, health, log, oauth, operator, records, sources, suggestions):
+    for module in (
+        accounts, consents, docs, erasure, health, log, oauth, operator, records, sources, suggestions,
+    ):  # fmt: skip
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -169,13 +172,39 @@ def _custodian(settings: Settings) -> Path:
 
 
 async def _found_office(house: House) -> None:
-    """At the very first start: the DPO's office with two officers, whose recovery codes are shown this once."""
-    if house.vault.pod(office.NAME) is not None:
-        return
-    officers = [people.Newcomer(user, "DPO") for user in ("dpo-1", "dpo-2")]
-    made = await people.found_office(house.vault, officers, house.clock())
-    for who, enrolled in zip(officers, made, strict=True):
-        print(f"{who.user} logs in with one of: {'  '.join(enrolled.codes)}  (shown once)", file=sys.stderr)  # noqa: T201
+    """At the very first start: the DPO's office with two officers.
+
+    Their recovery codes are on disk before the office exists, so a crash at any moment leaves either no office, or one
+    whose codes are in the file. As long as the file is there every start says so.
+    """
+    codes = house.settings.data / "office-codes.txt"
+    if house.vault.pod(office.NAME) is None:
+        officers = [people.Newcomer(user, "DPO") for user in ("dpo-1", "dpo-2")]
+
+        def keep(made: Sequence[people.Enrolled]) -> None:
+            told = (f"{who.user}: {'  or  '.join(m.codes)}\n" for who, m in zip(officers, made, strict=True))
+            _keep(codes, "".join(told))
+
+        await people.found_office(house.vault, officers, house.clock(), keep)
+    if codes.exists():
+        told = f"the DPO's officers log in with the codes in {codes}: move it to a safe place and delete it"
+        print(told, file=sys.stderr)  # noqa: T201
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a secret text, mode 0600, whole or not at all; it is on disk when this returns."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 async def _until_told(house: House, ready: Callable[[], None]) -> None:

@@ -10,16 +10,20 @@ from consent import answers, minimise, period
 from consent.asks import Asked
 from consent.categories import CATEGORIES, describe
 from consent.oauth.clients import Client
-from consent.oauth.registration import shown_host
+from consent.oauth.registration import clean_text, shown_host
+from consent.purposes import PURPOSES
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import canonical
 from web.pages.dutch import day, listed
 from web.pages.views import Choice, ConsentPage, DataRow
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""
 SHOWN: Final = 6
+LONGEST: Final = 120
+"""Most characters of one value of a preview; another app may have written it."""
+DEEPEST: Final = 8
 FRAME: Final = frozenset({"kluis:asOf", "kluis:source"})
 """Fields that go along but say nothing about the citizen."""
 
@@ -39,6 +43,10 @@ COUNTRIES: Final[Mapping[str, str]] = {
     "LU": "In Luxemburg.",
     "IE": "In Ierland.",
 }
+EEA: Final = "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE IS LI NO"
+NEARBY: Final = "In een ander land van de Europese Unie of daarmee verbonden."
+ELSEWHERE: Final = "In een land buiten de Europese Unie."
+NO_HOST: Final = "een onbekend adres"
 COPIES: Final[Mapping[str, str]] = {
     "none": "De app bewaart geen kopie.",
     "cache": "De app bewaart even een kopie.",
@@ -65,16 +73,17 @@ def page(
     terms = asked.terms
     return ConsentPage(
         app=client.name,
-        controller=shown_host(client.controller) or client.controller,
-        domain=shown_host(asked.said.redirect_uri),
+        controller=host(client.controller),
+        domain=host(asked.said.redirect_uri),
         trusted=client.trust == "city",
-        purpose=terms.purpose_text["nl"],
+        purpose=purpose(terms, client),
+        words="" if client.trust == "city" else terms.purpose_text["nl"],
         legal_basis=BASES[terms.legal_basis],
         data=tuple(_row(datum, sources, now) for datum in terms.data),
         durations=_durations(terms, now),
         storage=_storage(terms),
         retention=_retention(terms),
-        recipients=tuple(f"{shown_host(r['id']) or r['id']} ({ROLES[r['role']]})" for r in terms.recipients),
+        recipients=tuple(f"{host(r['id'])} ({ROLES[r['role']]})" for r in terms.recipients),
         undecided=undecided,
         hidden=(("client_id", client.client_id), ("request_uri", asked.request_uri)),
     )
@@ -88,6 +97,17 @@ def notice(shown: ConsentPage) -> dict[str, str]:
     for row in plain["data"]:
         del row["preview"]
     return {"hash": sha256(canonical(_lists(plain))).hexdigest(), "language": "nl", "version": VERSION}
+
+
+def host(uri: str) -> str:
+    """The host of an app's address, and nothing else of it."""
+    return shown_host(uri) or NO_HOST
+
+
+def purpose(terms: Terms, client: Client | None) -> str:
+    """Why, in words that somebody answers for: those the city reviewed, our own, or the registry's; never an app's."""
+    reviewed = terms.kind == "solid" or (client is not None and client.trust == "city")
+    return terms.purpose_text["nl"] if reviewed else PURPOSES[terms.purpose_code].label["nl"]
 
 
 def words(datum: Datum) -> str:
@@ -135,21 +155,23 @@ def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
         text
         for record in records
         for name, value in record.items()
-        if name[0] != "@" and name not in FRAME
+        if name[:1] != "@" and name not in FRAME
         for text in _texts(value)
     )
     some = tuple(found)[:SHOWN]
     return (*some, f"en nog {len(found) - SHOWN}") if len(found) > SHOWN else some
 
 
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [text for one in value for text in _texts(one)]
-    if isinstance(value, dict):
-        return [text for name, one in value.items() if name[0] != "@" for text in _texts(one)]
-    if value is None:
+def _texts(value: Any, left: int = DEEPEST) -> list[str]:
+    """The texts in a value on one line each, cut at LONGEST; what lies deeper than DEEPEST is not shown."""
+    if value is None or left == 0:
         return []
-    return [{True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value)]
+    if isinstance(value, dict):
+        value = [one for name, one in value.items() if name[:1] != "@"]
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one, left - 1)]
+    text = clean_text({True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value))
+    return [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"]
 
 
 def _durations(terms: Terms, now: datetime) -> tuple[Choice, ...]:
@@ -166,7 +188,8 @@ def _length(terms: Terms, code: str, until: int) -> str:
 def _storage(terms: Terms) -> str:
     told = terms.storage or {}
     country = told.get("country", "")
-    where = COUNTRIES.get(country, f"In {country}." if country else "Dat zegt de app niet.")
+    abroad = (NEARBY if country in EEA.split() else ELSEWHERE) if country else "Dat zegt de app niet."
+    where = COUNTRIES.get(country, abroad)
     return " ".join(part for part in (where, COPIES.get(told.get("copy", ""), "")) if part)
 
 

@@ -176,7 +176,8 @@ def export(
         taken = client.fetch("/api/log/export")
         client.logout()
         target.write_bytes(taken)
-        answer({"file": str(target), "records": taken.count(b"\n")}, as_json=as_json)
+        records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
+        answer({"file": str(target), "records": records}, as_json=as_json)
 
 
 @apps.command()
@@ -257,7 +258,8 @@ def import_file(
         if (key is None) != (client_id is None) or (base is not None and key is None):
             stop("--base needs --key and --client-id; without them the operator's socket is used")
         if key is not None and client_id is not None:
-            bearer = assertion(read_json(key), client_id, settings.base_url, body, datetime.now(UTC))
+            signed = {"pod": pod, "patron": patron, "keep_good": keep_good}
+            bearer = assertion(read_json(key), client_id, settings.base_url, body, datetime.now(UTC), **signed)
         with server(settings) if bearer else operator(settings) as client:
             query = {name: value for name, value in asked.items() if value is not None}
             taken = client.deposit(source, body, query, bearer)

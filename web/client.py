@@ -104,10 +104,13 @@ class Client:
             raise Unanswered(f"{self.base} does not answer ({error}): is `kluis serve` running?") from None
 
 
-def assertion(key: Mapping[str, Any], client: str, issuer: str, body: bytes, now: datetime) -> str:
+def assertion(
+    key: Mapping[str, Any], client: str, issuer: str, body: bytes, now: datetime, **delivery: str | bool | None
+) -> str:
     """A source's client assertion (RFC 7523 section 3) for one file: good once, for 60 s, for these bytes only.
 
-    `key` is a private ES256 JWK with `kid`. Raises Unanswered if it is not.
+    `delivery` says what it is good for beside the file: `pod`, `patron`, `keep_good`. `key` is a private ES256 JWK with
+    `kid`. Raises Unanswered if it is not.
     """
     issued = int(now.timestamp())
     claims = {
@@ -118,6 +121,7 @@ def assertion(key: Mapping[str, Any], client: str, issuer: str, body: bytes, now
         "exp": issued + LIFE,
         "jti": b64(fresh_bytes(16)),
         "body_sha256": b64(sha256(body).digest()),
+        **{name: value for name, value in delivery.items() if value is not None},
     }
     header = {"alg": "ES256", "typ": "JWT"} | ({"kid": key["kid"]} if "kid" in key else {})
     told = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))

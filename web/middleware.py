@@ -3,6 +3,7 @@
 Pods have a face of their own (`web.pods`) and are handed over before anything else looks at the request.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,6 +13,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_log = logging.getLogger("kluis.front")
 BODY_LIMIT = 17 * 1024 * 1024
 PAGE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -33,7 +35,10 @@ def policy(base: str, form_action: str = "") -> bytes:
 
 
 class Front:
-    """Routes pods to their own app and everything else to the pages, after checking Host (421) and size (413)."""
+    """Routes pods to their own app and everything else to the pages, after checking Host (421) and size (413).
+
+    It is also the last line: an error that nobody below understood becomes a problem and one word in the server's log.
+    """
 
     def __init__(self, pages: App, pods: App, base: str, *, operator: bool = False) -> None:
         self.pages, self.pods, self.operator = pages, pods, operator
@@ -42,10 +47,25 @@ class Front:
         self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, whatever goes wrong; an answer that was begun already is broken off."""
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 -- the last line: nobody is shown a trace, which may hold personal data
+            _log.error("a request failed: %s", type(error).__name__)
+            if not begun:
+                await refuse(send, 500, b"internal")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = scope.get("raw_path") or scope["path"].encode()
         if raw.startswith(b"/pods/"):
             await self.pods(scope, receive, send)
@@ -55,7 +75,7 @@ class Front:
             await refuse(send, 421, b"misdirected")
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
+        if not length.isdigit() or len(length) > 18 or int(length) > BODY_LIMIT:
             await refuse(send, 413, b"too-large")
             return
         scope.setdefault("state", {})["operator"] = self.operator

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from consent import answers
 from consent.call import Admission, Denial
+from consent.categories import category_at
 from keys.secret import fresh_bytes
 from vault import acls, store
 from vault.errors import Denied, NoCompartment
@@ -11,6 +13,7 @@ from vault.room import make_room
 from vault.solid import conditional, ldp, paths, rdf
 from vault.solid.paths import BadPath
 from vault.store import Written
+from web import podread
 from web.podcall import Asked, beside
 from web.replies import Reply, denied, nothing, problem
 
@@ -57,13 +60,14 @@ async def acl(asked: Asked) -> Reply:
     admitted = await asked.admit(path, exists=True)
     if isinstance(admitted, Denial):
         return denied(admitted, house.base)
+    expected = _list_expected(asked, path)
     try:
         if asked.method == "DELETE":
-            index = await acls.remove(house.vault, admitted.permit, path, house.clock())
+            index = await acls.remove(house.vault, admitted.permit, path, house.clock(), expected)
         else:
             if ldp.media_type(asked.text(b"content-type")) != rdf.TURTLE:
                 return problem(415, "media", "An access control list is written as text/turtle")
-            index = await acls.put(house.vault, admitted.permit, path, await asked.body(), house.clock())
+            index = await acls.put(house.vault, admitted.permit, path, await asked.body(), house.clock(), expected)
     except Denied as error:
         if error.reason == "no_control":
             return problem(409, "no-control", "The root's list must leave somebody in control")
@@ -71,6 +75,18 @@ async def acl(asked: Asked) -> Reply:
             return nothing()
         raise
     return Reply(204, {"Kluis-Entry": str(index)})
+
+
+def _list_expected(asked: Asked, path: str) -> bytes | None:
+    """What `acls` must find when it writes a list, by the request's preconditions; None without any."""
+    vault, pod = asked.house.vault, asked.house.vault.pod(asked.target.pod)
+    turtle = acls.stored(vault, pod, path) if pod else None
+    key = asked.key(asked.target.path)
+    version = None if turtle is None else podread.tagged(turtle, key)
+    found = conditional.evaluate_write(asked.text(b"if-match"), asked.text(b"if-none-match"), key, version)
+    if found is None:
+        return None
+    return b"\0" if found == "precondition_failed" else acls.digest(turtle)
 
 
 async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
@@ -83,6 +99,8 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
     body, url = await asked.body(), asked.root + path
     if media is None and await _says_something(body, asked.text(b"content-type"), url):
         return problem(409, "containment", "What a container holds is not written by hand")
+    if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
+        return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
     if media is not None and rdf.is_rdf(media):
         await beside(body, lambda: rdf.check(body, media, url))
     if version is None and _clashes(asked, path):
@@ -91,6 +109,15 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
     if expected is None and (media is None or asked.method == "POST"):
         expected = "absent"  # whoever else is writing at this moment
     return await _write(asked, admitted, path, (media, body), expected)
+
+
+def _is_record(admitted: Admission, path: str) -> bool:
+    """Whether an app writes, by its grant, where its records lie among those of others and are read in one batch."""
+    return admitted.datum is not None and category_at(path).custody == "sealed"
+
+
+def _holds_record(media: str, body: bytes) -> bool:
+    return media in (rdf.JSON_LD, "application/json") and answers.record(body) is not None
 
 
 async def _write(
@@ -139,8 +166,10 @@ def _free(asked: Asked, end: str) -> str:
     """A path in the container where nothing is, with or without slash. Raises BadPath if it gets too long."""
     fresh = fresh_bytes(16).hex()
     name = ldp.slug(asked.text(b"slug"), fresh)
-    for candidate in (name, f"{name}-{fresh[:8]}", fresh):
-        path = paths.canonical(f"{asked.target.path[1:]}{candidate}{end}".encode())
+    above = asked.target.path[1:]
+    # All of them before any look-up: an answer that depends on what is taken would tell strangers what is there.
+    candidates = [paths.canonical(f"{above}{one}{end}".encode()) for one in (name, f"{name}-{fresh[:8]}", fresh)]
+    for path in candidates:
         if asked.version(path) is None and asked.version(paths.twin(path)) is None:
             return path
     raise BadPath("taken")

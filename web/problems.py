@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from consent import errors as consent
 from federation import errors as federation
@@ -42,6 +43,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.NotMinted: (500, "internal", "Something went wrong here"),
     vault.Conflict: (409, "conflict", "This cannot be done now"),
     vault.Denied: (403, "denied", "No access"),
+    vault.Stale: (409, "changed", "Somebody else changed this at the same moment"),
     vault.NoCompartment: (409, "no-compartment", "The citizen has not opened this compartment yet"),
     vault.NotFound: (404, "not-found", "Nothing here"),
     vault.TooFewUnlockers: (409, "too-few-unlockers", "A pod needs at least two ways in"),
@@ -183,7 +185,12 @@ def install(app: FastAPI) -> None:
         shaped.headers.update(error.headers or {})
         return shaped
 
+    async def gone(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=400)  # nobody reads it: the client left in the middle of its body
+
     for kind in TABLE:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, other)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, known)  # answered here, named in the log by web.middleware

@@ -23,6 +23,7 @@ from keys.note import Checkpoint, open_note, read_checkpoint
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
 POD_DOMAIN = b"kluis/pod-record/v1"
+FIRST = "create pod"
 WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
 
@@ -86,24 +87,35 @@ def read_directory(data: Path, key: str) -> Verified:
     return Verified(notes[-1], heads[-1], leaves, tree)
 
 
-def check_records(log: Verified, lines: Iterable[str]) -> Records:
-    """Check an export (JSON lines with index, nonce and record) against the log, and its chain without a gap.
+def check_records(
+    log: Verified, lines: Iterable[str], begins: tuple[int, str] = (1, ""), *, settled: bool = False
+) -> Records:
+    """Check an export (JSON lines with index, nonce and record; last the pod's head) against the log.
 
-    Inclusion needs no proof here: the root was recomputed from every entry. Raises LogBroken at the first wrong line.
+    Its chain begins at `begins`, the seq and prev of its first record (of the pod's first unless a caller kept the head
+    of an earlier export), has no gap, and ends at the head. Records newer than the checkpoint wait at its end; none may
+    if the log is `settled`, published after they were read. Inclusion needs no proof here: the root was recomputed
+    from every entry. Raises LogBroken at the first wrong line.
     """
-    shown = sorted(_export(lines), key=lambda line: int(line["record"]["seq"]))
-    last: tuple[int, str] | None = None
-    waiting = 0
+    shown, head = _export(lines)
+    due, waiting, before = begins, 0, -1
     for line in shown:
         index, record = int(line["index"]), line["record"]
+        if (record["seq"], record["prev"]) != due:
+            raise LogBroken(f"does not follow record {due[0] - 1} of its pod; something was left out", index)
+        if record["seq"] == 1 and record.get("action") != FIRST:
+            raise LogBroken("is not the record that begins a pod; something was left out", index)
+        if not before < index < head["kept"]:
+            raise LogBroken("the record has no place in the log", index)
         commitment = sha256(POD_DOMAIN + _unb64(line["nonce"]) + rfc8785.dumps(record)).digest()
-        if last is not None and (record["seq"], record["prev"]) != last:
-            raise LogBroken(f"does not follow record {last[0] - 1} of its pod; something was left out", index)
-        if index >= log.head.size:
-            waiting += 1
-        elif log.leaves[index][2:34] != commitment:
+        if index < len(log.leaves) and log.leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
-        last = record["seq"] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode()
+        waiting += index >= log.head.size  # only at the end: every index is above the one before
+        before, due = index, (due[0] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode())
+    if (head["seq"] + 1, head["head"]) != due or not head["seq"]:
+        raise LogBroken(f"the export ends at record {due[0] - 1}, its pod has {head['seq']}; something was left out")
+    if settled and waiting:
+        raise LogBroken("the record is not among the published entries", before)
     return Records(len(shown) - waiting, waiting)
 
 
@@ -192,16 +204,31 @@ def _tree(hashes: Iterable[bytes]) -> Tree:
     return tree
 
 
-def _export(lines: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+    """The records of an export in their order, and the pod's head that its last line tells."""
+    shown, head = [], None
     for number, line in enumerate(lines, 1):
         try:
-            shown = json.loads(line)
-            if isinstance(shown["record"], str):
-                shown["record"] = json.loads(shown["record"])
-            _ = int(shown["index"]), int(shown["record"]["seq"]), shown["record"]["prev"], _unb64(shown["nonce"])
+            told = json.loads(line)
+            if head is not None:
+                raise ValueError("something follows the head")
+            if "record" in told:
+                shown.append(_record(told))
+            else:
+                head = {"seq": int(told["seq"]), "head": str(told["head"]), "kept": int(told["kept"])}
         except (ValueError, KeyError, TypeError) as error:
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
-        yield shown
+    if head is None:
+        raise LogBroken("the export does not end with the head of its pod: it was cut off")
+    return sorted(shown, key=lambda line: int(line["record"]["seq"])), head
+
+
+def _record(told: dict[str, Any]) -> Mapping[str, Any]:
+    """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
+    if isinstance(told["record"], str):
+        told["record"] = json.loads(told["record"])
+    _ = int(told["index"]), int(told["record"]["seq"]), told["record"]["prev"], _unb64(told["nonce"])
+    return told
 
 
 def _text(body: bytes) -> str:

@@ -8,7 +8,7 @@ import asyncio
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -130,20 +130,37 @@ async def enroll(
     return Enrolled(account, webid, ring.codes, ring.demo)
 
 
-async def found_office(vault: Vault, officers: Sequence[Newcomer], now: datetime) -> list[Enrolled]:
-    """Make the DPO's office with these officers' unlockers; from then on every entry has a DPO record.
+async def found_office(
+    vault: Vault,
+    officers: Sequence[Newcomer],
+    now: datetime,
+    keep: Callable[[list[Enrolled]], None] = lambda _: None,
+) -> list[Enrolled]:
+    """Make the DPO's office and its officers' accounts in one transaction; from then on every entry has a DPO record.
 
-    Raises Conflict("exists") if there is an office or a user name is taken.
+    `keep` is given what the officers need before anything is written, so that no crash leaves an office whose codes
+    nobody has. Raises Conflict("exists") if there is an office or a user name is taken.
     """
     if vault.pod(office.NAME) is not None:
         raise Conflict("exists")
     rings = [await _keyring(who) for who in officers]
-    accounts = [await _reserve(vault, who, "dpo", "", ring, now) for who, ring in zip(officers, rings, strict=True)]
-    pod = await pods.found_office(vault, [new for ring in rings for new in ring.unlockers], now)
-    for ring in rings:
-        ring.wipe()
-    await _settle(vault, accounts, pod)
-    return [Enrolled(a, "", ring.codes, ring.demo) for a, ring in zip(accounts, rings, strict=True)]
+    rows = [_row(vault, who, "dpo", "", ring, now) for who, ring in zip(officers, rings, strict=True)]
+    made = [Enrolled(row.id, "", ring.codes, ring.demo) for row, ring in zip(rows, rings, strict=True)]
+
+    def accounts(tx: Tx, pod: PodFacts) -> None:
+        for row in rows:
+            row.pod = pod.id
+            _take(tx, row)
+
+    try:
+        keep(made)
+        await pods.found_office(vault, [new for ring in rings for new in ring.unlockers], now, accounts)
+    except sqlite3.IntegrityError:
+        raise Conflict("exists") from None
+    finally:
+        for ring in rings:
+            ring.wipe()
+    return made
 
 
 def find(vault: Vault, user: str) -> AccountFacts | None:
@@ -207,21 +224,28 @@ async def _keyring(who: Newcomer) -> _Keyring:
 
 
 async def _reserve(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> bytes:
-    """Take the user name, not yet with a pod; what a crash left half made is replaced. Raises Conflict("exists")."""
-    account, added, mac = fresh_bytes(16), gates.ms(now), user_mac(vault, who.user)
+    """Take the user name, not yet with a pod. Raises Conflict("exists")."""
+    row = _row(vault, who, role, webid, ring, now)
+    try:
+        await vault.db.write(lambda tx: _take(tx, row))
+    except sqlite3.IntegrityError:
+        raise Conflict("exists") from None
+    return row.id
+
+
+def _row(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> Account:
+    """The account of a newcomer, as it is stored."""
+    account, added = fresh_bytes(16), gates.ms(now)
     ways = [{"id": b64(new.id), "kind": new.kind, "added": added} for new in ring.unlockers]
     told = {"role": role, "user": who.user, "name": who.name, "webid": webid, "ways": ways}
     sealed = columns.put(vault.state, "account", account, told)
+    return Account(id=account, user_mac=user_mac(vault, who.user), role=role, pod=None, sealed=sealed)
 
-    def write(tx: Tx) -> None:
-        tx.run(_HALF_MADE, mac=mac)
-        tx.add(Account(id=account, user_mac=mac, role=role, pod=None, sealed=sealed))
 
-    try:
-        await vault.db.write(write)
-    except sqlite3.IntegrityError:
-        raise Conflict("exists") from None
-    return account
+def _take(tx: Tx, row: Account) -> None:
+    """Store an account; what a crash left half made is replaced. sqlite3.IntegrityError if the user name is taken."""
+    tx.run(_HALF_MADE, mac=row.user_mac)
+    tx.add(row)
 
 
 async def _settle(vault: Vault, accounts: list[bytes], pod: PodFacts) -> None:

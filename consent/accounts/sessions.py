@@ -20,7 +20,7 @@ from keys.text import b64
 from keys.tree import unwrap, wrap
 from vault import gates
 from vault.database import Tx
-from vault.errors import Conflict, Denied, MissingKey
+from vault.errors import Denied, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.pod import log_key
@@ -227,11 +227,11 @@ class Carry:
     def write(self, tx: Tx, rk: Root, share: Share, dropped: tuple[Drop, ...]) -> None:
         """Wrap the new root under this session's secret and share; the others lose gate and row.
 
-        Raises Conflict("rotated") if another session was opened or ended since `drops`: then it is done again.
+        Raises Stale if another session was opened or ended since `drops`: then it is done again.
         """
         others = self._others(tx)
         if others != [drop.owner for drop in dropped]:
-            raise Conflict("rotated")
+            raise Stale("another session was opened or ended meanwhile")
         keys = self.session.keys
         with derive(keys.secret, keys.context, share) as key:
             tx.change(Session, {"handle": keys.handle}, root=wrap(key, keys.context, rk))

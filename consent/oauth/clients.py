@@ -99,6 +99,8 @@ def claimed_client(form: Mapping[str, str], basic: tuple[str, str] | None) -> st
     subject = basic[0] if basic is not None else _parsed(assertion or "").claims.get("sub")
     if not isinstance(subject, str) or not subject or form.get("client_id", subject) != subject:
         _no("The client does not name itself.")
+    if not subject.isprintable():  # a NUL, half a surrogate pair: no name that was ever registered
+        _no("The client is not known.")
     return subject
 
 

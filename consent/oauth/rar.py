@@ -1,9 +1,9 @@
 """Rich authorization requests (RFC 9396) around ``consent.request``: text in, terms out; terms as what was granted."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from consent import incoming
 from consent.errors import OAuthError
 from consent.request import Registered, parse
 from consent.schema import RAR_TYPE
@@ -20,8 +20,8 @@ def read_details(text: str, client: Registered, base: str, now: datetime) -> Ter
     if len(text) > _LONGEST:
         raise OAuthError("invalid_authorization_details", "The request is too long.")
     try:
-        details = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as broken:
+        details = incoming.read(text)
+    except ValueError as broken:
         raise OAuthError("invalid_authorization_details", "The request is not JSON.") from broken
     if not isinstance(details, list) or len(details) != 1:
         raise OAuthError("invalid_authorization_details", "Exactly one authorization detail is needed.")
@@ -70,7 +70,3 @@ def _datatype(datum: Datum, location: str) -> dict[str, object]:
 
 def _some(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _refuse(_: str) -> None:
-    raise ValueError("not a JSON number")

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from consent import categories, purposes
 from consent.errors import OAuthError, UnknownCategory, UnknownPurpose
 from consent.oauth.clients import Client, Registration
-from keys.errors import KeysError
-from keys.sign import thumbprint
+from consent.schema import is_web_address
+from keys.errors import Damaged
+from keys.sign import verify_jws
 
 _ALIKE: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -22,6 +23,9 @@ _LONGEST_NAME: Final = 80
 _LONGEST_TEXT: Final = 300
 _MOST_PURPOSES: Final = 7  # consent.md, rule U20
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
+_VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_ALG_OF: Final = {"EC": "ES256", "OKP": "EdDSA"}
 
 
 def check_client(client: Client) -> Client:
@@ -36,8 +40,8 @@ def check_client(client: Client) -> Client:
         _no("An app needs redirect URIs, keys and purposes.")
     if len(client.purposes) > _MOST_PURPOSES:
         _no("An app has at most seven purposes.")
-    if not urlsplit(client.controller).scheme:
-        _no("The controller is not a URI.")
+    if not is_web_address(client.controller):
+        _no("The controller is not an http(s) address with a plain host.")
     _public(client.jwks)
     return replace(client, name=clean_name(client.name), purposes=tuple(_purpose(p) for p in client.purposes))
 
@@ -61,19 +65,18 @@ def clean_text(text: str) -> str:
 
 def safe_redirect(uri: str) -> bool:
     """An absolute https URL, or http on loopback (RFC 8252 7.3), without fragment or user information."""
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
+    if not is_web_address(uri) or "#" in uri or re.search(r"[\x00-\x20]", uri):
         return False
-    if not host or "@" in parts.netloc or "#" in uri or not uri.isascii() or re.search(r"[\x00-\x20\\\"<>]", uri):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    parts = urlsplit(uri)
+    return parts.scheme == "https" or parts.hostname in _LOOPBACK
 
 
 def shown_host(uri: str) -> str:
-    """The host of a URI as it must be shown: international names in their ASCII (``xn--``) form."""
-    host = urlsplit(uri).hostname or ""
+    """The host of a URI as it must be shown: international names in their ASCII (``xn--``) form; "" without one."""
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        return ""
     try:
         return host.encode("idna").decode()
     except UnicodeError:
@@ -83,6 +86,8 @@ def shown_host(uri: str) -> str:
 def _purpose(one: Registration) -> Registration:
     """A purpose of the registry, with a Dutch text, for categories it may ask at all."""
     text = {language: clean_text(words) for language, words in one.text.items()}
+    if not all(_LANGUAGE.fullmatch(language) for language in text):
+        _no("A text is filed under something that is no language.")
     if not text.get("nl") or any(not 0 < len(t) <= _LONGEST_TEXT for t in text.values()):
         _no("A purpose needs a Dutch text of at most 300 characters.")
     if any(_mixed(word) for words in text.values() for word in words.split()):
@@ -91,7 +96,7 @@ def _purpose(one: Registration) -> Registration:
         known = all(purposes.highest_rung(one.code, categories.category(c).curie) is not None for c in one.categories)
     except (UnknownCategory, UnknownPurpose) as unknown:
         raise OAuthError("invalid_client_metadata", f"Unknown here: {unknown}.") from unknown
-    if not known or not one.categories or not one.version:
+    if not known or not one.categories or not _VERSION.fullmatch(one.version):
         _no("A purpose needs a version and categories it may ask for.")
     return replace(one, text=text)
 
@@ -102,13 +107,21 @@ def _mixed(text: str) -> bool:
 
 
 def _public(jwks: Iterable[Mapping[str, str]]) -> None:
+    """Every key is public, of a kind we take, and can be imported: one that cannot would shut its app out for good."""
     for key in jwks:
-        try:
-            thumbprint(dict(key))
-        except (KeysError, ValueError) as bad:
-            raise OAuthError("invalid_client_metadata", "A key is malformed.") from bad
-        if key.get("kty") not in ("EC", "OKP") or not _PRIVATE.isdisjoint(key):
+        if key.get("kty") not in _ALG_OF or not _PRIVATE.isdisjoint(key):
             _no("Keys are public, for ES256 or EdDSA.")
+        if not _usable(dict(key)):
+            _no("A key cannot be used.")
+
+
+def _usable(key: dict[str, str]) -> bool:
+    """Whether ``keys.sign`` takes the key: a signature of zeros must be wrong, and not for a fault of the key."""
+    try:
+        verify_jws(_ALG_OF[key["kty"]], key, b"", bytes(64))
+    except Damaged as refused:
+        return refused.__cause__ is not None and not isinstance(refused.__cause__, ValueError)
+    return True
 
 
 def _no(why: str) -> NoReturn:

@@ -160,6 +160,7 @@ def test_safe_redirects_are_accepted(uri):
         "/back",
         "https://a.example\\@b.example/",
         "http://127.0.0.1.evil.example/",
+        "https://win,een,prijs!/",
         "https://[x",
     ],
 )
@@ -179,6 +180,14 @@ def test_unsafe_redirects_are_refused(uri):
         {"purposes": ()},
         {"purposes": APP.purposes * 8},
         {"controller": "stad"},
+        {"controller": "http://["},
+        {"controller": "urn:stad:gratis-prijs"},
+        {"controller": "https://gratis prijs/"},
+        {"controller": "https://gratis,prijs!/"},
+        {"controller": "https://a.example/" + "x" * 300},
+        {"purposes": (Registration("dpv:ProvideEventRecommendations", "1", {**TEXT, "n\n": "x"}, ("pd:Interest",)),)},
+        {"purposes": (Registration("dpv:ProvideEventRecommendations", "1 2", TEXT, ("pd:Interest",)),)},
+        {"purposes": (Registration("dpv:ProvideEventRecommendations", "1" * 41, TEXT, ("pd:Interest",)),)},
         {"purposes": (Registration("dpv:WorldDomination", "1", TEXT, ("pd:Interest",)),)},
         {"purposes": (Registration("dpv:TargetedAdvertising", "1", TEXT, ("kluis:LibraryLoan",)),)},
         {"purposes": (Registration("dpv:ProvideEventRecommendations", "1", TEXT, ("kluis:Nothing",)),)},
@@ -196,3 +205,40 @@ def test_an_app_that_cannot_be_shown_honestly_is_not_registered(change):
 def test_an_honest_app_is_registered_as_it_is():
     assert check_client(APP) == APP
     assert check_client(replace(APP, jwks=(public(new_es256()),)))
+
+
+GOOD = public(APP_KEY)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {**GOOD, "x": GOOD["y"], "y": GOOD["x"]},
+        {**GOOD, "x": "AAAA"},
+        {**GOOD, "x": GOOD["x"] + "="},
+        {**GOOD, "x": "é" * 43},
+        {**GOOD, "crv": "P-384"},
+        {**GOOD, "use": "enc"},
+        {**GOOD, "alg": "RS256"},
+        {**GOOD, "d": "AAAA"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"},
+        {"kty": "OKP", "crv": "X25519", "x": GOOD["x"]},
+        {},
+    ],
+)
+def test_an_app_whose_keys_cannot_be_used_is_not_registered(key):
+    with pytest.raises(OAuthError) as caught:
+        check_client(replace(APP, jwks=(GOOD, key)))
+    assert caught.value.code == "invalid_client_metadata"
+
+
+def test_a_key_that_can_be_used_is_registered():
+    ed25519 = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    assert check_client(replace(APP, jwks=(GOOD, ed25519))).jwks == (GOOD, ed25519)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", "cultuurgids\n"])
+def test_an_assertion_in_a_name_that_no_client_can_have_is_refused_before_any_look_up(name):
+    with pytest.raises(OAuthError) as caught:
+        claimed(token_request(assert_=assertion(sub=name, iss=name)))
+    assert caught.value.code == "invalid_client"

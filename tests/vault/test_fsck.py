@@ -46,7 +46,7 @@ async def test_a_healthy_directory_has_no_fault_while_it_is_served(folder: Path)
     [
         ("DELETE FROM entry WHERE idx = 0", "the log has no entry 0"),
         ("UPDATE entry SET leaf = x'02' WHERE idx = 1", "entry 1 has not the form of an entry"),
-        ("UPDATE entry SET leaf = substr(leaf, 1, 65) || x'00' WHERE idx = 0", "the log differs from its checkpoint"),
+        ("UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE idx = 1) WHERE idx = 0", "the log differs from its"),
         ("DELETE FROM record WHERE idx = 1", "entry 1 has no record"),
         ("UPDATE record SET seq = seq + 1 WHERE idx = 1", "has no record"),
         ("UPDATE podhead SET seq = 9", "says it has 9 records"),
@@ -58,8 +58,11 @@ async def test_a_healthy_directory_has_no_fault_while_it_is_served(folder: Path)
             "lies in a container that is not there",
         ),
         ("UPDATE resource SET version = 7 WHERE id IN (SELECT id FROM body)", "is of another version"),
-        ("UPDATE resource SET label = label || x'00'", "is not the version that was stored"),
-        ("UPDATE body SET data = substr(data, 1, length(data) - 1) || x'00'", "is not the version that was stored"),
+        ("UPDATE resource SET label = label || x'00'", "does not have the digest that stands beside it"),
+        (
+            "UPDATE body SET data = substr(data, 1, length(data) - 1) || x'00'",
+            "does not have the digest that stands beside it",
+        ),
         ("DELETE FROM pod", "is of no pod"),
         ("UPDATE checkpoint SET note = 'x'", "the log differs from its checkpoint"),
     ],

@@ -12,12 +12,12 @@ from vault.database import Tx
 from vault.log import views
 from vault.log.versions import parts, proof, proof_key, touched
 from vault.tables import Body, KeyringRow, Record, Resource
-from vault.versions import Stale, rolled_back
+from vault.versions import Differs, rolled_back
 
 PATH = "/loans/a.jsonld"
 
 
-def checked(house: Household) -> list[Stale]:
+def checked(house: Household) -> list[Differs]:
     with log_private(house.session) as private:
         return rolled_back(house.vault, house.session.pod, views.lines(house.vault, house.session.pod, private))
 

@@ -27,12 +27,14 @@ class ShownLog:
         self.tree = Tree()
         prev = ""
         for index in range(SIZE):
-            nonce, record = bytes([index % 256]) * 32, {"action": "read", "seq": index + 1, "prev": prev}
+            nonce, action = bytes([index % 256]) * 32, "read" if index else "create pod"
+            record = {"action": action, "seq": index + 1, "prev": prev}
             commitment = sha256(b"kluis/pod-record/v1" + nonce + canonical(record)).digest()
             self.lines.append({"index": index, "seq": index + 1, "record": record, "nonce": b64(nonce)})
             self.leaves.append(b"\x01\x00" + commitment + bytes([7]) * 32)
             self.tree.append(leaf_hash(self.leaves[-1]))
             prev = b64(sha256(commitment).digest())
+        self.head: dict[str, object] = {"seq": SIZE, "head": prev, "kept": SIZE}
         self.notes = [self.sign(100), self.sign(SIZE)]
 
     def sign(self, size: int) -> str:
@@ -49,7 +51,7 @@ class ShownLog:
         return b"".join(b"\x00\x42" + leaf for leaf in self.leaves[first : first + int(width or 256)])
 
     def export(self) -> Iterator[str]:
-        return (json.dumps(line) for line in self.lines)
+        return (json.dumps(line) for line in (*self.lines, self.head))
 
     def store(self, folder: Path) -> None:
         (folder / "vault").mkdir()

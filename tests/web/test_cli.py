@@ -203,7 +203,9 @@ def test_import_with_a_key_sends_an_assertion_for_exactly_this_file(served: Serv
         "library", "Library", "https://library.example", jwks=({k: v for k, v in key.items() if k != "d"},)
     )
     assert check_assertion(shown, library, served.base, datetime.now(UTC)).client_id == "library"
-    assert read(shown).claims["body_sha256"] == b64(sha256(b"[1]").digest())
+    claims = read(shown).claims
+    assert claims["body_sha256"] == b64(sha256(b"[1]").digest())
+    assert (claims["pod"], claims["keep_good"], "patron" in claims) == ("an", False, False)
 
 
 def test_import_without_a_key_goes_through_the_operators_socket(served: Served, tmp_path: Path) -> None:

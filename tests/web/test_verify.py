@@ -1,5 +1,6 @@
 """`kluis log verify` finds every change of the log and of what a citizen is shown, and names the place."""
 
+import json
 import sqlite3
 from base64 import b64decode
 from contextlib import closing
@@ -109,10 +110,72 @@ def test_a_record_of_another_place_is_noticed(house: ShownLog) -> None:
         check_records(read_log(house.fetch, house.key), house.export())
 
 
-def test_records_newer_than_the_checkpoint_wait(house: ShownLog) -> None:
+def broken(house: ShownLog, match: str, lines: list[str] | None = None) -> int | None:
+    with pytest.raises(LogBroken, match=match) as why:
+        check_records(read_log(house.fetch, house.key), house.export() if lines is None else lines)
+    return why.value.entry
+
+
+@pytest.mark.parametrize("kept", [SIZE - 1, 1, 0])
+def test_records_cut_off_at_the_end_are_noticed(house: ShownLog, kept: int) -> None:
+    del house.lines[kept:]
+    assert broken(house, f"ends at record {kept}, its pod has 300") is None
+
+
+@pytest.mark.parametrize("first", [1, 17, SIZE - 1])
+def test_records_cut_off_at_the_front_are_noticed(house: ShownLog, first: int) -> None:
+    del house.lines[:first]
+    assert broken(house, "does not follow record 0") == first
+
+
+def test_records_renumbered_after_a_cut_at_the_front_are_noticed(house: ShownLog) -> None:
+    del house.lines[:17]
+    house.lines[0]["record"] |= {"seq": 1, "prev": ""}  # type: ignore[operator]
+    assert broken(house, "not the record that begins a pod") == 17
+
+
+def test_an_empty_export_is_broken_even_if_its_head_denies_every_record(house: ShownLog) -> None:
+    head = {"seq": 0, "head": "", "kept": SIZE}
+    assert broken(house, "does not end with the head", []) is None
+    assert broken(house, "ends at record 0", [json.dumps(house.head)]) is None
+    assert broken(house, "ends at record 0", [json.dumps(head)]) is None
+
+
+def test_an_export_without_its_head_or_with_more_after_it_is_cut_or_glued(house: ShownLog) -> None:
+    lines = list(house.export())
+    assert broken(house, "does not end with the head", lines[:-1]) is None
+    assert broken(house, "line 302", [*lines, lines[0]]) is None
+
+
+def test_another_head_than_the_last_records_is_noticed(house: ShownLog) -> None:
+    house.head["head"] = house.lines[7]["record"]["prev"]  # type: ignore[index]
+    assert broken(house, "ends at record 300") is None
+
+
+def test_a_part_of_an_export_is_checked_from_the_head_of_an_earlier_one(house: ShownLog) -> None:
+    del house.lines[:100]
+    record = house.lines[0]["record"]
+    begins = (record["seq"], record["prev"])  # type: ignore[index]
+    log = read_log(house.fetch, house.key)
+    assert check_records(log, house.export(), begins).checked == 200
+    with pytest.raises(LogBroken, match="does not follow record 99"):
+        check_records(log, house.export(), (100, "x"))
+
+
+def test_records_newer_than_the_checkpoint_wait_unless_it_came_after_them(house: ShownLog) -> None:
     house.notes[-1] = house.sign(290)
-    seen = check_records(read_log(house.fetch, house.key), house.export())
+    log = read_log(house.fetch, house.key)
+    seen = check_records(log, house.export())
     assert (seen.checked, seen.waiting) == (290, 10)
+    with pytest.raises(LogBroken, match="entry 299: the record is not among the published"):
+        check_records(log, house.export(), settled=True)
+
+
+@pytest.mark.parametrize(("line", "index"), [(17, 900), (17, 295), (299, 300), (299, 5_000), (299, 298), (17, -1)])
+def test_a_record_waits_only_at_the_end_and_at_a_place_that_exists(house: ShownLog, line: int, index: int) -> None:
+    house.notes[-1] = house.sign(290)
+    house.lines[line]["index"] = index
+    broken(house, "no place in the log")
 
 
 @pytest.mark.parametrize("line", ["", "{}", "[1]", '{"index": 1, "record": {"seq": "x"}, "nonce": ""}'])

@@ -94,16 +94,17 @@ def proof(m: int, leaves: list[bytes], whole: bool = True) -> list[bytes]:
 class Made:
     """A log of everybody with `size` entries; every third is a line of one pod."""
 
-    def __init__(self, size: int = 20, changed: int | None = None) -> None:
+    def __init__(self, size: int = 20, changed: int | None = None, begins: str = "create pod") -> None:
         self.leaves: list[bytes] = []
         self.lines: list[dict[str, Any]] = []
+        self.head: dict[str, Any] = {"seq": 0, "head": "", "kept": size}
         commitment: bytes | None = None
         for index in range(size):
             commit, dpo, nonce = sha(b"c%d" % index), sha(b"d%d" % index), sha(b"n%d" % index)
             if index % 3 == 0:
                 seq = len(self.lines) + 1
                 record = {
-                    "action": "write" if seq == changed else "read",
+                    "action": begins if seq == 1 else "write" if seq == changed else "read",
                     "prev": commitment and b64(sha(commitment)),
                     "seq": seq,
                     "what": "é",
@@ -114,6 +115,7 @@ class Made:
                     commitment = commit  # the chain of an honest writer; a rewritten line leaves it as it was
                 else:
                     commitment = sha(DOMAIN.encode() + nonce + text.replace("write", "read").encode())
+                self.head = {"seq": seq, "head": b64(sha(commitment)), "kept": size}
                 self.lines.append(
                     {"index": index, "seq": seq, "entry": b64(sha(b"e%d" % index)[:16]), "record": text, "kind": 0}
                     | {"nonce": b64(nonce), "dpo_commitment": b64(dpo), "leaf": b64(b"\x01\x00" + commit + dpo)}
@@ -137,6 +139,7 @@ class Made:
             "checkpoint": f"{text}\n— other.test AAAAAAAA\n— {ORIGIN} {signature}\n",
             "size": len(leaves),
             "entries": lines,
+            "head": dict(self.head),
             "pod_domain": DOMAIN,
         }
 
@@ -172,6 +175,39 @@ def drop_line(log: dict[str, Any]) -> None:
 def drop_first(log: dict[str, Any]) -> None:
     """Line 1 is gone."""
     del log["entries"][0]
+
+
+def drop_last(log: dict[str, Any]) -> None:
+    """Line 7 is gone."""
+    log["entries"].pop()
+
+
+def drop_all(log: dict[str, Any]) -> None:
+    """Every line is gone."""
+    log["entries"] = []
+
+
+def drop_all_and_head(log: dict[str, Any]) -> None:
+    """Every line is gone, and the head says that there were none."""
+    log["entries"] = []
+    log["head"] |= {"seq": 0, "head": ""}
+
+
+def begin_anew(log: dict[str, Any]) -> None:
+    """The chain begins with a line that does not begin a pod."""
+    made = Made(20, begins="read").answer()
+    log.clear()
+    log.update(made)
+
+
+def other_head(log: dict[str, Any]) -> None:
+    """The head is the one of line 6, with the number of line 7."""
+    log["head"]["head"] = json.loads(log["entries"][6]["record"])["prev"]
+
+
+def older_head(log: dict[str, Any]) -> None:
+    """The head does not know line 7."""
+    log["head"]["seq"] = 6
 
 
 def double_line(log: dict[str, Any]) -> None:
@@ -224,6 +260,12 @@ ATTACKS: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
     (unreadable_record, "edited", 3),
     (drop_line, "missing", 3),
     (drop_first, "missing", 1),
+    (drop_last, "missing", 7),
+    (drop_all, "missing", 1),
+    (drop_all_and_head, "missing", 1),
+    (begin_anew, "missing", 1),
+    (other_head, "chain", 7),
+    (older_head, "chain", 7),
     (double_line, "moved", 3),
     (reorder, "moved", 2),
     (renumber, "edited", 60),
@@ -269,6 +311,7 @@ def test_what_this_device_remembers_catches_a_server_that_signs_another_history(
     steps = [b64(step) for step in proof(20, longer.leaves)]
     truncated, other_key = honest.answer(), honest.answer()
     truncated["entries"].pop()
+    truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["prev"]}
     rewritten = Made(33, changed=7)
     other_key["vkey"] += "="
     told = in_node(
@@ -292,21 +335,24 @@ def test_what_this_device_remembers_catches_a_server_that_signs_another_history(
     assert not told[5]["ok"]
 
 
-def test_lines_newer_than_the_seal_wait_but_only_at_the_end(tmp_path: Path) -> None:
-    fresh, mixed = Made(20).answer(sealed=17), Made(20).answer(sealed=17)
-    mixed["entries"][2]["index"] = 19
-    waiting, wrong = in_node(tmp_path, [("check", [fresh, None, []]), ("check", [mixed, None, []])])
-    assert (waiting["ok"], waiting["waiting"]) == (True, 1)
-    assert (wrong["ok"], wrong["reason"], wrong["line"]) == (False, "outside", 3)
+def test_lines_newer_than_the_seal_wait_but_only_at_the_end_and_where_the_log_has_a_place(tmp_path: Path) -> None:
+    fresh = Made(20).answer(sealed=14)
+    wrong = [(2, 19), (6, 15), (6, 20), (6, 900)]  # not at the end, no further than the line before, no such place
+    jobs = [fresh]
+    for line, index in wrong:
+        jobs.append(Made(20).answer(sealed=14))
+        jobs[-1]["entries"][line]["index"] = index
+    waiting, *told = in_node(tmp_path, [("check", [job, None, []]) for job in jobs])
+    assert (waiting["ok"], waiting["waiting"]) == (True, 2)
+    assert [(t["ok"], t.get("reason"), t.get("line")) for t in told] == [
+        (False, "outside", line + 1) for line, _ in wrong
+    ]
 
 
-def test_an_empty_log_of_a_new_citizen_is_green(tmp_path: Path) -> None:
-    log = Made(5).answer()
-    log["entries"] = []
-    (seen,) = in_node(tmp_path, [("check", [log, None, []])])
-    assert seen["ok"] and seen["checked"] == 0 and seen["memory"]["seq"] is None
-    (later,) = in_node(tmp_path, [("check", [Made(5).answer(), seen["memory"], []])])
-    assert later["ok"]
+def test_the_log_of_a_new_citizen_holds_the_line_that_made_her_pod_and_no_less(tmp_path: Path) -> None:
+    new = Made(1)
+    (seen,) = in_node(tmp_path, [("check", [new.answer(), None, []])])
+    assert seen["ok"] and seen["checked"] == 1 and seen["memory"]["seq"] == 1
 
 
 def test_proofs_agree_with_rfc_6962_for_every_small_tree_and_no_changed_one_passes(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class Log:
         self._proof_key, self._box_of = proof_key, box_of
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
+        self._owed: tuple[Drop, ...] = ()
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
 
     async def append(self, intent: Intent) -> Appended | Refused:
@@ -74,7 +75,12 @@ class Log:
         self._served.append(index)
 
     async def settle(self) -> None:
-        """Write the outcomes remembered since last time: best effort, an entry stays "unknown" if we crash first."""
+        """Write the outcomes remembered since last time, and delete the shares still owed to somebody.
+
+        Outcomes are best effort: an entry stays "unknown" if we crash first.
+        """
+        if self._owed:
+            await self.drop(())
         batch, self._served = self._served, []
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
@@ -83,6 +89,19 @@ class Log:
         """Wipe the record keys of a pod that is no more."""
         for place in [place for place in self._keys if place[0] == pod]:
             self._keys.pop(place)[1].wipe()
+
+    async def drop(self, drops: tuple[Drop, ...]) -> None:
+        """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
+        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
+
+    def _drop(self, drops: tuple[Drop, ...]) -> None:
+        """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
+        self._owed = (*self._owed, *drops)
+        for drop in drops:
+            if drop.kind == "*":
+                self._wipe(drop.owner)
+        self.shares.drop(self._owed)
+        self._owed = ()
 
     def _prepare(self, intent: Intent) -> None:
         if intent.new_shares:
@@ -160,10 +179,7 @@ class Log:
                 self._unput(intent)
             return Refused(booked.refused, booked.index)
         if intent.drops:
-            self.shares.drop(intent.drops)
-            for drop in intent.drops:
-                if drop.kind == "*":
-                    self._wipe(drop.owner)
+            self._drop(intent.drops)
         shares = self.shares.take(intent.pod, intent.wants)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)

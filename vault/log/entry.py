@@ -28,7 +28,8 @@ class Facts:
     code of why it was allowed or denied; `resources` are pod paths; `category` a CURIE; `purpose` a DPV code; `grant`
     a shown id. `digest` is that of the version or receipt it is about, `keyring` that of the pod's keyring as it
     stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
-    registered app's, never one that stands for a person.
+    registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
+    source's assertion for a file (compact JWS).
     """
 
     type: str
@@ -52,6 +53,7 @@ class Facts:
     note: str = ""
     keyring: str = ""
     versions: tuple[str, ...] = ()
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

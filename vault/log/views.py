@@ -13,7 +13,7 @@ from keys.text import b64
 from vault.errors import DamagedItem
 from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
-from vault.tables import Entry, Record, RecordKey as KeyRow
+from vault.tables import Entry, PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
 LINES = """
@@ -42,6 +42,48 @@ class Line:
         """The record's fields; of a broken one only its place."""
         fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": "broken"}
         return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a pod's chain ends: how many records it has and the SHA-256 of its last commitment (b"" for none).
+
+    `kept` is how many entries the log of everybody has, published or not.
+    """
+
+    seq: int
+    digest: bytes
+    kept: int
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON: the last line of an export."""
+        return {"seq": self.seq, "head": b64(self.digest), "kept": self.kept}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A pod's own records and the head they must end at, from one moment."""
+
+    lines: list[Line]
+    head: Head
+
+
+def head(vault: Vault, pod: PodFacts) -> Head:
+    """The head of a pod's chain, kept apart from its records, so that records cut off at the end are missed."""
+    row = vault.db.read.get(PodHead, pod.id)
+    kept = int(vault.db.read.run("SELECT coalesce(max(idx) + 1, 0) FROM entry")[0][0])
+    return Head(row.seq, row.head, kept) if row else Head(0, b"", kept)
+
+
+def own(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> Own:
+    """The records of a pod from `since` on with its head, as one snapshot: the writer goes on meanwhile."""
+    read = vault.db.read
+    read.run("BEGIN")
+    try:
+        return Own(lines(vault, pod, log, since), head(vault, pod))
+    finally:
+        read.run("COMMIT")
 
 
 def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Line]:
@@ -85,7 +127,7 @@ class _Reader:
             key.wipe()
 
 
-def proofs(vault: Vault, told: list[Line]) -> dict[str, Any]:
+def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form)."""
     ledger = vault.log.ledger
     return {
@@ -94,7 +136,8 @@ def proofs(vault: Vault, told: list[Line]) -> dict[str, Any]:
         "checkpoint": ledger.note,
         "size": ledger.size,
         "pod_domain": POD_DOMAIN,
-        "entries": [proven(ledger, line) for line in told],
+        "head": told.head.told,
+        "entries": [proven(ledger, line) for line in told.lines],
     }
 
 

@@ -386,7 +386,7 @@ _JINJA = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_JINJA.filters.update({word: getattr(dutch, word) for word in ("cell", "clock", "day", "iso", "listed", "number")})
+_JINJA.filters |= {f.__name__: f for f in (dutch.cell, dutch.clock, dutch.day, dutch.iso, dutch.listed, dutch.number)}
 _JINJA.globals.update(vars(_JINJA.get_template("parts.html").module))
 
 

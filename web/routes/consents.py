@@ -9,8 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from consent import clients, endings, events, grants, holdings, narrowing, receipts
 from consent.accounts.sessions import SessionFacts
-from consent.grants import GrantFacts
-from consent.oauth.registration import shown_host
+from consent.grants import DamagedGrant, GrantFacts
 from consent.terms import Terms
 from keys.text import b64, unb64
 from vault.log import views
@@ -35,6 +34,7 @@ router = APIRouter()
 
 NO_STORE: Final = {"cache-control": "no-store"}
 SOON_MS: Final = 14 * 86_400_000
+DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 FAMILIES: Final = {
     "personal": "Over jou",
     "interests": "Interesses",
@@ -67,10 +67,12 @@ async def access(request: Request, stopped: str = "") -> HTMLResponse:
     session = await guard.required(request, "citizen")
     house, now = guard.house_of(request), guard.house_of(request).clock()
     reads = _reads(request, session)
-    given = grants.listing(house.vault, session.pod)
+    found = grants.every(house.vault, session.pod)
+    given = [one for one in found if isinstance(one, GrantFacts)]
     proofs = {kept.grant: b64(kept.id) for kept in reversed(grants.kept_receipts(house.vault, session.pod))}
     cards = [_card(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) == "live"]
-    ended = [_ended(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) != "live"]
+    ended = [_damaged(one, reads, proofs) for one in found if isinstance(one, DamagedGrant)]
+    ended += [_ended(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) != "live"]
     named = next((g.terms.client_name for g in given if b64(g.id) == stopped and g.state == "withdrawn"), "")
     return _page("access", AccessPage(tuple(cards), tuple(ended), named), session)
 
@@ -118,7 +120,7 @@ async def show_receipt(request: Request, receipt: str) -> HTMLResponse:
         id=receipt,
         app=grant.terms.client_name,
         controller=_host(grant),
-        purpose=grant.terms.purpose_text["nl"],
+        purpose=asking.purpose(grant.terms, clients.find(house.vault, grant.terms.client)),
         legal_basis=asking.BASES[grant.terms.legal_basis],
         at=_at(kept.at),
         until=_at(grant.terms.expires),
@@ -131,10 +133,15 @@ async def show_receipt(request: Request, receipt: str) -> HTMLResponse:
 
 @router.get("/api/grants")
 async def list_grants(request: Request) -> JSONResponse:
-    """All grants of the citizen, newest first."""
+    """All grants of the citizen, newest first; of one that is damaged only its id, and that it is."""
     session = await guard.required(request)
     house = guard.house_of(request)
-    found = [_told(house.vault, grant, house.clock()) for grant in grants.listing(house.vault, session.pod)]
+    found = [
+        {"id": b64(one.id), "state": one.state, "created": one.created}
+        if isinstance(one, DamagedGrant)
+        else _told(house.vault, one, house.clock())
+        for one in grants.every(house.vault, session.pod)
+    ]
     return JSONResponse({"grants": found}, headers=NO_STORE)
 
 
@@ -237,7 +244,7 @@ def _card(
         id=b64(grant.id),
         app=terms.client_name,
         controller=_host(grant),
-        purpose=terms.purpose_text["nl"],
+        purpose=asking.purpose(terms, client),
         legal_basis=asking.BASES[terms.legal_basis],
         sees=tuple(_sees(grant)),
         until=_at(terms.expires),
@@ -254,11 +261,19 @@ def _ended(
 ) -> EndedGrant:
     steps, state = events.history(vault, grant.pod, grant.id), grants.state_at(grant, now)
     at = grant.terms.expires if state == "expired" else steps[-1].at
-    purpose, count, proof = grant.terms.purpose_text["nl"], len(_times(grant, reads)), proofs.get(grant.id, "")
+    purpose = asking.purpose(grant.terms, clients.find(vault, grant.terms.client))
+    count, proof = len(_times(grant, reads)), proofs.get(grant.id, "")
     return EndedGrant(grant.terms.client_name, purpose, state, _at(at), count, proof)
 
 
-def _times(grant: GrantFacts, reads: list[dict[str, Any]]) -> list[int]:
+def _damaged(grant: DamagedGrant, reads: list[dict[str, Any]], proofs: dict[bytes, str]) -> EndedGrant:
+    """A grant that nobody can read any more, told by the log: its app as the lines name it, since it was given."""
+    app = next((one["client_name"] for one in reads if one["grant"] == b64(grant.id)), "Een app")
+    count, proof = len(_times(grant, reads)), proofs.get(grant.id, "")
+    return EndedGrant(app, DAMAGED, grant.state, _at(grant.created), count, proof)
+
+
+def _times(grant: GrantFacts | DamagedGrant, reads: list[dict[str, Any]]) -> list[int]:
     shown = b64(grant.id)
     return [one["time"] for one in reads if one["grant"] == shown]
 
@@ -320,7 +335,7 @@ def _own(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
 def _host(grant: GrantFacts) -> str:
     if grant.terms.kind == "solid":
         return "jezelf"
-    return shown_host(grant.terms.controller) or grant.terms.controller
+    return asking.host(grant.terms.controller)
 
 
 def _same_day(one: datetime, other: datetime) -> bool:

@@ -2,9 +2,9 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from consent.accounts import sessions
@@ -12,7 +12,7 @@ from consent.accounts.sessions import SessionFacts
 from keys.text import b64
 from vault.errors import NotFound
 from vault.log import views
-from vault.log.views import Line
+from vault.log.views import Line, Own
 from vault.versions import rolled_back
 from web import guard, telling, verify
 from web.cors import CORS
@@ -22,44 +22,51 @@ if TYPE_CHECKING:
     from web.app import House
 
 router = APIRouter()
-PATH = re.compile(r"(entries|[0-7])/((?:x\d{3}/)*\d{3})(?:\.p/(\d{1,3}))?")
+PATH = re.compile(r"(entries|[0-7])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
+Place = Annotated[int, Query(ge=0, lt=2**53)]
+"""A number of a line or of entries, as a query may name it: what SQLite and JSON can hold."""
 YEAR = 31_536_000
 SHOWN = 200
 STALE = "Wat er in je kluis ligt, is niet wat hier het laatst is opgeschreven."
 
 
-def opened(request: Request, session: SessionFacts, since: int = 0) -> list[Line]:
+def opened(request: Request, session: SessionFacts) -> list[Line]:
     """The session's own log; reading it opens no pod content and leaves no entry (access-log.md)."""
+    return _own(request, session).lines
+
+
+def _own(request: Request, session: SessionFacts, since: int = 0) -> Own:
     with sessions.log_private(session) as private:
-        return views.lines(guard.house_of(request).vault, session.pod, private, since)
+        return views.own(guard.house_of(request).vault, session.pod, private, since)
 
 
 @router.get("/api/log")
-async def own_log(request: Request, proofs: bool = False, since: int = 0) -> JSONResponse:
+async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> JSONResponse:
     """The citizen's records, newest last; with `proofs`, all that a device needs to check them."""
     session = await guard.required(request)
     vault = guard.house_of(request).vault
-    told = opened(request, session, since)
+    told = _own(request, session, since)
     if proofs:
         return JSONResponse(views.proofs(vault, told))
-    return JSONResponse({"entries": [{"index": line.index, "outcome": line.outcome, **line.told} for line in told]})
+    entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
+    return JSONResponse({"entries": entries})
 
 
 @router.get("/api/log/export")
 async def export(request: Request) -> Response:
-    """One JSON object a line: every record with its nonce and inclusion proof, as `kluis log verify` reads them."""
+    """One JSON object a line: every record with its nonce and inclusion proof, last the head they must end at."""
     session = await guard.required(request)
-    bundle = views.proofs(guard.house_of(request).vault, opened(request, session))
+    bundle = views.proofs(guard.house_of(request).vault, _own(request, session))
     disposition = {"content-disposition": 'attachment; filename="kluis-log.jsonl"'}
     return Response("".join(_lines(bundle)), media_type="application/jsonl", headers=disposition)
 
 
 def _lines(bundle: dict[str, Any]) -> list[str]:
-    return [json.dumps(entry) + "\n" for entry in bundle["entries"]]
+    return [json.dumps(line) + "\n" for line in (*bundle["entries"], bundle["head"])]
 
 
 @router.get("/me/log", include_in_schema=False)
-async def page(request: Request, before: int | None = None) -> HTMLResponse:
+async def page(request: Request, before: Place | None = None) -> HTMLResponse:
     """The citizen's log, newest first; `before` goes on from an older line."""
     return await _page(request, None, before)
 
@@ -69,25 +76,30 @@ async def check(request: Request) -> HTMLResponse:
     """The check without JavaScript: done here, and the page says so."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
+    told = _own(request, session)
+    await house.vault.db.write(lambda _: None)  # the writer's next turn: every entry that was read is in the tree
     await house.vault.publish()
-    return await _page(request, _verdict(house, session, opened(request, session)))
+    return await _page(request, _verdict(house, session, told))
 
 
-def _verdict(house: "House", session: SessionFacts, told: list[Line]) -> Verdict:
-    """The verdict on these lines and on what they say is stored, naming the first wrong one by its number."""
-    broken = next((line for line in told if line.record is None), None)
+def _verdict(house: "House", session: SessionFacts, told: Own) -> Verdict:
+    """The verdict on lines read before the newest checkpoint and on what they say is stored.
+
+    It names the first wrong line by its number in the pod's own log.
+    """
+    broken = next((line for line in told.lines if line.record is None), None)
     if broken is not None:
         return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
     try:
         whole = verify.read_directory(house.settings.data, house.vault.log.ledger.vkey)
-        done = verify.check_records(whole, _lines(views.proofs(house.vault, told)))
+        done = verify.check_records(whole, _lines(views.proofs(house.vault, told)), settled=True)
     except verify.LogBroken as fault:
-        number = next((line.seq for line in told if line.index == fault.entry), None)
-        return Verdict(ok=False, checked=0, line=number, reason="Het logboek klopt niet met zijn handtekening.")
-    stale = rolled_back(house.vault, session.pod, told)
+        number = next((line.seq for line in told.lines if line.index == fault.entry), None)
+        return Verdict(ok=False, checked=0, line=number, reason="Er is iets gewist of veranderd.")
+    stale = rolled_back(house.vault, session.pod, told.lines)
     if stale:
         return Verdict(ok=False, checked=0, line=stale[0].seq or None, reason=STALE)
-    return Verdict(ok=True, checked=done.checked + done.waiting)
+    return Verdict(ok=True, checked=done.checked)
 
 
 async def _page(request: Request, verdict: Verdict | None, before: int | None = None) -> HTMLResponse:
@@ -111,7 +123,7 @@ async def newest(request: Request) -> Response:
 
 
 @router.get("/log/consistency")
-async def consistency(request: Request, old: int, new: int) -> JSONResponse:
+async def consistency(request: Request, old: Place, new: Place) -> JSONResponse:
     """A proof that the tree of size `old` is a prefix of that of size `new`."""
     proof = guard.house_of(request).vault.log.ledger.consistency(old, new)
     return JSONResponse({"proof": [b64(step) for step in proof]}, headers=CORS)

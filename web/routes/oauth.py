@@ -5,15 +5,13 @@ developer may call from her session.
 """
 
 from collections.abc import Awaitable, Callable
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-import orjson
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
-from consent import asks, clients, endings, grants, issue
+from consent import asks, clients, endings, grants, incoming, issue
 from consent.accounts.roles import may
 from consent.errors import OAuthError
 from consent.oauth import metadata, par, rar, server
@@ -146,13 +144,18 @@ async def register(request: Request) -> Response:
 
 async def _registered(request: Request, house: "House") -> Response:
     try:
-        asked = clients.described(orjson.loads(await _body(request)), "unverified", house.clock())
+        asked = clients.described(_json(await _body(request)), "unverified", house.clock())
         client = await clients.register(house.vault, asked, house.clock())
-    except JSONDecodeError:
-        return _refused(request, OAuthError("invalid_client_metadata", "The body is not JSON."))
     except OAuthError as refused:
         return _refused(request, refused)
     return JSONResponse(clients.metadata(client), 201, NO_STORE)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return incoming.read(body)
+    except ValueError as bad:
+        raise OAuthError("invalid_client_metadata", "The body is not JSON.") from bad
 
 
 async def _answered(request: Request, step: Callable[["House", server.TokenRequest], Awaitable[Response]]) -> Response:

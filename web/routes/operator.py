@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from consent import clients, erasure
+from consent import clients, erasure, incoming
 from web import guard
 
 router = APIRouter(include_in_schema=False)
@@ -15,7 +15,11 @@ async def register_app(request: Request) -> JSONResponse:
     if not request.state.operator:
         raise HTTPException(404, "not found")
     house = guard.house_of(request)
-    client = clients.described(await request.json(), "city", house.clock())
+    try:
+        described = incoming.read(await request.body())
+    except ValueError:
+        raise HTTPException(400, "malformed") from None
+    client = clients.described(described, "city", house.clock())
     done = await clients.register(house.vault, client, house.clock())
     purposes = [{"code": p.code, "version": p.version} for p in done.purposes]
     return JSONResponse({"client_id": done.client_id, "name": done.name, "purposes": purposes}, 201)

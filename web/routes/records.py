@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from consent import gate
+from consent import answers, gate
 from consent.call import Admission, Call, Denial
 from consent.categories import category as known
 from consent.minimise import CONTEXT
@@ -92,9 +92,8 @@ async def _graph(batch: Batch, admitted: Admission, root: str, now: datetime) ->
 def _record(opened: Opened, admitted: Admission, root: str, now: datetime) -> bytes | None:
     if "json" not in opened.label.media or opened.body is None:
         return None
+    record = answers.record(opened.body)
+    if record is None:
+        return None  # no JSON object: it must not end the answer for the others
     kept = admitted.limited(opened.body, opened.label.media, now)
-    if kept is None:
-        return None
-    record = orjson.loads(kept)
-    record["@id"] = root + opened.label.path
-    return orjson.dumps(record)
+    return None if kept is None else orjson.dumps({**orjson.loads(kept), "@id": root + opened.label.path})

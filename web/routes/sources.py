@@ -1,5 +1,7 @@
 """Deposits: a file of a source comes in, is read by its importer, and goes through the drop box or not at all."""
 
+import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from consent import deposits, gate
 from consent.categories import category
-from consent.deposits import PREFIX
+from consent.deposits import PREFIX, Delivery
 from recommender.sources import intake
 from recommender.sources.intake import Intake, Item
 from vault import store
@@ -23,6 +25,16 @@ from web.recommending import Away
 router = APIRouter()
 CATALOGUE = "uitdatabank"
 MEDIA = "application/ld+json"
+MOST = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _From:
+    """Who delivers: the source, the gate of the session if a citizen does, the assertion if the source itself does."""
+
+    name: str
+    guard: Guard | None = None
+    signature: str = ""
 
 
 @router.get("/api/sources")
@@ -44,8 +56,10 @@ async def deposit(
     if source not in intake.SOURCES:
         raise HTTPException(404, "unknown source")
     house, body = guard.house_of(request), await request.body()
-    sender, allowed = await _sender(request, source, pod, body)
-    found = intake.read(source, body, patron)
+    sender = await _sender(request, source, Delivery(pod, patron, keep_good), body)
+    found = await asyncio.to_thread(intake.read, source, body, patron)
+    if len(found.records) > MOST:
+        raise HTTPException(413, f"more than {MOST} records in one file: send it in parts")
     told: dict[str, Any] = {"source": source, "read": len(found.records), "rejects": [str(r) for r in found.rejects]}
     if found.rejects and not keep_good:
         return JSONResponse(told | {"stored": 0}, 422)
@@ -56,28 +70,32 @@ async def deposit(
     facts = house.vault.pod(pod or "")
     if facts is None:
         raise HTTPException(404, "no such pod")
-    return JSONResponse(told | await _store(request, source, sender, facts, found, allowed, house.clock()))
+    return JSONResponse(told | await _store(request, source, sender, facts, found, house.clock()))
 
 
-async def _sender(request: Request, source: str, pod: str | None, body: bytes) -> tuple[str, Guard | None]:
+async def _sender(request: Request, source: str, delivery: Delivery, body: bytes) -> _From:
     """Who delivers: the operator over the socket, a registered source with its key, or the citizen herself."""
     house = guard.house_of(request)
     if request.state.operator:
-        return f"{PREFIX}{source}", None
+        return _From(f"{PREFIX}{source}")
     scheme, _, assertion = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and assertion:
-        sender = await deposits.recognise(house.vault, assertion, source, body, house.clock())
-        return sender.client.client_id, None
+        sender = await deposits.recognise(house.vault, assertion, source, body, delivery, house.clock())
+        return _From(sender.client.client_id, signature=sender.signature)
     session = await guard.required(request)
     guard.demand(request, session, request.headers.get(guard.TOKEN_HEADER, ""))
-    if session.pod.name != pod:
+    if session.pod.name != delivery.pod:
         raise HTTPException(403, "not your pod")
-    return f"{PREFIX}{source}", session.guard
+    return _From(f"{PREFIX}{source}", session.guard)
 
 
 async def _store(
-    request: Request, source: str, sender: str, pod: PodFacts, found: Intake, allowed: Guard | None, now: datetime
+    request: Request, source: str, sender: _From, pod: PodFacts, found: Intake, now: datetime
 ) -> dict[str, Any]:
+    """Store what was read, and tell how many are stored now.
+
+    Only the citizen and the operator are told how many of them were there before: a source would learn what she keeps.
+    """
     vault = guard.house_of(request).vault
     entries, stored = [], 0
     for curie in sorted({item.category for item in found.records}):
@@ -85,10 +103,12 @@ async def _store(
         compartment(vault, pod, container.rstrip("/"))
         items = [item for item in found.records if item.category == curie]
         parcels = [Parcel(f"/{container}{item.name}.jsonld", MEDIA, orjson.dumps(item.body)) for item in items]
-        permit = gate.deposit(pod, curie, sender, allowed)
+        permit = gate.deposit(pod, curie, sender.name, sender.guard, sender.signature)
         index, fresh = await store.deposit(vault, permit, parcels, now, source)
         entries.append(index)
         stored += fresh
+    if sender.signature:
+        return {"stored": len(found.records), "entries": entries}
     return {"stored": stored, "duplicates": len(found.records) - stored, "entries": entries}
 
 

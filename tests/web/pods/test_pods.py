@@ -196,6 +196,16 @@ async def test_a_list_is_replaced_and_removed_by_who_may_control_and_counts_at_o
     assert (await ask("DELETE", "public/a.acl")).status == 404
 
 
+async def test_a_list_is_changed_only_in_the_version_its_author_saw(ask: Client) -> None:
+    await ask("PUT", "public/a", b"x", content_type="text/plain")
+    assert (await ask("PUT", "public/a.acl", OPEN, content_type="text/turtle", if_match='"x"')).status == 412
+    assert (await ask("PUT", "public/a.acl", OPEN, content_type="text/turtle", if_none_match="*")).status == 204
+    assert (await ask("PUT", "public/a.acl", OPEN, content_type="text/turtle", if_none_match="*")).status == 412
+    tag = (await ask("GET", "public/a.acl")).headers["etag"]
+    assert (await ask("DELETE", "public/a.acl", if_match='"x"')).status == 412
+    assert (await ask("DELETE", "public/a.acl", if_match=tag)).status == 204
+
+
 async def test_a_list_that_is_no_turtle_is_never_stored(ask: Client) -> None:
     assert (await ask("PUT", "public/a.acl", b"{}", content_type="application/json")).status == 415
     assert (await ask("PUT", "public/a.acl", b"<#a> a", content_type="text/turtle")).status == 400

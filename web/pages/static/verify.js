@@ -166,11 +166,13 @@ export async function check(log, memory, fetchProof) {
     const inside = (line) =>
       included(line.hash, line.index, seal.size, decoded(line.proof ?? []), seal.root, proofs);
     await checkChain(lines, inside);
+    checkHead(lines, log.head);
     const sealed = lines.filter((line) => line.index < seal.size), waiting = lines.slice(sealed.length);
     for (const line of sealed) if (!(await inside(line))) throw new Broken("outside", line.seq);
-    // Only the last lines can be newer than the seal: one further up claims a place that does not exist yet.
-    const early = lines.find((line, i) => line.index >= seal.size && i < sealed.length);
-    if (early) throw new Broken("outside", early.seq);
+    // Only the last lines can be newer than the seal, each further on than the one before, where the log has a place.
+    const astray = lines.find((line, i) =>
+      (line.index >= seal.size && i < sealed.length) || line.index <= lines[i - 1]?.index || !(line.index < log.head.kept));
+    if (astray) throw new Broken("outside", astray.seq);
     if (memory) await checkMemory(memory, seal, lines, fetchProof);
     const head = lines.at(-1);
     const seen = { vkey: log.vkey, size: seal.size, root: raw(seal.root) };
@@ -184,14 +186,21 @@ export async function check(log, memory, fetchProof) {
 
 async function checkChain(lines, inside) {
   for (const [i, line] of lines.entries()) {
-    const before = lines[i - 1], due = before ? before.seq + 1 : line.seq;
+    const before = lines[i - 1], due = before ? before.seq + 1 : 1;
     if (!line.intact) throw new Broken("edited", line.seq);
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
-    if (!before && line.record.prev) throw new Broken(line.seq > 0 ? "missing" : "chain", Math.max(line.seq - 1, 0));
+    if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
     if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
     // One of the two was written again: the one that the tree does not hold.
     throw (await inside(before)) ? new Broken("chain", line.seq) : new Broken("edited", before.seq);
   }
+}
+
+/** The pod's head is kept apart from its lines: nothing was cut off at the end, and not everything. */
+function checkHead(lines, head) {
+  const last = lines.at(-1), seq = last?.seq ?? 0;
+  if (head.seq > seq || !last) throw new Broken("missing", seq + 1);
+  if (head.seq < seq || !same(unb64(head.head), last.next)) throw new Broken("chain", seq);
 }
 
 async function checkMemory(memory, seal, lines, fetchProof) {

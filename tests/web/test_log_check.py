@@ -1,0 +1,76 @@
+"""The check of one's own log over HTTP: the page without JavaScript, and the export, when the database lost lines."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.house import Household
+from vault.log import views
+from vault.tables import PodHead, Record
+from web.verify import LogBroken, check_records, read_directory
+
+
+async def verdict(house: Household) -> tuple[bool, str]:
+    """Press the button; whether the page says that all is well, and the page."""
+    answer = await house.press("/me/log/verify")
+    assert answer.status_code == 200
+    ok, broken = (re.search(rf'id="{name}"(?![^>]*hidden)', answer.text) for name in ("log-ok", "log-broken"))
+    assert bool(ok) is not bool(broken)
+    return bool(ok), answer.text
+
+
+async def lose(house: Household, seqs: list[int], **head: Any) -> None:
+    """Records of An's pod are deleted; `head` is what else is changed to hide it."""
+    pod = house.session.pod.id
+
+    def write(tx: Any) -> None:
+        for seq in seqs:
+            assert tx.remove(Record, pod=pod, seq=seq) == 1
+        if head:
+            tx.change(PodHead, {"pod": pod}, **head)
+
+    await house.vault.db.write(write)
+
+
+async def test_an_untouched_log_is_right_and_none_of_it_waits_after_publishing(house: Household) -> None:
+    good, page = await verdict(house)
+    assert good and f"{len(house.told())} regel" in page
+    log = read_directory(house.house.settings.data, house.vault.log.ledger.vkey)
+    assert log.head.size == house.vault.log.ledger.tree.size
+
+
+@pytest.mark.parametrize("which", ["front", "middle", "end", "all"])
+async def test_records_that_were_deleted_break_the_page_check(house: Household, which: str) -> None:
+    last = len(house.told())
+    gone = {"front": [1, 2], "middle": [3], "end": [last], "all": list(range(1, last + 1))}
+    await lose(house, gone[which])
+    assert (await verdict(house))[0] is False
+
+
+async def test_a_head_that_was_set_back_or_taken_away_too_does_not_hide_it(house: Household) -> None:
+    last = len(house.told())
+    await lose(house, [last], seq=last - 1)
+    assert (await verdict(house))[0] is False
+    await lose(house, list(range(1, last)), seq=0, head=b"")
+    assert (await verdict(house))[0] is False
+    await house.vault.db.write(lambda tx: tx.remove(PodHead, pod=house.session.pod.id))
+    assert (await verdict(house))[0] is False
+    await house.keep("/interests/b.jsonld", {})  # a chain that begins anew begins in the middle
+    assert (await verdict(house))[0] is False
+
+
+async def test_the_export_and_the_proofs_carry_the_pods_own_head(house: Household) -> None:
+    cookie = {"cookie": f"kluis={house.cookie}"}
+    await house.vault.publish()
+    proofs = (await house.http.get("/api/log?proofs=1", headers=cookie)).json()
+    taken = (await house.http.get("/api/log/export", headers=cookie)).text.splitlines()
+    own = views.head(house.vault, house.session.pod)
+    assert json.loads(taken[-1]) == proofs["head"] == own.told
+    assert own.seq == len(house.told()) == len(proofs["entries"]) and own.kept == house.vault.log.ledger.tree.size
+    log = read_directory(house.house.settings.data, house.vault.log.ledger.vkey)
+    assert check_records(log, taken, settled=True).checked == own.seq
+    for cut in (taken[1:], taken[:-2] + taken[-1:], taken[-1:], []):
+        with pytest.raises(LogBroken):
+            check_records(log, cut)
