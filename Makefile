@@ -6,6 +6,7 @@
 #   make install  .venv with exactly the packages of requirements.lock
 #   make lock     requirements.lock anew from pyproject.toml
 #   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
+#   make prove-keys   the proofs of the keys: mutations, cost, other programs, published vectors
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -21,7 +22,7 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house
+.PHONY: help install check-machine run test lint lock prove-house prove-keys
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -36,6 +37,9 @@ test: install
 
 prove-house: install
 	$(BIN)/python -m tests.proof house
+
+prove-keys: install
+	$(BIN)/python -m tests.proof keys
 
 lint: install
 	$(BIN)/ruff check $(CODE)

@@ -7,6 +7,7 @@ types of the fields are fixed per kind, so two different lists of fields never g
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from keys.errors import Misuse
@@ -110,6 +111,7 @@ def ctx(kind: str, *fields: Field) -> bytes:
     return _HEADS[kind] + b"".join([encode(field) for encode, field in zip(shape, fields, strict=True)])
 
 
+@lru_cache(maxsize=4096)  # contexts are public, and the same few belong to every request of a token
 def place(context: bytes) -> tuple[str, ...]:
     """Read a context's kind and its fixed words, such as `("root", "custody", "mk")` or `("dek", "own")`.
 

@@ -25,6 +25,7 @@ VAULT_TABLES = "tables: vault.tables only in vault"
 CONSENT_TABLES = "tables: consent.tables only in consent"
 SERVER = "server: web never reaches lightgbm"
 CRYPTOGRAPHY = "libraries: cryptography only in keys"
+PKCS11 = "libraries: pkcs11 only in keys.hsm"
 FASTAPI = "libraries: fastapi and starlette only in web"
 PYOXIGRAPH = "libraries: pyoxigraph only in vault"
 AUTHLIB = "libraries: authlib only in consent.oauth.server"
@@ -52,6 +53,8 @@ PLANTED: list[tuple[str, dict[str, str]]] = [
     (SERVER, {"web/planted.py": "import recommender.planted", "recommender/planted.py": "import lightgbm"}),
     (SERVER, {"recommender/sources/planted.py": "import recommender.two", "recommender/two.py": "import lightgbm"}),
     (CRYPTOGRAPHY, {"vault/planted.py": "from cryptography.hazmat.primitives.ciphers.aead import AESGCM"}),
+    (PKCS11, {"keys/planted.py": "import pkcs11"}),
+    (PKCS11, {"vault/planted.py": "from pkcs11 import Mechanism"}),
     (FASTAPI, {"consent/planted.py": "import starlette.requests"}),
     (FASTAPI, {"federation/planted.py": "from fastapi import Request"}),
     (PYOXIGRAPH, {"web/planted.py": "import pyoxigraph"}),

@@ -14,6 +14,7 @@ from typing import Any, Self
 import orjson
 
 from keys.context import ctx
+from keys.custody import reach
 from keys.dropbox import collect
 from keys.errors import KeysError
 from keys.grants import collect_ck, grant_pair, unwrap_ck, unwrap_gk, wrap_ck
@@ -311,8 +312,7 @@ class _Chain:
                     return unwrap(root, context, row.wrapped, CompartmentKey)
                 managed = unwrap(root, ctx("root", row.pod, "rk", "mk"), row.managed or b"", ManagedRoot)
         else:
-            with self.vault.custodian.custody_key(row.pod, share) as custodian:
-                managed = unwrap(custodian, ctx("root", row.pod, "custody", "mk"), row.managed or b"", ManagedRoot)
+            managed = reach(self.vault.custodian, row.pod, share, row.managed or b"")
         with managed:
             return unwrap(managed, context, row.wrapped, CompartmentKey)
 

@@ -14,6 +14,7 @@ from keys.errors import KeysError
 from keys.merkle import Tree, leaf_hash
 from keys.note import read_checkpoint
 from keys.secret import StateKey
+from keys.text import b64
 from vault import fsck_signed
 from vault.blobs import digest
 from vault.database import VERSION
@@ -89,6 +90,16 @@ def check(folder: Path, shares: Path, state: StateKey | None = None) -> list[str
             return list(_faults(db, state))
     except sqlite3.Error as error:
         raise DamagedItem(f"{folder} and {shares} cannot be read: {error}") from error
+
+
+def custody(folder: Path) -> dict[str, int]:
+    """How many pods' managed roots hang under each custody key, by its id. Raises DamagedItem."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'kluis.db'}?mode=ro", uri=True)) as db:
+            question = "SELECT substr(wrapped, 1, 16), count(*) FROM rootwrap WHERE parent = 'custody' GROUP BY 1"
+            return {b64(key): count for key, count in db.execute(question)}
+    except sqlite3.Error as error:
+        raise DamagedItem(f"{folder} cannot be read: {error}") from error
 
 
 def _open(main: Path, shares: Path) -> sqlite3.Connection:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from keys.context import ctx
+from keys.custody import reach
 from keys.secret import ManagedRoot, Private
 from keys.tree import unwrap
 from vault.errors import DamagedItem, Denied
@@ -26,9 +27,7 @@ async def managed_root(
     row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
     if row is None or want in done.missing:
         raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
-    with vault.custodian.custody_key(pod.id, done.shares[want]) as custodian:
-        managed = unwrap(custodian, ctx("root", pod.id, "custody", "mk"), row.wrapped, ManagedRoot)
-    with managed:
+    with reach(vault.custodian, pod.id, done.shares[want], row.wrapped) as managed:
         yield managed
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keys.context import ctx
+from keys.custody import hang
 from keys.dropbox import pair
 from keys.keyring import Keyring
 from keys.secret import (
@@ -109,17 +110,16 @@ class _Builder:
         self._roots(vault)
 
     def _roots(self, vault: Vault) -> None:
-        custodian = vault.custodian.custody_key(self.id, self.custody)
         for parent, child, key, secret in (
             (self.root, "identity", "rk", self.identity),
             (self.root, "log", "rk", self.log),
             (self.root, "mk", "rk", self.managed),
-            (custodian, "mk", "custody", self.managed),
             (self.managed, "msign", "mk", self.msign),
         ):
             wrapped = wrap(parent, ctx("root", self.id, key, child), secret)
             self.rows.append(RootWrap(pod=self.id, parent=key, child=child, wrapped=wrapped))
-        custodian.wipe()
+        wrapped = hang(vault.custodian, self.id, self.custody, self.managed)
+        self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
     def unlockers(self, wanted: list[NewUnlocker]) -> None:
         for new in wanted:

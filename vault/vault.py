@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from keys.custodian import FileCustodian
+from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
 from keys.secret import ControlKey, NamesKey, Private, StateKey
@@ -68,7 +68,7 @@ class Vault:
     shares: Shares
     log: Log
     state: StateKey
-    custodian: FileCustodian
+    custodian: Custodian
     base: str
     issuer: dict[str, str]
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
@@ -141,7 +141,7 @@ class Vault:
         self.shares.close()
 
 
-def open_vault(data: Path, shares: Path, custodian: FileCustodian, base: str, now: datetime) -> Vault:
+def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
     Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from consent.accounts import people
-from keys.custodian import FileCustodian
+from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
 from vault import office
 from vault.vault import Vault, open_vault
@@ -25,8 +25,36 @@ from web import jobs, pods, problems
 from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
-from web.routes import accounts, consents, docs, erasure, health, log, oauth, operator, records, sources, suggestions
+from web.routes import (
+    accounts,
+    consents,
+    docs,
+    erasure,
+    health,
+    log,
+    oauth,
+    operator,
+    records,
+    sources,
+    suggestions,
+    takeaway,
+)
 from web.settings import Settings, SettingsError
+
+ROUTES = (
+    accounts,
+    consents,
+    docs,
+    erasure,
+    health,
+    log,
+    oauth,
+    operator,
+    records,
+    sources,
+    suggestions,
+    takeaway,
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +82,11 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def open_house(settings: Settings, custodian: Path, clock: Callable[[], datetime] = wall_clock) -> House:
+def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime] = wall_clock) -> House:
     """Open the data directory behind the settings. Raises the vault's errors."""
     base = settings.base_url.rstrip("/")
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    holder = FileCustodian.open(f"file:{custodian}")
-    vault = open_vault(settings.vault_dir, settings.shares_dir, holder, base, clock())
+    vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock())
     return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"))
 
 
@@ -79,9 +106,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)
     app.state.house = house
     problems.install(app)
-    for module in (
-        accounts, consents, docs, erasure, health, log, oauth, operator, records, sources, suggestions,
-    ):  # fmt: skip
+    for module in ROUTES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -162,13 +187,14 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
         house.vault.close()
 
 
-def _custodian(settings: Settings) -> Path:
-    """The custodian's file; made at the very first start, never for a directory that already holds data."""
-    path = settings.custodian_file
-    if not path.exists() and not settings.vault_dir.exists():
-        FileCustodian.create(path)
-        print(f"made {path}: keep a copy where the data is not", file=sys.stderr)  # noqa: T201
-    return path
+def _custodian(settings: Settings) -> str:
+    """The custodian's address; its keys are made at the very first start, never for a directory that holds data."""
+    uri = settings.custodian_uri
+    if not settings.vault_dir.exists():
+        with contextlib.suppress(FileExistsError):
+            made = new_custodian(uri)
+            print(f"made the custodian's keys ({made}): keep a copy where the data is not", file=sys.stderr)  # noqa: T201
+    return uri
 
 
 async def _found_office(house: House) -> None:

@@ -13,16 +13,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.table import Table
 
+from keys.secret import StateKey
 from web.client import assertion
-from web.settings import explain, findings, load
+from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
 from web.verify import Verified, check_records, prove, read_directory, read_log
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
 log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
+keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(log, name="log")
 app.add_typer(apps, name="app")
+app.add_typer(keys, name="custodian")
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
@@ -95,7 +98,7 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
-        _ = settings.custodian_file
+        _ = settings.custodian_uri
 
 
 @app.command("fsck")
@@ -104,17 +107,15 @@ def check_directory(data: Data = None, as_json: Json = False) -> None:
 
     Where the custodian can be read, its state key also tells whether anything beside a record was rewritten.
     """
-    from keys.custodian import FileCustodian
     from vault import fsck
 
     with told():
         settings = load(data=data)
-        keyed = settings.custodian is not None and settings.custodian_file.exists()
-        state = FileCustodian(settings.custodian_file).state_key() if keyed else None
-        faults = fsck.check(settings.vault_dir, settings.shares_dir, state)
+        faults = fsck.check(settings.vault_dir, settings.shares_dir, _state_key(settings))
+        under = fsck.custody(settings.vault_dir)
     for fault in faults:
         err.print(fault, markup=False)
-    answer({"faults": faults} if as_json else {"faults": len(faults)}, as_json=as_json)
+    answer({"faults": faults if as_json else len(faults), "pods_by_custody_key": under}, as_json=as_json)
     if faults:
         raise typer.Exit(1)
 
@@ -178,6 +179,16 @@ def export(
         target.write_bytes(taken)
         records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
         answer({"file": str(target), "records": records}, as_json=as_json)
+
+
+@keys.command()
+def rotate(data: Data = None, as_json: Json = False) -> None:
+    """Replace the custody key: a new one, every pod under it, the old one destroyed. Goes on where it broke off."""
+    with told(), operator(load(data=data)) as client:
+        done = client.rotate()
+        answer(done, as_json=as_json)
+        if done["left"]:
+            raise typer.Exit(1)
 
 
 @apps.command()
@@ -269,6 +280,15 @@ def import_file(
     answer(taken | ({"rejects": rejects} if as_json else {"rejected": len(rejects)}), as_json=as_json)
     if rejects and not keep_good:
         raise typer.Exit(1)
+
+
+def _state_key(settings: Settings) -> StateKey | None:
+    """The server's key of control data, where its custodian is at hand."""
+    from keys.custody import custodian
+
+    if settings.custodian is None or not custodian_path(settings.custodian).exists():
+        return None
+    return custodian(settings.custodian_uri).state_key()
 
 
 def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:

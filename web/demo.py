@@ -60,7 +60,7 @@ def _open(port: int, data: Path, out: Console) -> House:
         _clear(data)
         FileCustodian.create(custodian)
         out.print("[yellow]demo only: the custodian's key lies in the data directory[/]")
-    house = open_house(settings, custodian)
+    house = open_house(settings, f"file:{custodian}")
     if not made:
         callback = f"http://127.0.0.1:{port + 1}/apps/{{}}/callback"
         seeder = city.Seeder(house.vault, folder, wall_clock(), callback, lambda line: out.print(f"  seeding {line}"))

@@ -21,6 +21,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from keys.errors import Misuse
+from keys.hsm import Address
+
 FILE = "kluis.toml"
 PREFIX = "KLUIS_"
 FOREIGN = {"KLUIS_SHARED"}  # names the sample data of the tests; no setting of the server
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the interface to listen on")
     port: int = Field(8400, ge=1, le=65535, description="the port to listen on, 1 to 65535")
     shares: Path | None = Field(None, description="a directory for the share store, best on another volume")
-    custodian: str | None = Field(None, description="file:PATH, with PATH outside the data directory")
+    custodian: str | None = Field(None, description="file:PATH outside the data directory, or pkcs11:... (RFC 7512)")
     recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
     log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
 
@@ -69,10 +72,16 @@ class Settings(BaseSettings):
     @field_validator("custodian")
     @classmethod
     def _custodian(cls, text: str | None) -> str | None:
-        if text is not None and not text.removeprefix("file:").strip("/"):
-            raise ValueError("names no file")
-        if text is not None and not text.startswith("file:"):
+        if text is None:
+            return None
+        if not text.startswith(("file:", "pkcs11:")):
             raise ValueError("is of a kind this version does not know")
+        if not text.removeprefix("file:").strip("/"):
+            raise ValueError("names no file")
+        try:
+            custodian_path(text)
+        except Misuse as error:
+            raise ValueError(str(error)) from None
         return text
 
     def source(self, name: str, written: Mapping[str, Any]) -> str:
@@ -104,16 +113,20 @@ class Settings(BaseSettings):
         return self.data / "control.sock"
 
     @property
-    def custodian_file(self) -> Path:
-        """The custodian's file. Raises SettingsError if it is not set or lies inside the data directory."""
+    def custodian_uri(self) -> str:
+        """The custodian's address. Raises SettingsError if it is not set or its file lies inside the data directory."""
         if self.custodian is None:
             raise SettingsError("KLUIS_CUSTODIAN is not set: name a key file outside the data directory, file:PATH")
-        path = Path(self.custodian.removeprefix("file:"))
-        if path.resolve().is_relative_to(self.data.resolve()):
+        if custodian_path(self.custodian).resolve().is_relative_to(self.data.resolve()):
             raise SettingsError(
                 f"KLUIS_CUSTODIAN={self.custodian!r} lies inside the data directory: move it out of {self.data}"
             )
-        return path
+        return self.custodian
+
+
+def custodian_path(uri: str) -> Path:
+    """The file that a custodian's address leads to: the keys themselves, or the PIN of the token that holds them."""
+    return Address(uri).pin_file if uri.startswith("pkcs11:") else Path(uri.removeprefix("file:"))
 
 
 def public_address(text: str) -> str:
@@ -171,7 +184,7 @@ def findings(settings: Settings) -> list[str]:
     for name, path in (("KLUIS_SHARES", settings.shares_dir), ("KLUIS_RECOMMENDER_DATA", settings.recommender_dir)):
         if _device(path) == _device(settings.vault_dir):
             found.append(f"{name}: {path} shares a file system with the vault; who steals one has both")
-    if settings.custodian is not None and _device(settings.custodian_file) == _device(settings.vault_dir):
+    if settings.custodian is not None and _device(custodian_path(settings.custodian)) == _device(settings.vault_dir):
         found.append("KLUIS_CUSTODIAN shares a file system with the vault; a stolen disk then holds its managed keys")
     return found
 
@@ -190,7 +203,8 @@ def _line(error: ValidationError) -> str:
     if field is None:
         return f"{name} in {FILE} is not a setting: remove it; `kluis check` lists those that exist"
     why = first["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{name.upper()}={first['input']!r} {why[0].lower()}{why[1:]}: give {field.description}"
+    given = "" if "pin-value" in str(first["input"]) else f"={first['input']!r}"  # a secret is not repeated
+    return f"{PREFIX}{name.upper()}{given} {why[0].lower()}{why[1:]}: give {field.description}"
 
 
 def _file() -> dict[str, Any]:

@@ -38,6 +38,12 @@ SAID: Final[Mapping[str, str]] = {
     "create pod": "maakte je kluis",
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
+    "export": "nam {what} mee in een bestand",
+    "recovery kit": "maakte een herstelbestand",
+    "prove recovery kit": "probeerde een herstelbestand",
+    "move to new custody key": "verving de sleutel van de server",
+    "new custody key": "maakte een nieuwe sleutel van de server",
+    "destroy custody key": "vernietigde de oude sleutel van de server",
     "open root": "opende je hoofdsleutel om sloten te veranderen",
     "keyring": "schreef een sleutel bij in je sleutelbos",
     "add unlocker": "voegde een manier toe om je kluis te openen",
@@ -53,7 +59,10 @@ SAID: Final[Mapping[str, str]] = {
 BY_CITIZEN: Final = frozenset(
     {"give", "refuse", "withdraw", "narrow", "pause", "resume", "login", "logout", "logout elsewhere"}
 )
-BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired", "keyring", "sign"})
+BY_KLUIS: Final = frozenset(
+    {"wrap keys", "create pod", "session expired", "keyring", "sign"}
+    | {"move to new custody key", "new custody key", "destroy custody key"}
+)
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
     "expired": "de toestemming was afgelopen",
@@ -62,6 +71,7 @@ DENIED: Final[Mapping[str, str]] = {
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
     "wrong secret": "met een verkeerde wachtzin",
+    "wrong kit": "met een bestand van een andere kluis",
 }
 
 
@@ -141,6 +151,12 @@ ACTS: Final[Mapping[str, str]] = {
     "create pod": "kluis maken",
     "create container": "map maken",
     "read totals": "totalen bekijken",
+    "export": "meenemen",
+    "recovery kit": "herstelbestand maken",
+    "prove recovery kit": "herstelbestand proberen",
+    "move to new custody key": "sleutel van de server vervangen",
+    "new custody key": "nieuwe sleutel van de server",
+    "destroy custody key": "oude sleutel van de server vernietigd",
     "register app": "app inschrijven",
     "register source": "bron inschrijven",
 }

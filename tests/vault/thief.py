@@ -143,7 +143,8 @@ class Thief:
     def _roots(self) -> Iterable[Lock]:
         for r in self.rows["rootwrap"]:
             name = ("root", r["pod"], r["parent"], r["child"])
-            yield Lock(name, ctx("root", r["pod"], r["parent"], r["child"]), r["wrapped"], bent=True)
+            sealed = r["wrapped"][16:] if r["parent"] == "custody" else r["wrapped"]  # behind the custody key's id
+            yield Lock(name, ctx("root", r["pod"], r["parent"], r["child"]), sealed, bent=True)
         for r in self.rows["unlocker"]:
             yield Lock(("rk", r["pod"], r["id"]), ctx("unlock", r["pod"], r["id"], r["kind"]), r["sealed"], True, True)
         for r in self.rows["session"]:

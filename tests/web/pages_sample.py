@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from web.pages import views as v
+from web.pages.taking import TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
 FREE_PRIZE = (
@@ -103,5 +104,6 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (v.Session(NOW, NOW, current=True), v.Session(NOW, NOW, current=False, handle="hhhh")),
         ),
     ),
+    "take-away": (TakeAwayPage(10), TakeAwayPage(10, failed=True)),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),
 }

@@ -263,8 +263,18 @@ def test_check_lists_every_setting_and_fails_without_a_custodian(served: Served)
     assert "KLUIS_CUSTODIAN is not set" in done.stderr
 
 
+def test_the_custody_key_is_replaced_over_the_operators_socket(served: Served) -> None:
+    served.answer = 200, {"key": "new", "moved": 3, "left": 0, "destroyed": ["old"]}
+    done = run("custodian", "rotate", "--data", "d", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout) == served.answer[1]
+    assert served.asked[0][1] == "/api/operator/custodian/rotate"
+    served.answer = 200, {"key": "new", "moved": 2, "left": 1, "destroyed": []}
+    assert run("custodian", "rotate", "--data", "d").exit_code == 1
+    assert run("custodian", "rotate", "--data", "elsewhere").exit_code == 2
+
+
 def test_fsck_says_what_is_wrong_with_a_directory(served: Served, vault: Vault, tmp_path: Path) -> None:
-    assert run("fsck", "--data", ".").stdout == "faults: 0\n"
+    assert run("fsck", "--data", ".").stdout == "faults: 0\npods by custody key: {}\n"
     with closing(sqlite3.connect("vault/kluis.db")) as db, db:
         db.execute("INSERT INTO checkpoint VALUES (1, 'x')")
     done = run("fsck", "--data", ".", "--json")

@@ -92,14 +92,24 @@ def test_a_broken_file_is_refused_in_one_line() -> None:
 
 
 def test_a_custodian_is_a_file_outside_the_data_directory() -> None:
-    assert "KLUIS_CUSTODIAN" in told(custodian="pkcs11:token")
+    assert "a kind this version does not know" in told(custodian="kms:key")
     assert "names no file" in told(custodian="file:")
     inside = load(custodian="file:kluis-data/custodian")
     with pytest.raises(SettingsError, match="inside the data directory"):
-        _ = inside.custodian_file
+        _ = inside.custodian_uri
     with pytest.raises(SettingsError, match="KLUIS_CUSTODIAN is not set"):
-        _ = load().custodian_file
-    assert load(custodian="file:elsewhere/key").custodian_file == Path("elsewhere/key")
+        _ = load().custodian_uri
+    assert load(custodian="file:elsewhere/key").custodian_uri == "file:elsewhere/key"
+
+
+def test_a_custodian_may_be_a_token_whose_pin_lies_outside_the_data_directory_and_in_no_setting() -> None:
+    uri = "pkcs11:token=a;object=b?module-path=/usr/lib/m.so&pin-source=file:{}"
+    assert load(custodian=uri.format("/etc/kluis/pin")).custodian_uri == uri.format("/etc/kluis/pin")
+    with pytest.raises(SettingsError, match="inside the data directory"):
+        _ = load(custodian=uri.format(Path("kluis-data/pin").resolve())).custodian_uri
+    assert "is not pkcs11:token=LABEL" in told(custodian="pkcs11:token=a")
+    refused = told(custodian=uri.format("/p") + "&pin-value=1234")
+    assert "put it in a file" in refused and "1234" not in refused
 
 
 def test_the_check_warns_when_shares_lie_beside_the_vault() -> None:

@@ -15,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.pages import dutch
 from web.pages.dutch import local
+from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-APP_WORDS_CAP = 200
-"""Most characters of an app's own words that a consent page repeats."""
+APP_WORDS_CAP = 200  # most characters of an app's own words that a consent page repeats
 
 
 @dataclass(frozen=True)
@@ -374,10 +374,10 @@ PAGES: dict[str, type] = {
     "dpo": DpoPage,
     "transparency": TransparencyPage,
     "security": SecurityPage,
+    "take-away": TakeAwayPage,
     "error": ErrorPage,
 }
 """Template name (without .html) -> the only context it accepts."""
-
 
 _JINJA = Environment(
     loader=FileSystemLoader(HERE / "templates"),

@@ -4,6 +4,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from consent import clients, erasure, incoming
+from keys.text import b64
+from vault import custody
 from web import guard
 
 router = APIRouter(include_in_schema=False)
@@ -36,3 +38,14 @@ async def erase_pod(request: Request) -> JSONResponse:
     if pod is None:
         raise HTTPException(404, "no such pod")
     return JSONResponse({"entry": await erasure.by_operator(house.vault, pod, house.clock())})
+
+
+@router.post("/api/operator/custodian/rotate")
+async def rotate_custodian(request: Request) -> JSONResponse:
+    """Replace the custody key, or finish a replacement that was broken off."""
+    if not request.state.operator:
+        raise HTTPException(404, "not found")
+    house = guard.house_of(request)
+    done = await custody.rotate(house.vault, house.clock())
+    told = {"key": b64(done.key), "moved": done.moved, "left": done.left}
+    return JSONResponse({**told, "destroyed": [b64(key) for key in done.destroyed]})

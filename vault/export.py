@@ -1,0 +1,78 @@
+"""Taking a whole pod along: every resource, opened through the door behind one entry per compartment, as one tar.
+
+All entries are durable before the first byte leaves. The tar is written as it is read: `pod/...` with every body as
+it was stored, and last `kluis.json`, which tells media types, times, digests and access lists.
+"""
+
+import tarfile
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from keys.text import canonical
+from vault import acls, door
+from vault.door import Batch, Opened
+from vault.gates import ms
+from vault.keysets import Keys
+from vault.permit import Permit
+from vault.pod import parent
+from vault.vault import PodFacts, Vault
+
+FORMAT = "kluis/take-away/v1"
+CONTENTS = "kluis.json"
+_BLOCK = 512
+
+
+async def gather(vault: Vault, permits: Iterable[tuple[Permit, Keys]], at: datetime) -> list[Batch]:
+    """Ask the door for every compartment of the permits; each leaves its entry. Raises what `door.records` raises."""
+    return [await door.records(vault, permit, keys, at) for permit, keys in permits]
+
+
+async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: datetime) -> AsyncIterator[bytes]:
+    """The tar (POSIX pax) in pieces. Breaks off with Denied when the session ends meanwhile: such a tar has no end."""
+    told: list[dict[str, Any]] = []
+    for batch in batches:
+        async for item in batch.items:
+            body = item.body or b""
+            told.append(_told(item, body))
+            yield _member(f"pod{item.label.path}", body, item.label.modified)
+    contents = canonical(
+        {
+            "format": FORMAT,
+            "pod": f"{vault.base}/pods/{pod.name}/",
+            "time": ms(at),
+            "resources": told,
+            "access": _access(vault, pod, [one["path"] for one in told]),
+        }
+    )
+    yield _member(CONTENTS, contents, ms(at)) + bytes(2 * _BLOCK)
+
+
+def _told(item: Opened, body: bytes) -> dict[str, Any]:
+    label = item.label
+    told = {
+        "path": label.path,
+        "media": label.media,
+        "size": label.size,
+        "version": item.version,
+        "source": label.source,
+    }
+    return told | {"created": label.created, "modified": label.modified, "sha256": sha256(body).hexdigest()}
+
+
+def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
+    """The access lists of these resources and of every container above them, as Turtle."""
+    above = set(paths)
+    for path in paths:
+        while path != "/":
+            path = parent(path)  # noqa: PLW2901 -- walks up
+            above.add(path)
+    lists = {path: acls.stored(vault, pod, path) for path in sorted(above)}
+    return {path: turtle.decode() for path, turtle in lists.items() if turtle is not None}
+
+
+def _member(name: str, body: bytes, modified: int) -> bytes:
+    facts = tarfile.TarInfo(name)
+    facts.size, facts.mtime, facts.mode = len(body), modified // 1000, 0o600
+    return facts.tobuf(tarfile.PAX_FORMAT) + body + bytes(-len(body) % _BLOCK)
