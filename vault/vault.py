@@ -153,7 +153,7 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         origin, signer = _log_identity(db, state, base, now)
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
-        log = Log(db, store, ledger, proof_key(state), lambda tx, pod: _box(tx, store, state, pod))
+        log = Log(db, store, ledger, proof_key(state), _Boxes(store, state))
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
@@ -176,15 +176,29 @@ def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
     return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
 
 
-def _box(tx: Tx, shares: Shares, state: StateKey, pod: bytes) -> bytes:
-    """The public half of a pod's log key, as its keyring says it: what its records are sealed to."""
-    row = tx.get(Pod, pod)
-    if row is None:
-        raise NotFound("no such pod")
-    facts = read_pod(shares, state, row)
-    if keyring.load(tx, pod, facts.identity).log != facts.box:
-        raise SwappedKey(f"the log key of pod {pod.hex()} is not as its keyring says")
-    return facts.box
+class _Boxes:
+    """What the records of a pod are sealed to: the public half of its log key, as its keyring says it.
+
+    The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
+    """
+
+    def __init__(self, shares: Shares, state: StateKey) -> None:
+        self.shares, self.state = shares, state
+        self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
+
+    def __call__(self, tx: Tx, pod: bytes) -> bytes:
+        """The key, verified. Raises NotFound, MissingKey or SwappedKey."""
+        row = tx.get(Pod, pod)
+        if row is None:
+            raise NotFound("no such pod")
+        if self._known.get(pod) != (row.identity, row.box, row.sealed):
+            read_pod(self.shares, self.state, row)
+            self._known[pod] = (row.identity, row.box, row.sealed)
+        if len(self._known) > PODS_IN_MEMORY:
+            self._known.popitem(last=False)
+        if keyring.load(tx, pod, row.identity).log != row.box:
+            raise SwappedKey(f"the log key of pod {pod.hex()} is not as its keyring says")
+        return row.box
 
 
 def _dpo_box(vault: Vault) -> bytes | None:
