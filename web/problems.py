@@ -29,6 +29,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     keys.Damaged: (500, "damaged-item", "A stored item is damaged and is not served"),
     keys.WrongSecret: (401, "wrong-secret", "This secret does not open it"),
     keys.UnknownVersion: (500, "damaged-item", "A stored item has an unknown version and is not served"),
+    keys.SwappedKey: (500, "swapped-key", "A key is not the one its owner signed, so nothing is done with it"),
     keys.NoCustodian: (503, "missing-key", "A key this server needs is missing"),
     keys.ExposedCustodian: (503, "missing-key", "A key this server needs is not safe"),
     keys.Misuse: (500, "internal", "Something went wrong here"),

@@ -44,10 +44,24 @@ SAID: Final[Mapping[str, str]] = {
     "move to new custody key": "verving de sleutel van de server",
     "new custody key": "maakte een nieuwe sleutel van de server",
     "destroy custody key": "vernietigde de oude sleutel van de server",
+    "open root": "opende je hoofdsleutel om sloten te veranderen",
+    "keyring": "schreef een sleutel bij in je sleutelbos",
+    "add unlocker": "voegde een manier toe om je kluis te openen",
+    "remove unlocker": "nam een manier weg om je kluis te openen",
+    "new generation": "vernieuwde een slot",
+    "new root": "vernieuwde je hoofdsleutel",
+    "narrow": "gaf {app} minder",
+    "pause": "pauzeerde {app}",
+    "resume": "liet {app} weer toe",
+    "sign": "ondertekende de toegang van {app}",
+    "erase pod": "wiste een kluis",
 }
-BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere"})
+BY_CITIZEN: Final = frozenset(
+    {"give", "refuse", "withdraw", "narrow", "pause", "resume", "login", "logout", "logout elsewhere"}
+)
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "move to new custody key", "new custody key", "destroy custody key"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign"}
+    | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",

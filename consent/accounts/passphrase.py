@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from consent.accounts import sessions
-from consent.accounts.people import LONGEST, AccountFacts, find, user_mac
+from consent.accounts.people import LONGEST, AccountFacts, by_id, find, user_mac
 from consent.accounts.sessions import SessionFacts
 from consent.tables import Throttle
 from keys.errors import WrongSecret
@@ -42,6 +42,21 @@ async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[st
     with root:
         await vault.db.write(lambda tx: tx.remove(Throttle, user_mac=mac))
         return await sessions.open(vault, account, root, now)
+
+
+async def again(vault: Vault, session: SessionFacts, secret: str, now: datetime) -> Root | None:
+    """Somebody who is logged in shows her passphrase or a recovery code once more, under the same rate limit.
+
+    None if it is wrong. The caller wipes the root.
+    """
+    account = by_id(vault, session.account)
+    mac, at = user_mac(vault, session.user), gates.ms(now)
+    if account is None or len(secret) > LONGEST or not await vault.db.write(lambda tx: _spend(tx, mac, at)):
+        return None
+    root = await _known(vault, account, secret, now)
+    if root is not None:
+        await vault.db.write(lambda tx: tx.remove(Throttle, user_mac=mac))
+    return root
 
 
 async def try_ways(
