@@ -28,6 +28,10 @@ SAID: Final[Mapping[str, str]] = {
     "logout": "meldde zich af",
     "logout elsewhere": "beëindigde een andere sessie",
     "session expired": "sloot een sessie die niet meer gebruikt werd",
+    "confirm": "toonde opnieuw wie je bent",
+    "open root": "opende de hoofdsleutel om iets te veranderen",
+    "add unlocker": "voegde een manier toe om je kluis te openen",
+    "remove unlocker": "haalde een manier weg om je kluis te openen",
     "ask": "vroeg toegang",
     "give": "gaf {app} toegang",
     "refuse": "weigerde {app}",
@@ -39,7 +43,7 @@ SAID: Final[Mapping[str, str]] = {
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
 }
-BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere"})
+BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere", "confirm"})
 BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired"})
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
@@ -48,7 +52,16 @@ DENIED: Final[Mapping[str, str]] = {
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
-    "wrong secret": "met een verkeerde wachtzin",
+    "wrong_secret": "met een verkeerde wachtzin, code of passkey",
+    "wrong_origin": "vanaf een andere website",
+    "other_site": "met een passkey van een andere website",
+    "stale_challenge": "met een antwoord dat te oud was",
+    "unknown_passkey": "met een passkey die niet van jou is",
+    "not_verified": "met een passkey die niet klopt",
+    "sign_count": "met een kopie van je passkey",
+    "no_prf": "met een passkey die geen sleutel geeft",
+    "damaged_item": "omdat iets beschadigd is",
+    "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
 }
 
 
@@ -118,6 +131,10 @@ ACTS: Final[Mapping[str, str]] = {
     "login": "aanmelden",
     "logout": "afmelden",
     "session expired": "sessie verlopen",
+    "confirm": "opnieuw bevestigen",
+    "open root": "hoofdsleutel openen",
+    "add unlocker": "manier toevoegen",
+    "remove unlocker": "manier weghalen",
     "ask": "toegang vragen",
     "give": "toestemming geven",
     "refuse": "weigeren",
