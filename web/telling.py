@@ -43,7 +43,9 @@ SAID: Final[Mapping[str, str]] = {
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
 }
-BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere", "confirm"})
+BY_CITIZEN: Final = frozenset(
+    {"give", "refuse", "withdraw", "login", "logout", "logout elsewhere", "confirm", "open root"}
+)
 BY_KLUIS: Final = frozenset({"wrap keys", "create pod", "session expired"})
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
@@ -62,6 +64,14 @@ DENIED: Final[Mapping[str, str]] = {
     "no_prf": "met een passkey die geen sleutel geeft",
     "damaged_item": "omdat iets beschadigd is",
     "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
+}
+
+
+# An unlocker's kind, as the log notes it.
+NOTED: Final[Mapping[str, str]] = {
+    "passkey": "Een passkey",
+    "passphrase": "Een wachtzin",
+    "recovery": "Een herstelcode",
 }
 
 
@@ -112,7 +122,8 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 
 def _why(fields: Mapping[str, Any]) -> str:
-    return _purpose(fields.get("purpose", "")) or str(fields.get("note", ""))
+    note = str(fields.get("note", ""))
+    return _purpose(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:

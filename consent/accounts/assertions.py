@@ -23,13 +23,14 @@ from vault.vault import Vault
 async def login(vault: Vault, answer: Answer, browser: bytes, now: datetime) -> tuple[str, SessionFacts] | None:
     """Open a session: the cookie's text and the facts, or None, whatever the reason was.
 
-    `browser`: what the challenge of the login page was bound to. Tries are counted per passkey, so that nobody's
-    passphrase rests because of them.
+    `browser`: what the challenge of the login page was bound to. Tries are counted per account as the
+    passkey names it, apart from those with a passphrase: neither makes the other rest.
     """
-    mac = tries.counted(vault, "passkey", b64(passkeys.credential_of(answer)))
+    named = passkeys.account_of(answer)
+    mac = tries.counted(vault, "passkey", b64(named))
     if not await tries.spend(vault, mac, now):
         return None
-    account, purpose = by_id(vault, passkeys.account_of(answer)), Purpose("login", browser)
+    account, purpose = by_id(vault, named), Purpose("login", browser)
     if account is None:
         await _nobody(vault, answer, purpose, now)
         return None
