@@ -19,9 +19,9 @@ FLAGS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["Browser"]:
-    """The browser, or a skip that says why."""
+    """The browser, or a skip that says why. Per module: Playwright keeps a loop, which other tests must not meet."""
     if not CHROMIUM.exists():
         print(f"NOT RUN: {CHROMIUM} is not installed (apt-get install chromium)", file=sys.stderr)
         pytest.skip(f"{CHROMIUM} is not installed: passkeys cannot be shown in a real browser here")
@@ -33,9 +33,9 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, chromium: "Browser") -> Iterator[Town]:
-    """A house that serves until the last browser test is done."""
+    """A house that serves until the last test of a module is done."""
     running = Town(tmp_path_factory.mktemp("town"))
     yield running
     running.stop()

@@ -73,8 +73,12 @@ function empty(form) {
   for (const field of form.querySelectorAll("[name$=credential], [name$=prf]")) field.value = "";
 }
 
+const busy = new WeakSet();
+
 async function send(form, byPasskey) {
+  if (busy.has(form)) return; // pressed twice: the first press is still being answered
   const { ask: asked, confirm, create } = form.dataset, stopped = form.querySelector("[data-stopped]");
+  busy.add(form);
   stopped.hidden = true;
   try {
     if (byPasskey) fill(form, "", await ask(asked ?? confirm));
@@ -82,8 +86,10 @@ async function send(form, byPasskey) {
     form.submit();
   } catch {
     stopped.hidden = false;
+  } finally {
+    empty(form);
+    busy.delete(form);
   }
-  empty(form);
 }
 
 for (const form of asks ? document.querySelectorAll("form[data-ask], form[data-confirm]") : []) {
