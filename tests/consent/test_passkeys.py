@@ -287,6 +287,7 @@ async def test_a_passkey_that_was_taken_away_is_unknown_from_then_on(citizen: Ci
         ({"flags": PRESENT}, "not_verified"),
         ({"fmt": "packed", "statement": {"alg": -7, "sig": b"s", "x5c": [b"a certificate"]}}, "not_verified"),
         ({"fmt": "fido-u2f", "statement": {"sig": b"s", "x5c": [b"a certificate"]}}, "not_verified"),
+        ({"fmt": "fido-u2f", "vouched": True}, "not_verified"),  # valid, but nobody asked who made her device
         ({"fmt": "tpm", "statement": {"ver": "2.0"}}, "not_verified"),
         ({"statement": {"sig": b"s"}}, "not_verified"),
         ({"id": b""}, "not_verified"),
