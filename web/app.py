@@ -24,7 +24,19 @@ from web import jobs, pods, problems
 from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
-from web.routes import accounts, consents, erasure, health, log, oauth, operator, records, sources, suggestions
+from web.routes import (
+    accounts,
+    consents,
+    erasure,
+    health,
+    log,
+    oauth,
+    operator,
+    records,
+    security,
+    sources,
+    suggestions,
+)
 from web.settings import Settings, SettingsError
 
 
@@ -78,7 +90,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url="/docs", redoc_url=None)
     app.state.house = house
     problems.install(app)
-    for module in (accounts, consents, erasure, health, log, oauth, operator, records, sources, suggestions):
+    for module in (accounts, consents, erasure, health, log, oauth, operator, records, security, sources, suggestions):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
