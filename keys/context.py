@@ -96,6 +96,7 @@ KINDS: dict[str, tuple[Callable[[Any], bytes], ...]] = {
     "lookup": (_text,),  # domain of a look-up column
     "auth": (),  # what the database may know about a token's secret
     "code": (),  # a recovery code as a seed
+    "prf": (_text,),  # host: what its passkeys are asked to turn into a seed
     "custodian": (_word("state", "custody"),),  # check value of a custodian's key
 }
 

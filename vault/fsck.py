@@ -56,6 +56,9 @@ WHERE s.owner IS NULL
 SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.id = s.owner
 WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
 
+-- a share of unlocker {} outlives it
+SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner WHERE s.kind = 'unlock' AND u.id IS NULL
+
 -- compartment {} is of no pod
 SELECT hex(c.id) FROM compartment c LEFT JOIN pod p ON p.id = c.pod WHERE p.id IS NULL
 

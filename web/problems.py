@@ -53,6 +53,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     consent.BadPeriod: (400, "bad-period", "Not a duration"),
     consent.BadTerms: (500, "damaged-item", "A stored grant is damaged and is not used"),
     consent.BadName: (400, "bad-name", "This name or passphrase cannot be used"),
+    consent.BadCeremony: (400, "bad-ceremony", "This passkey's answer cannot be used"),
     consent.BadChoice: (400, "bad-choice", "Not a choice of this page"),
     consent.CodeReused: (400, "oauth", "The request was refused"),
     consent.OAuthError: (400, "oauth", "The request was refused"),

@@ -28,6 +28,7 @@ SAID: Final[Mapping[str, str]] = {
     "logout": "meldde zich af",
     "logout elsewhere": "beëindigde een andere sessie",
     "session expired": "sloot een sessie die niet meer gebruikt werd",
+    "confirm": "toonde opnieuw wie je bent",
     "ask": "vroeg toegang",
     "give": "gaf {app} toegang",
     "refuse": "weigerde {app}",
@@ -57,7 +58,19 @@ SAID: Final[Mapping[str, str]] = {
     "erase pod": "wiste een kluis",
 }
 BY_CITIZEN: Final = frozenset(
-    {"give", "refuse", "withdraw", "narrow", "pause", "resume", "login", "logout", "logout elsewhere"}
+    {
+        "give",
+        "refuse",
+        "withdraw",
+        "narrow",
+        "pause",
+        "resume",
+        "login",
+        "logout",
+        "logout elsewhere",
+        "confirm",
+        "open root",
+    }
 )
 BY_KLUIS: Final = frozenset(
     {"wrap keys", "create pod", "session expired", "keyring", "sign"}
@@ -70,8 +83,25 @@ DENIED: Final[Mapping[str, str]] = {
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
-    "wrong secret": "met een verkeerde wachtzin",
     "wrong kit": "met een bestand van een andere kluis",
+    "wrong_secret": "met een verkeerde wachtzin, code of passkey",
+    "wrong_origin": "vanaf een andere website",
+    "other_site": "met een passkey van een andere website",
+    "stale_challenge": "met een antwoord dat te oud was",
+    "unknown_passkey": "met een passkey die niet van jou is",
+    "not_verified": "met een passkey die niet klopt",
+    "sign_count": "met een kopie van je passkey",
+    "no_prf": "met een passkey die geen sleutel geeft",
+    "damaged_item": "omdat iets beschadigd is",
+    "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
+}
+
+
+# An unlocker's kind, as the log notes it.
+NOTED: Final[Mapping[str, str]] = {
+    "passkey": "Een passkey",
+    "passphrase": "Een wachtzin",
+    "recovery": "Een herstelcode",
 }
 
 
@@ -122,7 +152,8 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 
 def _why(fields: Mapping[str, Any]) -> str:
-    return _purpose(fields.get("purpose", "")) or str(fields.get("note", ""))
+    note = str(fields.get("note", ""))
+    return _purpose(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
@@ -141,6 +172,10 @@ ACTS: Final[Mapping[str, str]] = {
     "login": "aanmelden",
     "logout": "afmelden",
     "session expired": "sessie verlopen",
+    "confirm": "opnieuw bevestigen",
+    "open root": "hoofdsleutel openen",
+    "add unlocker": "manier toevoegen",
+    "remove unlocker": "manier weghalen",
     "ask": "toegang vragen",
     "give": "toestemming geven",
     "refuse": "weigeren",

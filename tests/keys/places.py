@@ -25,6 +25,7 @@ FIELDS = {
     "lookup": ("email",),
     "auth": (),
     "code": (),
+    "prf": ("localhost",),
     "custodian": ("state",),
 }
 WORDS = {"rk": "custody", "mk": "msign", "sealed": "managed", "own": "deposit", "state": "custody"}

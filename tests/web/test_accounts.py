@@ -17,7 +17,7 @@ from keys.text import b64
 from tests.conftest import BASE, Clock
 from vault.vault import Vault
 from web import guard, problems
-from web.routes import accounts
+from web.routes import accounts, security
 
 SAME = {"sec-fetch-site": "same-origin"}
 CROSS = [
@@ -47,6 +47,7 @@ def app(vault: Vault, clock: Clock, tmp_path: Path) -> FastAPI:
     made = FastAPI()
     made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=SimpleNamespace(data=tmp_path))
     made.include_router(accounts.router)
+    made.include_router(security.router)
     problems.install(made)
     return made
 
