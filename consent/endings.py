@@ -23,7 +23,8 @@ from vault.vault import Vault
 
 ENDED: Final = frozenset({"withdrawn", "expired", "ended", "used_up"})
 OVER: Final = """
-SELECT g.id FROM gate g JOIN grant t ON t.id = g.id WHERE g.state = 'live' AND (g.not_after <= :now OR g.uses_left = 0)
+SELECT g.id FROM gate g JOIN grant t ON t.id = g.id
+WHERE g.state IN ('live', 'paused') AND (g.not_after <= :now OR g.uses_left = 0)
 """
 FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token WHERE kind = 'kat' AND expires < :then")
 

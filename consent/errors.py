@@ -95,3 +95,16 @@ class BadName(ConsentError):
     """A user, pod name or passphrase that no account can have."""
 
     code = "bad_name"
+
+
+class BadCeremony(ConsentError):
+    """A passkey's answer that is not taken; `rule` is the stable code of why, as the log writes it.
+
+    stale_challenge, replay, wrong_origin, other_site, unknown_passkey, not_verified, sign_count or no_prf.
+    """
+
+    code = "bad_ceremony"
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"this passkey's answer is not taken: {rule}")
+        self.rule = rule

@@ -1,7 +1,7 @@
 """The life of a grant as a list of steps that only grows (consent.md, Objects): the proof GDPR 7(1) asks for.
 
-States are those of DPV: requested, shown, given, refused, used_up, expired, withdrawn, invalidated, ended. Nothing
-here is removed by a withdrawal.
+States are those of DPV (requested, shown, given, refused, used_up, expired, withdrawn, invalidated, ended) and three
+of ours for what DPV has no word for: narrowed, paused, resumed. Nothing here is removed by a withdrawal.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from vault.vault import PodFacts, Vault
 
 STATES: Final = frozenset(
     {"requested", "shown", "given", "refused", "used_up", "expired", "withdrawn", "invalidated", "ended"}
+    | {"narrowed", "paused", "resumed"}
 )
 
 
@@ -28,7 +29,7 @@ class Step:
 
 
 def note(tx: Tx, pod: PodFacts, grant: bytes, at: int, state: str, detail: dict[str, Any]) -> None:
-    """Add a step inside a unit of the writer. Raises BadChoice for a state that DPV does not have."""
+    """Add a step inside a unit of the writer. Raises BadChoice for a state that there is not."""
     if state not in STATES:
         raise BadChoice(f"no such state of a grant: {state}")
     sealed = columns.put(pod.control, "grantevent", _row(grant, at), detail, state)

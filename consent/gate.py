@@ -9,17 +9,20 @@ ours stands behind it, else summed per minute.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from consent import columns
+from consent import columns, locks, signed
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
 from consent.decide import Allowed, Ask, decide, hint
 from consent.errors import OAuthError
+from consent.locks import grant_context
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
 from consent.oauth.tokens import SolidToken, verify_token
 from consent.recent import Recent
+from consent.tables import Grant
 from consent.terms import Datum, Terms
 from keys.context import ctx
 from keys.errors import KeysError
@@ -27,7 +30,7 @@ from keys.grants import Token, matches, read_token
 from keys.text import b64, unb64
 from vault import acls, gates
 from vault.acls import Effective
-from vault.keysets import CustodyKeys, GrantKeys, SessionKeys
+from vault.keysets import CustodyKeys, GrantKeys, GrantWrap, SessionKeys
 from vault.log import tally
 from vault.log.entry import Facts, Guard, Intent
 from vault.mint import mint as _mint
@@ -35,14 +38,15 @@ from vault.permit import Permit
 from vault.pod import top
 from vault.vault import PodFacts, Vault
 
-# One read gives the token, its grant's terms, and the compartment's key for that grant.
+# One read gives the token, its grant's terms, and every generation of the compartment's key for that grant.
 TOKEN = """
-SELECT t.auth, t.kind, t.grant, t.pod, t.epoch, t.expires, t.wrap, t.sealed, g.sealed, g.created, k.generation, k.wrap
+SELECT t.auth, t.kind, t.epoch, t.expires, t.wrap, t.sealed,
+       g.id, g.pod, g.version, g.created, g.sealed, g.commitment, g.signature, k.generation, k.form, k.wrap
 FROM token t JOIN grant g ON g.id = t.grant
 LEFT JOIN grantkey k ON k.grant = t.grant AND k.compartment = :compartment
-WHERE t.handle = :handle ORDER BY k.generation DESC LIMIT 1
+WHERE t.handle = :handle
 """
-SOLID = "SELECT g.pod, g.sealed FROM grant g WHERE g.id = :grant"
+GRANT = ("id", "pod", "version", "created", "sealed", "commitment", "signature")
 # What a grant says never changes under one epoch, and the epoch is compared in the writer: this is no decision kept.
 SAID: Recent[tuple[bytes, Terms]] = Recent(4096, 60)
 
@@ -60,7 +64,8 @@ class _Held:
     bound: dict[str, Any]
     terms: Terms
     created: int
-    key: tuple[int, bytes] | None
+    version: int
+    ring: tuple[tuple[int, str, bytes], ...]
 
 
 async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
@@ -186,27 +191,28 @@ def _find(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes) -> _Held
     rows = vault.db.read.run(TOKEN, handle=token.handle, compartment=compartment)
     if not rows or token.kind != "kat":
         return None
-    auth, kind, grant, owner, epoch, expires, wrap, sealed, terms, created, generation, key = rows[0]
+    auth, kind, epoch, expires, wrap, sealed = rows[0][:6]
+    grant = Grant(**dict(zip(GRANT, rows[0][6:13], strict=True)))
     if kind != token.kind or not matches(token.secret, auth):
         return None
-    home = vault.pod_by_id(owner)
+    home = vault.pod_by_id(grant.pod)
     if home is None:
         return None
     bound = columns.take(home.control, "token", token.handle, sealed)
-    told = Terms.from_json(columns.take(home.control, "grant", grant, terms))
-    ring = (generation, key) if key is not None else None
-    return _Held(token, grant, home, epoch, expires, wrap, bound, told, created, ring)
+    ring = tuple(row[13:] for row in rows if row[15] is not None)
+    told = signed.read(vault, home, grant)
+    return _Held(token, grant.id, home, epoch, expires, wrap, bound, told, grant.created, grant.version, ring)
 
 
 def _keys(held: _Held, pod: PodFacts, call: Call) -> GrantKeys:
     token, terms = held.token, held.terms
     context = ctx("gk", pod.id, held.grant, token.kind, token.handle, held.bound["client"], held.bound["jkt"])
-    compartments = {}
-    if held.key is not None:
-        cid, (generation, wrap) = pod.compartment(top(call.path)), held.key
-        purpose = (terms.purpose_code, terms.purpose_version)
-        compartments[cid] = (ctx("ck-grant", pod.id, held.grant, terms.client, *purpose, cid, generation), wrap)
-    return GrantKeys(held.grant, token.secret, context, held.wrap or b"", compartments)
+    cid = pod.compartment(top(call.path))
+    wraps = {
+        (cid, generation): GrantWrap(grant_context(pod, held.grant, terms, cid, generation), wrap, form == "letter")
+        for generation, form, wrap in held.ring
+    }
+    return GrantKeys(held.grant, token.secret, context, held.wrap or b"", wraps, partial(locks.keep, held.grant))
 
 
 async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, now: datetime) -> Admission | Denial:
@@ -253,11 +259,11 @@ def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms]
     grant, mark = unb64(token.grant_id), f"{token.grant_id}|{token.epoch}".encode()
     if (known := SAID.get(mark, now)) is not None:
         return known
-    rows = vault.db.read.run(SOLID, grant=grant)
-    home = vault.pod_by_id(rows[0][0]) if rows else None
-    if home is None:
+    row = vault.db.read.get(Grant, grant)
+    home = vault.pod_by_id(row.pod) if row else None
+    if row is None or home is None:
         return None
-    said = home.id, Terms.from_json(columns.take(home.control, "grant", grant, rows[0][1]))
+    said = home.id, signed.read(vault, home, row)
     SAID.put(mark, said, now)
     return said
 
@@ -322,7 +328,7 @@ def _told(held: _Held, call: Call, kind: str, rule: str) -> Facts:
         purpose=terms.purpose_code,
         legal_basis=terms.legal_basis,
         grant=b64(held.grant),
-        grant_version=1,
+        grant_version=held.version,
     )
 
 

@@ -10,29 +10,36 @@ gave nothing, never keys without a line in the log.
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
-from consent import answers, asks, columns, compartments, events, receipts
-from consent.accounts.sessions import SessionFacts, root
+from consent import answers, asks, columns, compartments, events, receipts, signed
+from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.categories import category
 from consent.errors import BadTerms, OAuthError
 from consent.lines import told
+from consent.locks import LIVE, fresh_start, from_now, grant_context
 from consent.tables import Grant, GrantKeyRow, Receipt, Token as TokenRow
 from consent.terms import Terms
 from keys.context import ctx
 from keys.errors import KeysError
-from keys.grants import Token, auth_hash, new_token, wrap_ck, wrap_gk
-from keys.secret import GrantKey, Root, Share, fresh_bytes
+from keys.grants import Token, auth_hash, grant_pair, new_token, wrap_ck, wrap_gk
+from keys.keyring import Keyring
+from keys.secret import GrantKey, Private, Root, Share, fresh_bytes
 from keys.text import b64
 from vault import gates
 from vault.database import Tx
-from vault.log.entry import Appended, Guard, Intent, Refused
-from vault.pod import compartment_key
+from vault.errors import Conflict, Denied
+from vault.keyring import Change
+from vault.log.entry import Guard, Intent, Refused
+from vault.pod import compartment_keys
 from vault.shares import Want
+from vault.unlocked import commit, identity, reach
 from vault.vault import PodFacts, Vault
 
 CODE_MS: Final = 60_000
+THERE: Final = "SELECT 1 FROM compartment WHERE id = :id AND generation = :generation"
 READS: Final = frozenset({"read", "recommend", "derive"})
 """Actions that open something; a grant that only writes gets no key, for writing goes through the drop box."""
 
@@ -85,10 +92,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class _Ring:
-    """The wraps of a grant, and the shares they need; the grant's key itself lives in the caller's hands."""
+    """The wraps of a grant, the shares they need, and where new generations are delivered.
+
+    The grant's key itself lives in the caller's hands.
+    """
 
     rows: tuple[GrantKeyRow, ...]
     shares: tuple[tuple[Want, Share], ...]
+    publics: dict[tuple[bytes, bytes], bytes]
 
 
 def load(vault: Vault, grant: bytes) -> GrantFacts | None:
@@ -124,11 +135,11 @@ def _readable(vault: Vault, row: Grant) -> GrantFacts | DamagedGrant | None:
 
 def state_at(grant: GrantFacts, now: datetime) -> str:
     """The state a person reads: a grant past its end or last use is over before `endings.sweep` writes it down."""
-    if grant.state != "live":
+    if grant.state not in LIVE:
         return grant.state
     if gates.ms(now) >= grant.terms.expires:
         return "expired"
-    return "used_up" if grant.left == 0 else "live"
+    return "used_up" if grant.left == 0 else grant.state
 
 
 def keys_left(vault: Vault, grant: bytes) -> int:
@@ -149,6 +160,8 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
         terms = replace(terms, expires=min(terms.expires, session.ends))
     await compartments.ensure(vault, session, terms, now)
     await answers.prepare(vault, session, terms, now)
+    if READS & set(terms.actions):
+        await fresh_start(vault, session, terms, now)
     facts = told(terms, asked.handle, "consent", "give", "session", note=_rows(terms))
     want = Want("session", session.handle)
     claim = asks.claim(session, asked)
@@ -158,34 +171,57 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
     if isinstance(done, Refused) or want in done.missing:
         raise OAuthError("access_denied", "The session has ended, or the request was decided already.")
     with GrantKey.fresh() as gk, ExitStack() as held:
-        with done.shares[want] as share, root(session.keys, share) as rk:
+        with done.shares[want] as share, reach(session.keys, share) as rk:
             ring = _wrap_all(vault, session.pod, asked.handle, terms, rk, gk)
+            signer = held.enter_context(identity(vault, session.pod, rk))
         for _, fresh in ring.shares:
             held.enter_context(fresh)
-        return await _store(vault, session, asked, terms, ring, gk, now)
+        return await _store(vault, session, asked, terms, ring, (gk, signer), now)
 
 
 async def _store(
-    vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, ring: _Ring, gk: GrantKey, now: datetime
+    vault: Vault,
+    session: SessionFacts,
+    asked: Asked,
+    terms: Terms,
+    ring: _Ring,
+    keys: tuple[GrantKey, Private],
+    now: datetime,
 ) -> str:
-    pod, at, code = session.pod, gates.ms(now), new_token("kac")
+    pod, at, code, (gk, signer) = session.pod, gates.ms(now), new_token("kac"), keys
     bound = {"client": terms.client, "jkt": asked.said.jkt, "scope": asked.said.scope, **_promise(asked)}
     seen = _notice(vault, pod, asked.handle)
     receipt = receipts.issue(vault.issuer, terms, b64(asked.handle), "given", now, seen)
+    grant = signed.row(pod, asked.handle, 1, at, terms, signer)
 
-    def write(tx: Tx) -> None:
-        put_grant(tx, pod, asked.handle, terms, at)
+    def write(tx: Tx, change: Change) -> None:
+        change(tx)
+        put_grant(tx, grant, terms)
         for row in ring.rows:
+            if not tx.run(THERE, id=row.compartment, generation=row.generation):
+                raise Conflict("changed")
             tx.add(row)
         tx.add(token_row(pod, asked.handle, code, gk, bound, 1, at + CODE_MS))
         events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
         put_receipt(tx, pod, asked.handle, receipt.jws, at)
 
     facts = told(terms, asked.handle, "key event", "wrap keys", "session", count=len(ring.rows), digest=receipt.digest)
-    intent = Intent(pod.id, facts, now, guards=(session.guard,), write=write, new_shares=ring.shares)
-    if not isinstance(await vault.log.append(intent), Appended):
-        raise OAuthError("access_denied", "The session has ended.")
+
+    def intent(change: Change) -> Intent:
+        said = replace(facts, keyring=change.digest)
+        unit = partial(write, change=change)
+        return Intent(pod.id, said, now, guards=(session.guard,), write=unit, new_shares=ring.shares)
+
+    try:
+        await commit(vault, pod, signer, partial(_known, ring), intent)
+    except Denied as refused:
+        raise OAuthError("access_denied", "The session has ended.") from refused
     return code.text
+
+
+def _known(ring: _Ring, known: Keyring) -> Keyring:
+    """The keyring with where new generations are delivered to this grant."""
+    return replace(known, grants={**known.grants, **ring.publics})
 
 
 def _promise(asked: Asked) -> dict[str, str]:
@@ -199,11 +235,10 @@ def _notice(vault: Vault, pod: PodFacts, grant: bytes) -> receipts.Notice | None
     return receipts.Notice(shown[-1]["hash"], shown[-1]["language"], shown[-1]["version"]) if shown else None
 
 
-def put_grant(tx: Tx, pod: PodFacts, grant: bytes, terms: Terms, at: int) -> None:
+def put_grant(tx: Tx, grant: Grant, terms: Terms) -> None:
     """Open the gate and store the decision, inside a unit of the writer."""
-    gates.create(tx, grant, pod.id, terms.expires, terms.max_uses, terms.max_per_day)
-    sealed = columns.put(pod.control, "grant", grant, terms.to_json())
-    tx.add(Grant(id=grant, pod=pod.id, version=1, created=at, sealed=sealed))
+    gates.create(tx, grant.id, grant.pod, terms.expires, terms.max_uses, terms.max_per_day)
+    tx.add(grant)
 
 
 def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
@@ -237,31 +272,27 @@ def token_row(
 
 
 def _wrap_all(vault: Vault, pod: PodFacts, grant: bytes, terms: Terms, rk: Root, gk: GrantKey) -> _Ring:
-    """Wrap the key of every sealed compartment that the terms read; the share goes into each wrap."""
-    rows, shares = [], []
+    """Wrap the keys of every sealed compartment that the terms read; the share goes into each wrap."""
+    rows, shares, publics = [], [], {}
     sealed = [c for c in terms.compartments if category(c).custody == "sealed"] if READS & set(terms.actions) else []
     for curie in sealed:
         cid, share = pod.compartment(category(curie).container.rstrip("/")), Share.fresh()
-        ck, generation = compartment_key(vault, pod, rk, cid)
-        with ck:
-            context = grant_context(pod, grant, terms, cid, generation)
-            wrap = wrap_ck(gk, share, context, ck)
-        rows.append(GrantKeyRow(grant=grant, compartment=cid, generation=generation, wrap=wrap))
+        private, publics[grant, cid] = grant_pair(gk, share, pod.id, grant, cid)
+        private.wipe()
+        held = compartment_keys(vault, pod, rk, cid)
+        for ck, generation in held[-1:] if from_now(terms, curie) else held:
+            with ck:
+                wrap = wrap_ck(gk, share, grant_context(pod, grant, terms, cid, generation), ck)
+            rows.append(GrantKeyRow(grant=grant, compartment=cid, generation=generation, pod=pod.id, wrap=wrap))
         shares.append((Want("grant", grant, cid), share))
-    return _Ring(tuple(rows), tuple(shares))
-
-
-def grant_context(pod: PodFacts, grant: bytes, terms: Terms, compartment: bytes, generation: int) -> bytes:
-    """The context of a compartment's key in a grant: it opens for this app and this purpose only."""
-    purpose = (terms.purpose_code, terms.purpose_version)
-    return ctx("ck-grant", pod.id, grant, terms.client, *purpose, compartment, generation)
+    return _Ring(tuple(rows), tuple(shares), publics)
 
 
 def _facts(vault: Vault, row: Grant) -> GrantFacts | None:
     pod, gate = vault.pod_by_id(row.pod), gates.read(vault.db.read, row.id)
     if pod is None or gate is None:
         return None
-    terms = Terms.from_json(columns.take(pod.control, "grant", row.id, row.sealed))
+    terms = signed.read(vault, pod, row)
     uses, last = gates.uses(vault.db.read, row.id)
     return GrantFacts(row.id, pod, terms, row.version, row.created, gate.state, gate.epoch, gate.uses_left, uses, last)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from consent.accounts import sessions
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from vault import office
 from vault.errors import Denied
 from vault.log.entry import HOUR_MS, Appended, Facts, Intent
 from vault.pod import compartment_private
+from vault.unlocked import reach
 from vault.vault import Vault
 
 
@@ -66,7 +66,7 @@ async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
     if not isinstance(done, Appended) or want in done.missing:
         raise Denied("gone" if isinstance(done, Appended) else done.reason)
     cell = session.pod.compartment(office.CONTAINER)
-    with done.shares[want] as share, sessions.root(session.keys, share) as root:
+    with done.shares[want] as share, reach(session.keys, share) as root:
         private = compartment_private(vault, session.pod, root, cell)
     with private:
         opened = await asyncio.to_thread(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from consent import clients, events, period
+from consent import clients, events, period, signed
 from consent.asks import Shown, replayed
 from consent.errors import OAuthError
 from consent.grants import load, put_grant
@@ -24,6 +24,7 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict
 from vault.log.entry import Intent, Refused
+from vault.managed import managed_root, signer
 from vault.vault import PodFacts, Vault
 
 PREFIX: Final = "solid-"
@@ -56,9 +57,14 @@ async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: d
     until = gates.ms(period.read(LONGEST).after(now))
     terms = solid(client, pod.name, ("/",), SOLID_MODES, until, elsewhere=True)
 
+    asked = told(terms, grant, "managed unlock", "sign", "own")
+    async with managed_root(vault, pod, asked, (), now) as managed:
+        with signer(vault, pod, managed) as msign:
+            row = signed.row(pod, grant, 1, at, terms, msign)
+
     def write(tx: Tx) -> None:
         clients.put(vault, tx, client)
-        put_grant(tx, pod, grant, terms, at)
+        put_grant(tx, row, terms)
         events.note(tx, pod, grant, at, "given", {"by": webid})
 
     done = await vault.log.append(Intent(pod.id, told(terms, grant, "consent", "give", "own"), now, write=write))

@@ -56,13 +56,17 @@ class Pushed(SQLModel, table=True):
 
 
 class Grant(SQLModel, table=True):
-    """A citizen's decision; its gate (vault.gates) has the same id. `sealed` (control key) holds Terms as JSON."""
+    """A citizen's decision; its gate (vault.gates) has the same id. `sealed` (control key) holds Terms as JSON and the
+    nonce that blinds `commitment`, which the pod's identity signed (consent.signed).
+    """
 
     id: bytes = Field(primary_key=True)
     pod: bytes = Field(index=True)
     version: int
     created: int
     sealed: bytes
+    commitment: bytes
+    signature: bytes
 
 
 class GrantEvent(SQLModel, table=True):
@@ -96,13 +100,18 @@ class Token(SQLModel, table=True):
 
 
 class GrantKeyRow(SQLModel, table=True):
-    """A compartment key wrapped for one grant under its grant key and share (keys.md, `ck-grant`)."""
+    """A compartment key wrapped for one grant under its grant key and share (keys.md, `ck-grant`).
+
+    `form` is `letter` while a new generation lies as it was delivered, until its first use makes it `own`.
+    """
 
     __tablename__ = "grantkey"
 
     grant: bytes = Field(primary_key=True)
     compartment: bytes = Field(primary_key=True)
     generation: int = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    form: str = "own"
     wrap: bytes
 
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from consent import gate
-from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from vault import export, kit
 from vault.errors import Denied
 from vault.log.entry import Appended, Facts, Intent
 from vault.pod import compartments
+from vault.unlocked import reach
 from vault.vault import Vault
 
 
@@ -30,7 +30,7 @@ async def recovery_kit(vault: Vault, session: SessionFacts, now: datetime) -> by
     done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,)))
     if not isinstance(done, Appended) or want in done.missing:
         raise Denied("gone" if isinstance(done, Appended) else done.reason)
-    with done.shares[want] as share, sessions.root(session.keys, share) as root:
+    with done.shares[want] as share, reach(session.keys, share) as root:
         made = kit.write(session.pod, vault.base, root)
     vault.log.served(done.index)
     return made

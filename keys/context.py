@@ -81,6 +81,7 @@ KINDS: dict[str, tuple[Callable[[Any], bytes], ...]] = {
     "gk": (_id, _id, _text, _id, _text, _text),  # pod, grant, token kind, handle, client, jkt
     # pod, grant, client, purpose code, purpose version, compartment, generation
     "ck-grant": (_id, _id, _text, _text, _text, _id, _number),
+    "grant-pair": (_id, _id, _id),  # pod, grant, compartment
     # pod, compartment, generation, resource, version, form
     "dek": (_id, _id, _number, _id, _number, _word("own", "deposit")),
     "label": (_id, _id, _number),  # pod, resource, version
@@ -95,6 +96,7 @@ KINDS: dict[str, tuple[Callable[[Any], bytes], ...]] = {
     "lookup": (_text,),  # domain of a look-up column
     "auth": (),  # what the database may know about a token's secret
     "code": (),  # a recovery code as a seed
+    "prf": (_text,),  # host: what its passkeys are asked to turn into a seed
     "custodian": (_word("state", "custody"),),  # check value of a custodian's key
 }
 

@@ -43,3 +43,9 @@ class ExposedCustodian(KeysError):
     """The custodian's file can be read by others than its owner; the server must not start with it."""
 
     code = "exposed_custodian"
+
+
+class SwappedKey(KeysError):
+    """A public key, or the list it stands in, is not the one that its owner signed; nothing is sealed to it."""
+
+    code = "swapped_key"

@@ -11,8 +11,9 @@ from hashlib import sha256
 from typing import Literal, cast
 
 from keys.context import ctx
+from keys.dropbox import collect, deliver, public_of
 from keys.errors import WrongSecret
-from keys.secret import CompartmentKey, GrantKey, Secret, Share, derive, fresh_bytes
+from keys.secret import CompartmentKey, GrantKey, Private, Secret, Share, derive, fresh_bytes
 from keys.text import b64, unb64
 from keys.tree import unwrap, wrap
 
@@ -85,3 +86,22 @@ def unwrap_ck(gk: GrantKey, share: Share, context: bytes, wrapped: bytes) -> Com
     """Open a compartment's key. Raises Damaged without this very share, or for another purpose or version."""
     with derive(gk, context, share) as key:
         return unwrap(key, context, wrapped, CompartmentKey)
+
+
+def grant_pair(gk: GrantKey, share: Share, pod: bytes, grant: bytes, compartment: bytes) -> tuple[Private, bytes]:
+    """The pair to which new generations of a compartment are delivered while GK is absent.
+
+    It follows from GK and share together and is stored nowhere; the public half stands on the keyring.
+    """
+    private = derive(gk, ctx("grant-pair", pod, grant, compartment), share, Private)
+    return private, public_of(private)
+
+
+def deliver_ck(public: bytes, context: bytes, ck: CompartmentKey) -> bytes:
+    """Seal a new generation to a grant (context `ck-grant`); no secret of the grant is needed."""
+    return deliver(public, context, ck)
+
+
+def collect_ck(private: Private, context: bytes, sealed: bytes) -> CompartmentKey:
+    """Open what was delivered. Raises Damaged."""
+    return collect(private, context, sealed, CompartmentKey)

@@ -102,6 +102,16 @@ def read_code(text: str) -> Seed:
         wipe(code)
 
 
+def prf_salt(host: str) -> bytes:
+    """What every passkey of a host is asked for (WebAuthn 10.1.4, PRF): 32 bytes, public, the same for ever.
+
+    It needs no secrecy and no pod: the authenticator answers with a key of its own per passkey, and what it answers
+    opens nothing before `unlocker_pair` has bound it to pod, unlocker and share. So the login page can ask for it
+    without knowing who is there.
+    """
+    return sha256(ctx("prf", host)).digest()
+
+
 def unlocker_pair(seed: Seed, share: Share, pod: bytes, unlocker: bytes, kind: str) -> tuple[Private, bytes]:
     """Make the X25519 pair of an unlocker from its seed and share; compare the public half with the keyring's."""
     private = derive(seed, ctx("unlock", pod, unlocker, kind), share, Private)

@@ -30,6 +30,7 @@ FASTAPI = "libraries: fastapi and starlette only in web"
 PYOXIGRAPH = "libraries: pyoxigraph only in vault"
 AUTHLIB = "libraries: authlib only in consent.oauth.server"
 JOSERFC = "libraries: joserfc only in consent, federation and recommender.agent"
+WEBAUTHN = "libraries: webauthn only in consent.accounts.passkeys"
 HTTPX = "libraries: httpx only in fetch, agent, web.client and web.demoapp"
 SQLMODEL = "libraries: sqlmodel only in tables and vault.database"
 SQLALCHEMY = "libraries: sqlalchemy nowhere, sqlmodel speaks for it"
@@ -60,6 +61,8 @@ PLANTED: list[tuple[str, dict[str, str]]] = [
     (PYOXIGRAPH, {"web/planted.py": "import pyoxigraph"}),
     (AUTHLIB, {"consent/oauth/planted.py": "import authlib"}),
     (JOSERFC, {"web/planted.py": "from joserfc import jwt"}),
+    (WEBAUTHN, {"consent/accounts/planted.py": "from webauthn.helpers import parse_cbor"}),
+    (WEBAUTHN, {"web/planted.py": "import webauthn"}),
     (HTTPX, {"consent/planted.py": "import httpx"}),
     (HTTPX, {"web/planted.py": "import httpx"}),
     (SQLMODEL, {"vault/planted.py": "from sqlmodel import select"}),

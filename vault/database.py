@@ -50,6 +50,11 @@ def _select(table: type[SQLModel], keys: tuple[str, ...], order_by: str | None) 
     return f"SELECT {', '.join(columns)} FROM {name} WHERE {where}{order}"  # noqa: S608
 
 
+def tables_with(column: str) -> list[str]:
+    """Every table of every floor that has a column of this name."""
+    return sorted(name for name, table in SQLModel.metadata.tables.items() if column in table.columns)
+
+
 class Tx:
     """A connection as rules see it: rows in, rows out. Names come from the table metadata, values are always bound."""
 

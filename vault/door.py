@@ -17,7 +17,7 @@ from keys.context import ctx
 from keys.custody import reach
 from keys.dropbox import collect
 from keys.errors import KeysError
-from keys.grants import unwrap_ck, unwrap_gk
+from keys.grants import collect_ck, grant_pair, unwrap_ck, unwrap_gk, wrap_ck
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root, Share, derive
 from keys.tree import unwrap, wrap
 from keys.unseal import unseal as _unseal
@@ -169,8 +169,10 @@ def admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
 
 
 def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes) -> list[Sealed]:
+    """What a query finds, without what these keys do not lead to: to their holder that is not there."""
     root = "custody" if isinstance(keys, CustodyKeys) else "rk"
-    return [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root)]
+    rows = [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root)]
+    return [row for row in rows if keys.reaches(row.compartment, row.generation, row.custody)]
 
 
 def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
@@ -245,6 +247,7 @@ class _Chain:
         self.vault, self.pod, self.keys, self.done = vault, pod, keys, done
         self._open: dict[tuple[bytes, int], CompartmentKey] = {}
         self._rewraps: list[tuple[bytes, int, bytes]] = []
+        self._letters: list[tuple[bytes, int, bytes]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -252,8 +255,16 @@ class _Chain:
     def __exit__(self, *_: object) -> None:
         for secret in (*self._open.values(), *self.done.shares.values()):
             secret.wipe()
-        if self._rewraps:
-            self.vault.db.submit(lambda tx: _rewrap(tx, self._rewraps))
+        if self._rewraps or self._letters:
+            self.vault.db.submit(self._rewrap)
+
+    def _rewrap(self, tx: Tx) -> None:
+        """Keep what was delivered by letter as a symmetric wrap: the letter box is for delivery, not for keeping."""
+        for rid, version, dek in self._rewraps:
+            tx.change(Resource, {"id": rid, "version": version, "form": "deposit"}, form="own", dek=dek)
+        if isinstance(self.keys, GrantKeys):
+            for letter in self._letters:
+                self.keys.keep(tx, *letter)
 
     def open(self, row: Sealed) -> Opened:
         """Open one row. Raises DamagedItem naming it."""
@@ -292,7 +303,7 @@ class _Chain:
     def _reach(self, row: Sealed, share: Share) -> CompartmentKey:
         context = ctx("ck", row.pod, row.custody, row.compartment, row.generation)
         if isinstance(self.keys, GrantKeys):
-            return _by_grant(self.keys, row.compartment, share)
+            return self._by_grant(self.keys, row, share)
         if isinstance(self.keys, SessionKeys):
             with derive(self.keys.secret, self.keys.context, share) as secret:
                 root = unwrap(secret, self.keys.context, self.keys.wrap, Root)
@@ -305,13 +316,12 @@ class _Chain:
         with managed:
             return unwrap(managed, context, row.wrapped, CompartmentKey)
 
-
-def _by_grant(keys: GrantKeys, compartment: bytes, share: Share) -> CompartmentKey:
-    context, wrapped = keys.compartments[compartment]
-    with unwrap_gk(keys.secret, keys.gk_context, keys.gk_wrap) as gk:
-        return unwrap_ck(gk, share, context, wrapped)
-
-
-def _rewrap(tx: Tx, rewraps: list[tuple[bytes, int, bytes]]) -> None:
-    for rid, version, dek in rewraps:
-        tx.change(Resource, {"id": rid, "version": version, "form": "deposit"}, form="own", dek=dek)
+    def _by_grant(self, keys: GrantKeys, row: Sealed, share: Share) -> CompartmentKey:
+        held = keys.compartments[(row.compartment, row.generation)]
+        with unwrap_gk(keys.secret, keys.gk_context, keys.gk_wrap) as gk:
+            if not held.letter:
+                return unwrap_ck(gk, share, held.context, held.sealed)
+            with grant_pair(gk, share, row.pod, keys.grant, row.compartment)[0] as private:
+                ck = collect_ck(private, held.context, held.sealed)
+            self._letters.append((row.compartment, row.generation, wrap_ck(gk, share, held.context, ck)))
+            return ck

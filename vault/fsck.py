@@ -1,5 +1,6 @@
 """Every invariant of a data directory that can be seen without a key, each as one question that must find nothing.
 
+The state key, where it is at hand, adds one: that nothing beside a record was rewritten (vault.fsck_signed).
 Read-only and without the directory's lock, so it may run beside a live server; what the server changes meanwhile is
 seen in one snapshot per file.
 """
@@ -12,7 +13,9 @@ from pathlib import Path
 from keys.errors import KeysError
 from keys.merkle import Tree, leaf_hash
 from keys.note import read_checkpoint
+from keys.secret import StateKey
 from keys.text import b64
+from vault import fsck_signed
 from vault.blobs import digest
 from vault.database import VERSION
 from vault.errors import DamagedItem
@@ -53,6 +56,9 @@ WHERE s.owner IS NULL
 SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.id = s.owner
 WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
 
+-- a share of unlocker {} outlives it
+SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner WHERE s.kind = 'unlock' AND u.id IS NULL
+
 -- compartment {} is of no pod
 SELECT hex(c.id) FROM compartment c LEFT JOIN pod p ON p.id = c.pod WHERE p.id IS NULL
 
@@ -77,14 +83,14 @@ SELECT hex(a.id) FROM acl a LEFT JOIN pod p ON p.id = a.pod WHERE p.id IS NULL
 """
 
 
-def check(folder: Path, shares: Path) -> list[str]:
+def check(folder: Path, shares: Path, state: StateKey | None = None) -> list[str]:
     """Every fault of the main database in `folder` and the share store in `shares`, a line each; none is an empty list.
 
     Raises DamagedItem if one of the two files is missing, is no database, or is of another version.
     """
     try:
         with closing(_open(folder / "kluis.db", shares / "shares.db")) as db:
-            return list(_faults(db))
+            return list(_faults(db, state))
     except sqlite3.Error as error:
         raise DamagedItem(f"{folder} and {shares} cannot be read: {error}") from error
 
@@ -109,7 +115,7 @@ def _open(main: Path, shares: Path) -> sqlite3.Connection:
     return db
 
 
-def _faults(db: sqlite3.Connection) -> Iterator[str]:
+def _faults(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
     for name in ("main", "shares"):
         for (line,) in db.execute(f"PRAGMA {name}.integrity_check"):
             if line != "ok":
@@ -119,6 +125,7 @@ def _faults(db: sqlite3.Connection) -> Iterator[str]:
         for row in db.execute(question):
             yield told.format(*row)
     yield from _changed(db)
+    yield from fsck_signed.faults(db, state)
     yield from _unsigned(db)
 
 

@@ -46,6 +46,23 @@ def end(tx: Tx, gate: bytes, state: str) -> int:
     return int(found[0][0])
 
 
+def pause(tx: Tx, gate: bytes, *, on: bool) -> None:
+    """Close a live gate for a while, or open a paused one again, at the same epoch. Raises Conflict with its state."""
+    before, after = ("live", "paused") if on else ("paused", "live")
+    if tx.change(Gate, {"id": gate, "state": before}, state=after) != 1:
+        found = tx.get(Gate, gate)
+        raise Conflict(found.state if found else "gone")
+
+
+def renew(tx: Tx, gate: bytes) -> int:
+    """Give a live or paused gate a new epoch, so that permits under the old one no longer pass; return it."""
+    tx.run("UPDATE gate SET epoch = epoch + 1 WHERE id = :gate AND state IN ('live', 'paused')", gate=gate)
+    found = tx.run("SELECT epoch FROM gate WHERE id = :gate AND state IN ('live', 'paused')", gate=gate)
+    if not found:
+        raise Conflict("ended")
+    return int(found[0][0])
+
+
 def read(tx: Tx, gate: bytes) -> Gate | None:
     """The gate as stored."""
     return tx.get(Gate, gate)

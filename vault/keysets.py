@@ -1,24 +1,50 @@
 """How a caller can reach a compartment key: the secrets and wraps it brings along for one request, never cached."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from keys.secret import Secret
+from vault.database import Tx
 from vault.shares import Want
 
 
 @dataclass(frozen=True, slots=True)
+class GrantWrap:
+    """The key of one generation for one grant: its `ck-grant` context, and the wrap or, just delivered, the letter."""
+
+    context: bytes
+    sealed: bytes
+    letter: bool = False
+
+
+Keep = Callable[[Tx, bytes, int, bytes], None]
+
+
+def keep_nothing(_tx: Tx, _compartment: bytes, _generation: int, _wrap: bytes) -> None:
+    """For grants that get no letters."""
+
+
+@dataclass(frozen=True, slots=True)
 class GrantKeys:
-    """A token secret, the grant key wrapped under it, and per compartment id the `ck-grant` context and wrap."""
+    """A token secret, the grant key wrapped under it, and what hangs under that per compartment and generation.
+
+    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened.
+    """
 
     grant: bytes
     secret: Secret
     gk_context: bytes
     gk_wrap: bytes
-    compartments: dict[bytes, tuple[bytes, bytes]]
+    compartments: dict[tuple[bytes, int], GrantWrap]
+    keep: Keep = field(default=keep_nothing)
 
     def want(self, compartment: bytes) -> Want:
         """The share this path needs for a compartment."""
         return Want("grant", self.grant, compartment)
+
+    def reaches(self, compartment: bytes, generation: int, custody: str) -> bool:  # noqa: ARG002 -- the wraps decide
+        """Whether this path leads to a generation."""
+        return (compartment, generation) in self.compartments
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +60,10 @@ class SessionKeys:
         """The share this path needs."""
         return Want("session", self.handle)
 
+    def reaches(self, compartment: bytes, generation: int, custody: str) -> bool:  # noqa: ARG002 -- RK opens all
+        """Whether this path leads to a generation."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class CustodyKeys:
@@ -44,6 +74,10 @@ class CustodyKeys:
     def want(self, compartment: bytes) -> Want:  # noqa: ARG002 -- one session share reaches every compartment
         """The share this path needs."""
         return Want("custody", self.pod)
+
+    def reaches(self, compartment: bytes, generation: int, custody: str) -> bool:  # noqa: ARG002 -- custody decides
+        """Whether this path leads to a generation: never to a sealed one."""
+        return custody == "managed"
 
 
 Keys = GrantKeys | SessionKeys | CustodyKeys

@@ -7,12 +7,13 @@ under the custodian with the pod's custody share; nothing sealed does.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keys.context import ctx
 from keys.custody import hang
 from keys.dropbox import pair
+from keys.keyring import Keyring
 from keys.secret import (
     CompartmentKey,
     ManagedRoot,
@@ -24,12 +25,15 @@ from keys.secret import (
 )
 from keys.sign import new_signer, signer_public
 from keys.state import control_key, lookup, names_key
+from keys.text import b64
 from keys.tree import unwrap, wrap
 from keys.unlock import lock, unlock, unlocker_pair
+from vault import keyring
 from vault.blobs import Label, Place, enclose
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
 from vault.gates import ms
+from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
@@ -37,6 +41,7 @@ from vault.vault import PodFacts, Vault
 
 MANAGED = {"public": "kluis:File", "settings": "kluis:File", "inbox": "kluis:File"}
 FEWEST_UNLOCKERS = 2
+TAKEN = "SELECT 1 FROM pod WHERE name_mac = :mac UNION SELECT 1 FROM erased WHERE name_mac = :mac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class Blueprint:
     acls: tuple[tuple[str, bytes], ...] = ()
 
 
+class _Taken(Exception):
+    """The name is somebody's or was; no entry can say so, for there is no pod to write it in."""
+
+
 class _Builder:
     """Makes all rows and shares of one new pod; wiped when done."""
 
@@ -78,13 +87,13 @@ class _Builder:
         self.id = fresh_bytes(16)
         self.custody = Share.fresh()
         self.root, self.managed = Root.fresh(), ManagedRoot.fresh()
-        self.identity = new_signer()
+        self.identity, self.msign = new_signer(), new_signer()
         self.log, box = pair()
         self.facts = PodFacts(
             self.id, name, kind, names_key(vault.state, self.id), control_key(vault.state, self.custody, self.id),
             signer_public(self.identity), box,
         )  # fmt: skip
-        told = json.dumps({"name": name, "kind": kind}).encode()
+        told = json.dumps({"name": name, "kind": kind, "identity": b64(self.facts.identity)}).encode()
         self.rows: list[Pod | RootWrap | Unlocker | Compartment | Resource | Acl | object] = [
             Pod(
                 id=self.id,
@@ -95,14 +104,20 @@ class _Builder:
             )
         ]
         self.shares = [(Want("custody", self.id), self.custody)]
+        self.ring = Keyring(self.id, 1, self.facts.identity, box, signer_public(self.msign))
         self.publics: dict[bytes, CompartmentFacts] = {}
         self.now = ms(now)
         self._roots(vault)
 
     def _roots(self, vault: Vault) -> None:
-        for child, secret in (("identity", self.identity), ("log", self.log), ("mk", self.managed)):
-            wrapped = wrap(self.root, ctx("root", self.id, "rk", child), secret)
-            self.rows.append(RootWrap(pod=self.id, parent="rk", child=child, wrapped=wrapped))
+        for parent, child, key, secret in (
+            (self.root, "identity", "rk", self.identity),
+            (self.root, "log", "rk", self.log),
+            (self.root, "mk", "rk", self.managed),
+            (self.managed, "msign", "mk", self.msign),
+        ):
+            wrapped = wrap(parent, ctx("root", self.id, key, child), secret)
+            self.rows.append(RootWrap(pod=self.id, parent=key, child=child, wrapped=wrapped))
         wrapped = hang(vault.custodian, self.id, self.custody, self.managed)
         self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
@@ -115,6 +130,7 @@ class _Builder:
                 Unlocker(id=new.id, pod=self.id, kind=new.kind, params=new.params, public=public, sealed=sealed)
             )
             self.shares.append((Want("unlock", new.id), share))
+            self.ring = replace(self.ring, unlockers={**self.ring.unlockers, new.id: (new.kind, public)})
 
     def compartment(self, container: str, category: str, custody: str) -> None:
         row, facts = build_compartment(
@@ -122,6 +138,7 @@ class _Builder:
         )
         self.rows.append(row)
         self.publics[facts.id] = facts
+        self.ring = self.ring.with_box(facts.id, custody, 1, facts.public)
 
     def resource(self, path: str, media: str, body: bytes | None) -> None:
         home = self.publics[self.facts.compartment(top(path))]
@@ -137,7 +154,7 @@ class _Builder:
         self.rows.append(Acl(id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
 
     def wipe(self) -> None:
-        for secret in (self.root, self.managed, self.identity, self.log):
+        for secret in (self.root, self.managed, self.identity, self.msign, self.log):
             secret.wipe()
 
 
@@ -199,16 +216,22 @@ async def _store(
     vault: Vault, made: _Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
 ) -> None:
     def write(tx: Tx) -> None:
-        if tx.run("SELECT 1 FROM pod WHERE name_mac = :mac", mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
-            raise Conflict("exists")
+        if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
+            raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
         if extra is not None:
             extra(tx, made.facts)
 
-    facts = Facts("key event", "create pod", rule="admin", count=1)
+    ring = keyring.first(made.ring, made.identity)
+    made.rows.append(ring.row)
+    stored = versions.told(row for row in made.rows if isinstance(row, Resource))
+    facts = Facts("key event", "create pod", rule="admin", count=1, keyring=ring.digest, versions=stored)
     intent = Intent(made.id, facts, now, write=write, new_shares=tuple(made.shares))
-    done = await vault.log.append(intent)
+    try:
+        done = await vault.log.append(intent)
+    except _Taken:
+        raise Conflict("exists") from None
     if not isinstance(done, Appended):
         raise Conflict(done.reason)
 
@@ -216,22 +239,36 @@ async def _store(
 def build_compartment(
     pod: PodFacts, container: str, category: str, custody: str, parent: Root | ManagedRoot
 ) -> tuple[Compartment, CompartmentFacts]:
-    """Make generation 1 of a compartment: its key under the root of its custody, its pair under its key."""
+    """Make generation 1 of a compartment."""
     cid = pod.compartment(container)
-    key, (private, public) = CompartmentKey.fresh(), pair()
-    row = Compartment(
-        id=cid,
-        generation=1,
-        pod=pod.id,
-        custody=custody,
-        wrapped=wrap(parent, ctx("ck", pod.id, custody, cid, 1), key),
-        public=public,
-        private=wrap(key, ctx("ck", pod.id, "pair", cid, 1), private),
-        sealed=pod.seal("compartment", cid, "sealed", json.dumps([container, category]).encode()),
-    )
-    key.wipe()
-    private.wipe()
-    return row, CompartmentFacts(cid, container, category, custody, 1, public)
+    sealed = pod.seal("compartment", cid, "sealed", json.dumps([container, category]).encode())
+    with CompartmentKey.fresh() as key:
+        row = build_generation(pod, cid, 1, custody, parent, key, sealed)
+    return row, CompartmentFacts(cid, container, category, custody, 1, row.public)
+
+
+def build_generation(
+    pod: PodFacts,
+    cid: bytes,
+    generation: int,
+    custody: str,
+    parent: Root | ManagedRoot,
+    key: CompartmentKey,
+    sealed: bytes,
+) -> Compartment:
+    """One generation of a compartment: its key under the root of its custody, its pair under its key."""
+    private, public = pair()
+    with private:
+        return Compartment(
+            id=cid,
+            generation=generation,
+            pod=pod.id,
+            custody=custody,
+            wrapped=wrap(parent, ctx("ck", pod.id, custody, cid, generation), key),
+            public=public,
+            private=wrap(key, ctx("ck", pod.id, "pair", cid, generation), private),
+            sealed=sealed,
+        )
 
 
 def place_of(pod: PodFacts, home: CompartmentFacts, path: str) -> Place:
@@ -251,22 +288,27 @@ def top(path: str) -> str:
 
 
 def compartments(vault: Vault, pod: PodFacts) -> list[CompartmentFacts]:
-    """The newest generation of every compartment of a pod, from control data."""
-    newest: dict[bytes, CompartmentFacts] = {}
-    for row in vault.db.read.find(Compartment, order_by="generation", pod=pod.id):
-        container, category = json.loads(pod.open("compartment", row.id, "sealed", row.sealed))
-        newest[row.id] = CompartmentFacts(row.id, container, category, row.custody, row.generation, row.public)
-    return list(newest.values())
+    """The newest generation of every compartment of a pod, its public key verified against the keyring.
+
+    Raises keys.errors.SwappedKey.
+    """
+    ring = vault.keyring(pod)
+    newest = {row.id: row for row in vault.db.read.find(Compartment, order_by="generation", pod=pod.id)}
+    return [_told(pod, ring, row) for row in newest.values()]
+
+
+def _told(pod: PodFacts, ring: Keyring, row: Compartment) -> CompartmentFacts:
+    container, category = json.loads(pod.open("compartment", row.id, "sealed", row.sealed))
+    public = ring.box(row.id, row.generation, row.custody, row.public)
+    return CompartmentFacts(row.id, container, category, row.custody, row.generation, public)
 
 
 def compartment(vault: Vault, pod: PodFacts, container: str) -> CompartmentFacts:
-    """The compartment of a top-level container. Raises NoCompartment if the pod has none."""
+    """The compartment of a top-level container. Raises NoCompartment if the pod has none, SwappedKey."""
     rows = vault.db.read.find(Compartment, order_by="generation", id=pod.compartment(container), pod=pod.id)
     if not rows:
         raise NoCompartment(f"this pod has no compartment for {container}/ yet")
-    row = rows[-1]
-    told, category = json.loads(pod.open("compartment", row.id, "sealed", row.sealed))
-    return CompartmentFacts(row.id, told, category, row.custody, row.generation, row.public)
+    return _told(pod, vault.keyring(pod), rows[-1])
 
 
 async def open_root(vault: Vault, pod: PodFacts, row: Unlocker, seed: Seed, now: datetime, facts: Facts) -> Root | None:
@@ -301,10 +343,21 @@ def log_key(vault: Vault, pod: PodFacts, root: Root) -> Private:
 
 def compartment_key(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> tuple[CompartmentKey, int]:
     """The newest key of a compartment and its generation, in an unlocked session."""
+    *older, newest = compartment_keys(vault, pod, root, cid)
+    for key, _ in older:
+        key.wipe()
+    return newest
+
+
+def compartment_keys(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> list[tuple[CompartmentKey, int]]:
+    """Every generation's key of a compartment, oldest first. The caller wipes them."""
     rows = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)
     if not rows:
         raise NoCompartment("no such compartment")
-    row = rows[-1]
+    return [_generation(vault, pod, root, row) for row in rows]
+
+
+def _generation(vault: Vault, pod: PodFacts, root: Root, row: Compartment) -> tuple[CompartmentKey, int]:
     context = ctx("ck", pod.id, row.custody, row.id, row.generation)
     if row.custody == "sealed":
         return unwrap(root, context, row.wrapped, CompartmentKey), row.generation

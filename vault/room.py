@@ -2,19 +2,22 @@
 
 from datetime import datetime
 
-from keys.custody import reach
-from keys.secret import ManagedRoot
+from keys.secret import Private
+from vault import keyring
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit
-from vault.errors import DamagedItem, Denied, NoCompartment
+from vault.errors import Conflict, NoCompartment, Stale
 from vault.gates import ms
+from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
+from vault.managed import managed_root, signer
 from vault.permit import Permit
-from vault.pod import build_compartment, compartment, place_of, top
-from vault.shares import Want
-from vault.tables import Compartment, Resource, RootWrap
+from vault.pod import CompartmentFacts, build_compartment, compartment, place_of, top
+from vault.tables import Compartment, Resource
 from vault.vault import PodFacts, Vault
+
+TRIES = 4
 
 
 async def make_room(vault: Vault, permit: Permit, path: str, at: datetime) -> None:
@@ -30,30 +33,44 @@ async def make_room(vault: Vault, permit: Permit, path: str, at: datetime) -> No
 
 
 async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: datetime) -> None:
-    managed = await _managed_root(vault, pod, permit, path, at)
-    with managed:
-        row, facts = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
-    home, _ = enclose(place_of(pod, facts, path), 1, Label(path, "", 0, ms(at), ms(at)), None)
-
-    def write(tx: Tx) -> None:
-        if tx.get(Compartment, row.id, row.generation) is None:
-            tx.add(row)
-            tx.remove(Resource, id=home.id)
-            tx.add(home)
-
-    await vault.db.write(write)
-
-
-async def _managed_root(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: datetime) -> ManagedRoot:
-    want = Want("custody", pod.id)
     facts = Facts(
         "managed unlock", "create container", rule="custody", category=permit.facts.category, resources=(path,)
     )
     guards = (permit.guard,) if permit.guard else ()
-    done = await vault.log.append(Intent(pod.id, facts, at, guards, wants=(want,)))
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")
-    if row is None or want in done.missing:
-        raise DamagedItem(f"the managed root of pod {pod.id.hex()} is missing")
-    return reach(vault.custodian, pod.id, done.shares[want], row.wrapped)
+    async with managed_root(vault, pod, facts, guards, at) as managed:
+        row, made = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
+        with signer(vault, pod, managed) as msign:
+            for _ in range(TRIES):
+                if await _store(vault, pod, row, _home(vault, pod, made, path, at), msign, at):
+                    return
+    raise Stale(f"{TRIES} times somebody else was faster")
+
+
+def _home(vault: Vault, pod: PodFacts, facts: CompartmentFacts, path: str, at: datetime) -> Resource:
+    """The container itself; one that was removed goes on with its version numbers."""
+    old = vault.db.read.get(Resource, pod.resource(path))
+    label = Label(path, "", 0, ms(at), ms(at))
+    return enclose(place_of(pod, facts, path), old.version + 1 if old else 1, label, None)[0]
+
+
+async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, msign: Private, at: datetime) -> bool:
+    """Store the compartment with its line in the keyring's annex; False if another change came between."""
+    try:
+        ring = keyring.extend(vault.db.read, pod.id, msign, pod.identity, row.id, row.public)
+    except Conflict:
+        return True  # somebody else made the same room
+
+    def write(tx: Tx) -> None:
+        ring(tx)
+        old = tx.get(Resource, home.id)
+        if (old.version if old else 0) != home.version - 1:
+            raise Stale("the container came in between")
+        tx.add(row)
+        tx.remove(Resource, id=home.id)
+        tx.add(home)
+
+    facts = Facts("key event", "keyring", rule="custody", count=1, keyring=ring.digest, versions=versions.told([home]))
+    try:
+        return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write)), Appended)
+    except Stale:
+        return False

@@ -2,6 +2,9 @@
 
 `journal_mode=TRUNCATE`, `secure_delete=ON`, `synchronous=FULL`: a deleted share is gone from the file at once
 (keys.md, Shares). The writer's thread owns the connection; `custody` alone is also read for control data.
+
+Beside it lies `deleted.db`, the ids of every share that was deleted for good, written in the same transaction. No
+restore replaces that file: a share store put back from a backup is swept against it when it is opened.
 """
 
 import sqlite3
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keys.secret import Share
+
+LIST = "INSERT OR IGNORE INTO gone.deleted SELECT kind, owner, part FROM share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,19 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Names shares to delete: all of an owner, or only one part."""
+    """Names shares to delete: all of an owner, or only one part; of the kind `*`, all of a pod."""
 
     kind: str
     owner: bytes
     part: bytes | None = None
+
+    def where(self) -> tuple[str, list[str | bytes]]:
+        """The condition on the rows of the store."""
+        if self.kind == "*":
+            return "pod = ?", [self.owner]
+        if self.part is None:
+            return "kind = ? AND owner = ?", [self.kind, self.owner]
+        return "kind = ? AND owner = ? AND part = ?", [self.kind, self.owner, self.part]
 
 
 class Shares:
@@ -47,12 +60,27 @@ class Shares:
             "CREATE TABLE IF NOT EXISTS share (kind TEXT, owner BLOB, part BLOB, pod BLOB, value BLOB,"
             " PRIMARY KEY (kind, owner, part)) WITHOUT ROWID"
         )
+        self._remember(folder / "deleted.db")
         path.chmod(0o600)
 
+    def _remember(self, path: Path) -> None:
+        """Open the list of deleted shares and delete what came back in spite of it."""
+        self._raw.execute("ATTACH ? AS gone", (str(path),))
+        for pragma in ("journal_mode=TRUNCATE", "synchronous=FULL"):
+            self._raw.execute(f"PRAGMA gone.{pragma}")
+        self._raw.execute(
+            "CREATE TABLE IF NOT EXISTS gone.deleted (kind TEXT, owner BLOB, part BLOB,"
+            " PRIMARY KEY (kind, owner, part)) WITHOUT ROWID"
+        )
+        path.chmod(0o600)
+        self._raw.execute("DELETE FROM share WHERE (kind, owner, part) IN (SELECT kind, owner, part FROM gone.deleted)")
+
     def put(self, pod: bytes, shares: Iterable[tuple[Want, Share]]) -> None:
-        """Store new shares of a pod; an existing one is never overwritten (sqlite3.IntegrityError)."""
+        """Store new shares of a pod; an existing or deleted one never comes back (sqlite3.IntegrityError)."""
         rows = [(w.kind, w.owner, w.part, pod, bytes(s.view())) for w, s in shares]
         with self._guard, self._whole():
+            if any(self._deleted(*row[:3]) for row in rows):
+                raise sqlite3.IntegrityError("a share that was deleted")
             self._raw.executemany("INSERT INTO share VALUES (?, ?, ?, ?, ?)", rows)
 
     def take(self, pod: bytes, wants: Iterable[Want]) -> dict[Want, Share]:
@@ -70,15 +98,18 @@ class Shares:
             ).fetchall()
         return {Want(kind, owner, part): Share(value) for kind, owner, part, value in rows}
 
-    def drop(self, drops: Iterable[Drop]) -> int:
-        """Delete shares and return how many there were."""
-        with self._guard, self._whole():
-            return sum(self._delete(drop) for drop in drops)
+    def drop(self, drops: Iterable[Drop], *, remember: bool = True) -> int:
+        """Delete shares for good and return how many there were. `remember` False undoes a `put` that came to nothing.
 
-    def _delete(self, drop: Drop) -> int:
-        where, params = "kind = ? AND owner = ?", [drop.kind, drop.owner]
-        if drop.part is not None:
-            where, params = where + " AND part = ?", [*params, drop.part]
+        Ids of sessions are not remembered: they end by themselves within hours.
+        """
+        with self._guard, self._whole():
+            return sum(self._delete(drop, remember=remember) for drop in drops)
+
+    def _delete(self, drop: Drop, *, remember: bool) -> int:
+        where, params = drop.where()
+        if remember:
+            self._raw.execute(f"{LIST} WHERE kind <> 'session' AND {where}", params)
         return self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
 
     @contextmanager
@@ -92,6 +123,23 @@ class Shares:
             with suppress(sqlite3.Error):
                 self._raw.execute("ROLLBACK")
             raise
+
+    def deleted(self, want: Want) -> bool:
+        """Whether this share was deleted for good."""
+        with self._guard:
+            return self._deleted(want.kind, want.owner, want.part)
+
+    def deleted_owners(self, kind: str) -> set[bytes]:
+        """Every owner of a share of this kind that was deleted for good."""
+        with self._guard:
+            found = self._raw.execute("SELECT DISTINCT owner FROM gone.deleted WHERE kind = ?", (kind,))
+            return {row[0] for row in found}
+
+    def _deleted(self, kind: str, owner: bytes, part: bytes) -> bool:
+        found = self._raw.execute(
+            "SELECT 1 FROM gone.deleted WHERE kind = ? AND owner = ? AND part = ?", (kind, owner, part)
+        )
+        return found.fetchone() is not None
 
     def count(self, kind: str, owner: bytes) -> int:
         """How many shares an owner still has."""

@@ -15,6 +15,7 @@ from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied, NoCompartment, Stale
+from vault.log import versions
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
@@ -23,6 +24,7 @@ from vault.vault import PodFacts, Vault
 
 TRIES = 8
 AT_ONCE = 32
+NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
 STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 
 
@@ -39,6 +41,11 @@ class _Plan:
     above: list[bytes]
     fresh: bool
     size: int
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """What its line in the log names: this version and those of the containers made with it."""
+        return versions.told([self.row, *self.missing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ async def write(
     label = Label(path, media, len(body or b""), stamp, stamp, source)
     for _ in range(TRIES):
         plan = _planner(vault, pod, permit, path).plan(label, body)
-        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex())
+        facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
         try:
             done = await vault.log.append(
                 intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected)))
@@ -103,12 +110,13 @@ async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datet
     """
     pod = admit(vault, permit, None)
     for _ in range(TRIES):
-        plans = await _plans(vault, pod, permit, parcels, gates.ms(at), source)
+        plans = _once(await _plans(vault, pod, permit, parcels, gates.ms(at), source))
         facts = replace(
             permit.facts,
             count=len(plans),
             bytes=sum(plan.size for plan in plans),
             digest=hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest(),
+            versions=tuple(version for plan in plans for version in plan.versions),
         )
         try:
             done = await vault.log.append(
@@ -136,6 +144,16 @@ async def _plans(
     return plans
 
 
+def _once(plans: list[_Plan]) -> list[_Plan]:
+    """The same plans, each container that is missing in the first of them alone."""
+    seen: set[bytes] = set()
+    kept = []
+    for plan in plans:
+        kept.append(replace(plan, missing=[one for one in plan.missing if one.id not in seen]))
+        seen.update(one.id for one in plan.missing)
+    return kept
+
+
 def _allowed(permit: Permit, work: Callable[[Tx], None]) -> Callable[[Tx], None]:
     """The work, unless the access control lists behind the permit changed while its body was on the way."""
 
@@ -152,6 +170,8 @@ def _store_all(plans: list[_Plan], tx: Tx) -> None:
 
 
 def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
+    if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
+        raise Stale("a new generation of the compartment came in between")
     row = tx.get(Resource, plan.row.id)
     live = row.version if row and row.form != "gone" else None
     if expected == "absent" and live is not None:
@@ -159,20 +179,13 @@ def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
     if isinstance(expected, int) and live != expected:
         raise Conflict("precondition")
     for container in plan.missing:
-        _stand(container, tx)
+        _replace(container, tx.get(Resource, container.id), tx)
     if any(not tx.run(STANDS, id=rid) for rid in plan.above):
         raise Stale("a container was deleted meanwhile")
     _replace(plan.row, row, tx)
     tx.remove(Body, id=plan.row.id)
     if plan.body is not None:
         tx.add(plan.body)
-
-
-def _stand(container: Resource, tx: Tx) -> None:
-    """See to it that a container of the path is there when its member is stored, whoever deleted it meanwhile."""
-    row = tx.get(Resource, container.id)
-    if row is None or row.form == "gone":
-        _replace(container, row, tx)
 
 
 def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
@@ -191,24 +204,33 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
     pod = admit(vault, permit, path)
     rid = pod.resource(path)
 
-    def erase(tx: Tx) -> None:
-        row = tx.get(Resource, rid)
-        if row is None or row.form == "gone":
-            raise Conflict("gone")
-        if expected is not None and row.version != expected:
-            raise Conflict("precondition")
-        if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
-            raise Conflict("not_empty")
-        tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=row.version + 1)
-        tx.remove(Body, id=rid)
-        tx.remove(Acl, id=rid)
+    for _ in range(TRIES):
+        held = version_of(vault, pod, path) or 0
+        facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
+        work = _allowed(permit, partial(_erase, rid, held, expected))
+        try:
+            done = await vault.log.append(intent(permit, at, facts=facts, write=work))
+        except Stale:
+            continue
+        if not isinstance(done, Appended):
+            raise Denied(done.reason)
+        return done.index
+    raise Stale(f"{TRIES} times somebody else was faster")
 
-    done = await vault.log.append(
-        intent(permit, at, facts=replace(permit.facts, count=1), write=_allowed(permit, erase))
-    )
-    if not isinstance(done, Appended):
-        raise Denied(done.reason)
-    return done.index
+
+def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
+    row = tx.get(Resource, rid)
+    if row is None or row.form == "gone":
+        raise Conflict("gone")
+    if expected is not None and row.version != expected:
+        raise Conflict("precondition")
+    if tx.run("SELECT 1 FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone' LIMIT 1", id=rid):
+        raise Conflict("not_empty")
+    if row.version != held:
+        raise Stale("another version came in between")
+    tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
+    tx.remove(Body, id=rid)
+    tx.remove(Acl, id=rid)
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:

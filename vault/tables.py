@@ -14,13 +14,22 @@ class Meta(SQLModel, table=True):
 
 
 class Pod(SQLModel, table=True):
-    """One pod. `name_mac` finds it by name; `sealed` holds its name and kind under its control key."""
+    """One pod. `name_mac` finds it by name; `sealed` holds its name, kind and identity key under its control key.
+
+    The identity in clear is what a check without any key goes by; the server trusts the sealed one.
+    """
 
     id: bytes = Field(primary_key=True)
     name_mac: bytes = Field(unique=True)
     identity: bytes
     box: bytes
     sealed: bytes
+
+
+class Erased(SQLModel, table=True):
+    """The name of a pod that was erased: nobody else may ever be found under it."""
+
+    name_mac: bytes = Field(primary_key=True)
 
 
 class RootWrap(SQLModel, table=True):
@@ -41,6 +50,19 @@ class Unlocker(SQLModel, table=True):
     params: str
     public: bytes
     sealed: bytes
+
+
+class KeyringRow(SQLModel, table=True):
+    """The public keys of a pod in one signed list, and the annex its managed signing key signed (keys.keyring)."""
+
+    __tablename__ = "keyring"
+
+    pod: bytes = Field(primary_key=True)
+    version: int
+    body: bytes
+    signature: bytes
+    annex: bytes = b""
+    annex_signature: bytes = b""
 
 
 class Compartment(SQLModel, table=True):
@@ -137,7 +159,11 @@ class Entry(SQLModel, table=True):
 
 
 class Record(SQLModel, table=True):
-    """The sealed pod record behind an entry."""
+    """The sealed pod record behind an entry.
+
+    `touched` lists the versions it stored, 56 bytes each (resource, version, digest); `proof` is a keyed hash over it,
+    so that none can be changed or left out without the server's key (vault.versions).
+    """
 
     idx: int = Field(primary_key=True)
     pod: bytes = Field(index=True)
@@ -146,6 +172,8 @@ class Record(SQLModel, table=True):
     key: bytes
     sealed: bytes
     outcome: str
+    touched: bytes = b""
+    proof: bytes = b""
 
 
 class DpoRecord(SQLModel, table=True):

@@ -5,17 +5,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from keys.custody import Custodian
+from keys.errors import SwappedKey
+from keys.keyring import Keyring
 from keys.secret import ControlKey, NamesKey, Private, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
-from vault import gates
+from keys.text import b64
+from vault import gates, keyring
 from vault.database import Database, Tx
-from vault.errors import MissingKey, WrongAddress
+from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
 from vault.log.tiles import Ledger
+from vault.log.versions import proof_key
+from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
 
@@ -103,15 +109,11 @@ class Vault:
         return facts
 
     def _read(self, row: Pod) -> PodFacts:
-        want = Want("custody", row.id)
-        share = self.shares.take(row.id, [want]).get(want)
-        if share is None:
-            raise MissingKey(f"the custody share of pod {row.id.hex()} is gone")
-        control = control_key(self.state, share, row.id)
-        told = json.loads(open_column(control, "pod", row.id, "sealed", row.sealed))
-        return PodFacts(
-            row.id, told["name"], told["kind"], names_key(self.state, row.id), control, row.identity, row.box
-        )
+        return read_pod(self.shares, self.state, row)
+
+    def keyring(self, pod: PodFacts) -> Keyring:
+        """Every public key of a pod, verified. Raises keys.errors.SwappedKey."""
+        return keyring.load(self.db.read, pod.id, pod.identity)
 
     def has_unlockers(self, kind: str) -> bool:
         """Whether any pod has an unlocker of this kind."""
@@ -142,8 +144,8 @@ class Vault:
 def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
-    Raises Locked, WrongVersion, WrongAddress, MissingKey or DamagedItem; then nothing was changed but what the start
-    itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
+    Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what
+    the start itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
     db, state = Database(data), custodian.state_key()
     try:
@@ -151,14 +153,64 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         origin, signer = _log_identity(db, state, base, now)
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
-        vault = Vault(db, store, Log(db, store, ledger), state, custodian, base, _issuer(db, state))
-        box = db.read.get(Meta, "dpo_box")
-        vault.log.dpo_box = box.value if box else None
+        log = Log(db, store, ledger, proof_key(state), _Boxes(store, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
+        vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:
         db.close()
         raise
     return vault
+
+
+def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
+    """What the server knows of a pod; its identity is the sealed one. Raises MissingKey or SwappedKey."""
+    want = Want("custody", row.id)
+    share = shares.take(row.id, [want]).get(want)
+    if share is None:
+        raise MissingKey(f"the custody share of pod {row.id.hex()} is gone")
+    control = control_key(state, share, row.id)
+    told = json.loads(open_column(control, "pod", row.id, "sealed", row.sealed))
+    if told["identity"] != b64(row.identity):
+        raise SwappedKey(f"the identity of pod {row.id.hex()} is not the one it was made with")
+    return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
+
+
+class _Boxes:
+    """What the records of a pod are sealed to: the public half of its log key, as its keyring says it.
+
+    The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
+    """
+
+    def __init__(self, shares: Shares, state: StateKey) -> None:
+        self.shares, self.state = shares, state
+        self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
+
+    def __call__(self, tx: Tx, pod: bytes) -> bytes:
+        """The key, verified. Raises NotFound, MissingKey or SwappedKey."""
+        row = tx.get(Pod, pod)
+        if row is None:
+            raise NotFound("no such pod")
+        if self._known.get(pod) != (row.identity, row.box, row.sealed):
+            read_pod(self.shares, self.state, row)
+            self._known[pod] = (row.identity, row.box, row.sealed)
+        if len(self._known) > PODS_IN_MEMORY:
+            self._known.popitem(last=False)
+        if keyring.load(tx, pod, row.identity).log != row.box:
+            raise SwappedKey(f"the log key of pod {pod.hex()} is not as its keyring says")
+        return row.box
+
+
+def _dpo_box(vault: Vault) -> bytes | None:
+    """What DPO records are sealed to: a key on the office's own keyring."""
+    box = vault.db.read.get(Meta, "dpo_box")
+    if box is None:
+        return None
+    office = vault.pod_by_id(vault.office)
+    boxes = vault.keyring(office).compartments.values() if office else ()
+    if not any(box.value in known.publics.values() for known in boxes):
+        raise SwappedKey("the key of the DPO's records is not on the office's keyring")
+    return box.value
 
 
 def shard(base: str, now: datetime) -> str:
@@ -207,9 +259,14 @@ def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
 
 
 def _sweep(vault: Vault, now: int) -> None:
-    """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md)."""
+    """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
+
+    A pod that was erased and came back with an old copy of the database is erased again.
+    """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
     if dead:
         vault.shares.drop(dead)
+    for pod in vault.shares.deleted_owners("custody"):
+        vault.db.now(partial(purge, pod))
     vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))

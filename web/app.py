@@ -27,8 +27,38 @@ from web import jobs, pods, problems
 from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
-from web.routes import accounts, consents, docs, health, log, oauth, operator, records, sources, suggestions, takeaway
+from web.routes import (
+    accounts,
+    consents,
+    docs,
+    erasure,
+    health,
+    log,
+    oauth,
+    operator,
+    records,
+    security,
+    sources,
+    suggestions,
+    takeaway,
+)
 from web.settings import Settings, SettingsError
+
+ROUTES = (
+    accounts,
+    consents,
+    docs,
+    erasure,
+    health,
+    log,
+    oauth,
+    operator,
+    records,
+    security,
+    sources,
+    suggestions,
+    takeaway,
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +110,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)
     app.state.house = house
     problems.install(app)
-    for module in (accounts, consents, docs, health, log, oauth, operator, records, sources, suggestions, takeaway):
+    for module in ROUTES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

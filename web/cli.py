@@ -13,8 +13,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.table import Table
 
+from keys.secret import StateKey
 from web.client import assertion
-from web.settings import explain, findings, load
+from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
 from web.verify import Verified, check_records, prove, read_directory, read_log
 
@@ -107,12 +108,15 @@ def check(data: Data = None, as_json: Json = False) -> None:
 
 @app.command("fsck")
 def check_directory(data: Data = None, as_json: Json = False) -> None:
-    """Check every invariant of the data directory that shows without a key; may run beside the server."""
+    """Check every invariant of the data directory that shows without a citizen; may run beside the server.
+
+    Where the custodian can be read, its state key also tells whether anything beside a record was rewritten.
+    """
     from vault import fsck
 
     with told():
         settings = load(data=data)
-        faults = fsck.check(settings.vault_dir, settings.shares_dir)
+        faults = fsck.check(settings.vault_dir, settings.shares_dir, _state_key(settings))
         under = fsck.custody(settings.vault_dir)
     for fault in faults:
         err.print(fault, markup=False)
@@ -231,6 +235,20 @@ def register(
         )
 
 
+@app.command()
+def erase(
+    pod: Annotated[str, typer.Argument(help="The pod of somebody who asked for it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="There is no way back: not from any backup.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Erase a pod for good, as operator of the vault that serves this data directory."""
+    if not yes:
+        stop("nothing erased: there is no way back, so say --yes")
+    with told(), operator(load(data=data)) as client:
+        answer({"pod": pod, **client.erase(pod)}, as_json=as_json)
+
+
 @app.command("import")
 def import_file(
     source: Annotated[str, typer.Argument(help="The format, e.g. mijnbib, folio or uitdatabank.")],
@@ -270,6 +288,15 @@ def import_file(
     answer(taken | ({"rejects": rejects} if as_json else {"rejected": len(rejects)}), as_json=as_json)
     if rejects and not keep_good:
         raise typer.Exit(1)
+
+
+def _state_key(settings: Settings) -> StateKey | None:
+    """The server's key of control data, where its custodian is at hand."""
+    from keys.custody import custodian
+
+    if settings.custodian is None or not custodian_path(settings.custodian).exists():
+        return None
+    return custodian(settings.custodian_uri).state_key()
 
 
 def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:

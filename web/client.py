@@ -53,6 +53,10 @@ class Client:
         """Register an app (RFC 7591 metadata with our additions), as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/apps", json=dict(metadata)))
 
+    def erase(self, pod: str) -> dict[str, Any]:
+        """Erase a pod, as operator. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/erase", json={"pod": pod}))
+
     def deposit(self, source: str, body: bytes, query: Mapping[str, str], bearer: str | None) -> dict[str, Any]:
         """Send one file of a source. The answer's `rejects` says what was wrong with it. Raises Unanswered."""
         headers = {"Content-Type": "application/octet-stream"} | (

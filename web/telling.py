@@ -24,10 +24,11 @@ SAID: Final[Mapping[str, str]] = {
     "append": "voegde iets toe aan {what}",
     "delete": "wiste iets in {what}",
     "control": "bekeek wie aan {what} mag",
-    "login": "meldde zich aan",
-    "logout": "meldde zich af",
+    "login": "begon een sessie",
+    "logout": "meldde je af",
     "logout elsewhere": "beëindigde een andere sessie",
     "session expired": "sloot een sessie die niet meer gebruikt werd",
+    "confirm": "toonde opnieuw wie je bent",
     "ask": "vroeg toegang",
     "give": "gaf {app} toegang",
     "refuse": "weigerde {app}",
@@ -44,10 +45,36 @@ SAID: Final[Mapping[str, str]] = {
     "move to new custody key": "verving de sleutel van de server",
     "new custody key": "maakte een nieuwe sleutel van de server",
     "destroy custody key": "vernietigde de oude sleutel van de server",
+    "open root": "opende je hoofdsleutel om sloten te veranderen",
+    "keyring": "schreef een sleutel bij in je sleutelbos",
+    "add unlocker": "voegde een manier toe om je kluis te openen",
+    "remove unlocker": "nam een manier weg om je kluis te openen",
+    "new generation": "vernieuwde een slot",
+    "new root": "vernieuwde je hoofdsleutel",
+    "narrow": "gaf {app} minder",
+    "pause": "pauzeerde {app}",
+    "resume": "liet {app} weer toe",
+    "sign": "ondertekende de toegang van {app}",
+    "erase pod": "wiste een kluis",
 }
-BY_CITIZEN: Final = frozenset({"give", "refuse", "withdraw", "login", "logout", "logout elsewhere"})
+BY_CITIZEN: Final = frozenset(
+    {
+        "give",
+        "refuse",
+        "withdraw",
+        "narrow",
+        "pause",
+        "resume",
+        "login",
+        "logout",
+        "logout elsewhere",
+        "confirm",
+        "open root",
+    }
+)
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "move to new custody key", "new custody key", "destroy custody key"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign"}
+    | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
@@ -56,9 +83,28 @@ DENIED: Final[Mapping[str, str]] = {
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
-    "wrong secret": "met een verkeerde wachtzin",
     "wrong kit": "met een bestand van een andere kluis",
+    "wrong_secret": "met een verkeerde wachtzin, code of passkey",
+    "wrong_origin": "vanaf een andere website",
+    "other_site": "met een passkey van een andere website",
+    "stale_challenge": "met een antwoord dat te oud was",
+    "unknown_passkey": "met een passkey die niet van jou is",
+    "not_verified": "met een passkey die niet klopt",
+    "sign_count": "met een kopie van je passkey",
+    "no_prf": "met een passkey die geen sleutel geeft",
+    "damaged_item": "omdat iets beschadigd is",
+    "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
 }
+
+
+# An unlocker's kind, as the log notes it.
+NOTED: Final[Mapping[str, str]] = {
+    "passkey": "Een passkey",
+    "passphrase": "Een wachtzin",
+    "recovery": "Een herstelcode",
+    "preview": "Voorbeeld voor een aanvraag",
+}
+TRIED: Final = frozenset({"unlock", "denial"})
 
 
 def told(line: Line, webid: str) -> LogLine:
@@ -85,6 +131,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     action, app = fields["action"], fields.get("client_name", "")
     if action in BY_KLUIS:
         return "Kluis"
+    if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
+        return "Iemand"
     if action in BY_CITIZEN or fields.get("agent") == webid or (fields["rule"] == "session" and not app):
         return "Jij"
     return SOURCES.get(app, app) or (
@@ -99,6 +147,10 @@ def _what(fields: Mapping[str, Any]) -> str:
     app = fields.get("client_name") or "een programma"
     if fields["decision"] == "denied" and fields["action"] in ("read", "list"):
         said = f"vroeg {what}"
+    elif fields["action"] == "login" and fields["type"] in TRIED:
+        said = "probeerde je kluis te openen"
+    elif fields["type"] == "deposit" and not fields.get("count"):
+        said = f"bood iets aan voor {what}, maar niets nieuws"
     else:
         said = SAID.get(fields["action"], fields["action"]).format(what=what, app=app)
     count = fields.get("count", 0)
@@ -108,7 +160,10 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 
 def _why(fields: Mapping[str, Any]) -> str:
-    return _purpose(fields.get("purpose", "")) or str(fields.get("note", ""))
+    note = str(fields.get("note", ""))
+    if note.startswith("answer "):
+        return "Een samenvatting maken"
+    return _purpose(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
@@ -124,9 +179,13 @@ ACTS: Final[Mapping[str, str]] = {
     "append": "toevoegen",
     "delete": "wissen",
     "control": "toegangsregels",
-    "login": "aanmelden",
+    "login": "aanmelden of proberen",
     "logout": "afmelden",
     "session expired": "sessie verlopen",
+    "confirm": "opnieuw bevestigen",
+    "open root": "hoofdsleutel openen",
+    "add unlocker": "manier toevoegen",
+    "remove unlocker": "manier weghalen",
     "ask": "toegang vragen",
     "give": "toestemming geven",
     "refuse": "weigeren",

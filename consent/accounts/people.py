@@ -35,12 +35,44 @@ _HALF_MADE: Final = "DELETE FROM account WHERE user_mac = :mac AND pod IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
+class Passkey:
+    """What verifies a passkey's answers: credential id, public key (COSE), and how often it says it was used."""
+
+    credential: bytes
+    key: bytes
+    count: int
+
+    @classmethod
+    def read(cls, told: dict[str, Any]) -> "Passkey":
+        """Read what `told` wrote."""
+        return cls(unb64(told["credential"]), unb64(told["key"]), told["count"])
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON, for the account's sealed column."""
+        return {"credential": b64(self.credential), "key": b64(self.key), "count": self.count}
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
-    """One unlocker of a person: passphrase, recovery or demo; `added` in ms."""
+    """One unlocker of a person: passphrase, recovery, passkey or demo; `added` in ms."""
 
     id: bytes
     kind: str
     added: int
+    passkey: Passkey | None = None
+
+    @classmethod
+    def read(cls, told: dict[str, Any]) -> "Way":
+        """Read what `told` wrote."""
+        passkey = Passkey.read(told["passkey"]) if "passkey" in told else None
+        return cls(unb64(told["id"]), told["kind"], told["added"], passkey)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON, for the account's sealed column."""
+        own = {} if self.passkey is None else {"passkey": self.passkey.told}
+        return {"id": b64(self.id), "kind": self.kind, "added": self.added} | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +218,7 @@ def _facts(vault: Vault, row: Account) -> AccountFacts | None:
     told: dict[str, Any] = columns.take(vault.state, "account", row.id, row.sealed)
     if told["role"] != row.role:
         raise DamagedItem("an account's role is not the one it was sealed with")
-    ways = tuple(Way(unb64(way["id"]), way["kind"], way["added"]) for way in told["ways"])
+    ways = tuple(Way.read(way) for way in told["ways"])
     return AccountFacts(row.id, told["role"], row.pod, told["user"], told["name"], told["webid"], ways)
 
 
@@ -209,10 +241,7 @@ async def _keyring(who: Newcomer) -> _Keyring:
         raise BadName("an account needs a user name")
     made = []
     if who.passphrase is not None:
-        if not FEWEST_LETTERS <= len(who.passphrase) <= LONGEST:
-            raise BadName(f"a passphrase has {FEWEST_LETTERS} to {LONGEST} characters")
-        costs = Stretch.fresh()
-        made.append(NewUnlocker("passphrase", costs.text, await asyncio.to_thread(stretch, who.passphrase, costs)))
+        made.append(await from_phrase(who.passphrase))
     codes = tuple(new_code() for _ in range(1 if made else 2))
     made += [NewUnlocker("recovery", "", read_code(code)) for code in codes]
     demo = ""
@@ -221,6 +250,14 @@ async def _keyring(who: Newcomer) -> _Keyring:
         demo = b64(seed.view())
         made.append(NewUnlocker("demo", "", seed))
     return _Keyring(made, codes, demo)
+
+
+async def from_phrase(passphrase: str) -> NewUnlocker:
+    """An unlocker from a passphrase. Raises BadName for one that is too short or too long."""
+    if not FEWEST_LETTERS <= len(passphrase) <= LONGEST:
+        raise BadName(f"a passphrase has {FEWEST_LETTERS} to {LONGEST} characters")
+    costs = Stretch.fresh()
+    return NewUnlocker("passphrase", costs.text, await asyncio.to_thread(stretch, passphrase, costs))
 
 
 async def _reserve(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> bytes:
@@ -236,7 +273,7 @@ async def _reserve(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _K
 def _row(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> Account:
     """The account of a newcomer, as it is stored."""
     account, added = fresh_bytes(16), gates.ms(now)
-    ways = [{"id": b64(new.id), "kind": new.kind, "added": added} for new in ring.unlockers]
+    ways = [Way(new.id, new.kind, added).told for new in ring.unlockers]
     told = {"role": role, "user": who.user, "name": who.name, "webid": webid, "ways": ways}
     sealed = columns.put(vault.state, "account", account, told)
     return Account(id=account, user_mac=user_mac(vault, who.user), role=role, pod=None, sealed=sealed)

@@ -20,7 +20,7 @@ from keys.text import b64
 from keys.tree import unwrap, wrap
 from vault import gates
 from vault.database import Tx
-from vault.errors import Denied, MissingKey
+from vault.errors import Denied, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.pod import log_key
@@ -157,15 +157,6 @@ def listing(vault: Vault, account: bytes, now: datetime) -> list[OpenSession]:
     return [line for line in told if at < line.ends and at - line.seen < IDLE_MS]
 
 
-def root(keys: SessionKeys, share: Share) -> Root:
-    """RK, for the length of one request: the cookie's secret plus the share that its log entry released.
-
-    The caller wipes it. Raises keys.errors.Damaged if secret, share and wrap do not belong together.
-    """
-    with derive(keys.secret, keys.context, share) as key:
-        return unwrap(key, keys.context, keys.wrap, Root)
-
-
 def log_private(session: SessionFacts) -> Private:
     """The private key of the pod's log, from the cookie's secret alone. The caller wipes it."""
     with derive(session.keys.secret, session.keys.context) as key:
@@ -220,3 +211,34 @@ def _facts(account: AccountFacts, pod: PodFacts, row: Session, token: Token, epo
         ends=row.created + HARD_MS,
         csrf=csrf,
     )
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What a new root means for sessions (vault.newroot.Carried): this one goes on under it, all others end."""
+
+    vault: Vault
+    session: SessionFacts
+
+    def drops(self) -> tuple[Drop, ...]:
+        """The shares of the other sessions of this pod."""
+        return tuple(Drop("session", handle) for handle in self._others(self.vault.db.read))
+
+    def write(self, tx: Tx, rk: Root, share: Share, dropped: tuple[Drop, ...]) -> None:
+        """Wrap the new root under this session's secret and share; the others lose gate and row.
+
+        Raises Stale if another session was opened or ended since `drops`: then it is done again.
+        """
+        others = self._others(tx)
+        if others != [drop.owner for drop in dropped]:
+            raise Stale("another session was opened or ended meanwhile")
+        keys = self.session.keys
+        with derive(keys.secret, keys.context, share) as key:
+            tx.change(Session, {"handle": keys.handle}, root=wrap(key, keys.context, rk))
+        for handle in others:
+            gates.end(tx, handle, "ended")
+            tx.remove(Session, handle=handle)
+
+    def _others(self, tx: Tx) -> list[bytes]:
+        rows = tx.find(Session, order_by="handle", pod=self.session.pod.id)
+        return [row.handle for row in rows if row.handle != self.session.handle]

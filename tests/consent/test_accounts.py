@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consent.accounts import passphrase, people, welcome
+from consent.accounts import passphrase, people, tries, welcome
 from consent.accounts.people import Newcomer, enroll, find, found_office
 from consent.errors import BadName
 from consent.tables import Account, Throttle
@@ -198,7 +198,7 @@ async def test_after_five_tries_a_name_rests_longer_each_time_whether_it_exists_
 ) -> None:
     made = await an(vault, clock)
     wrong = new_code()
-    for _ in range(passphrase.FREE_TRIES):
+    for _ in range(tries.FREE_TRIES):
         assert await passphrase.login(vault, user, wrong, clock()) is None
     entries = vault.log.ledger.tree.size
     assert await passphrase.login(vault, user, made.codes[0], clock()) is None
@@ -212,9 +212,9 @@ async def test_after_five_tries_a_name_rests_longer_each_time_whether_it_exists_
 
 
 def test_the_rest_after_failures_doubles_up_to_an_hour() -> None:
-    rests = [passphrase.pause(n) // 1000 for n in range(1, 15)]
+    rests = [tries.pause(n) // 1000 for n in range(1, 15)]
     assert rests[:8] == [0, 0, 0, 0, 30, 60, 120, 240]
-    assert rests[-1] == passphrase.pause(10_000) // 1000 == 3600
+    assert rests[-1] == tries.pause(10_000) // 1000 == 3600
 
 
 async def test_tries_at_the_same_moment_cannot_slip_past_the_limit(vault: Vault, clock: Clock) -> None:
@@ -224,7 +224,7 @@ async def test_tries_at_the_same_moment_cannot_slip_past_the_limit(vault: Vault,
     wrong = new_code()
     before = vault.log.ledger.tree.size
     await asyncio.gather(*(passphrase.login(vault, "an", wrong, clock()) for _ in range(20)))
-    assert vault.log.ledger.tree.size - before == passphrase.FREE_TRIES * 2  # unlock and denial
+    assert vault.log.ledger.tree.size - before == tries.FREE_TRIES * 2  # unlock and denial
 
 
 async def test_a_success_and_a_day_of_rest_both_clear_the_count(vault: Vault, clock: Clock) -> None:

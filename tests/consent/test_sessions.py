@@ -19,6 +19,7 @@ from vault import gates, pod as pods
 from vault.errors import MissingKey
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
+from vault.unlocked import reach
 from vault.vault import Vault
 
 
@@ -83,10 +84,10 @@ async def test_the_root_needs_the_sessions_own_share(vault: Vault, clock: Clock)
     intent = Intent(session.pod.id, Facts("access", "read"), clock(), guards=(session.guard,), wants=(want,))
     done = await vault.log.append(intent)
     assert isinstance(done, Appended)
-    root, same = sessions.root(session.keys, done.shares[want]), sessions.log_private(session)
+    root, same = reach(session.keys, done.shares[want]), sessions.log_private(session)
     assert pods.log_key(vault, session.pod, root) == same
     with pytest.raises(Damaged):
-        sessions.root(session.keys, Share.fresh())
+        reach(session.keys, Share.fresh())
 
 
 async def test_a_person_lists_and_ends_her_sessions_and_nobody_elses(vault: Vault, clock: Clock) -> None:

@@ -11,6 +11,7 @@ FIELDS = {
     "ck": (POD, "sealed", PART, 1),
     "gk": (POD, GRANT, "kat", HANDLE, "client", "jkt"),
     "ck-grant": (POD, GRANT, "client", "dpv:Personalisation", "2026-11-01", PART, 1),
+    "grant-pair": (POD, GRANT, PART),
     "dek": (POD, PART, 1, RESOURCE, 1, "own"),
     "label": (POD, RESOURCE, 1),
     "body": (POD, RESOURCE, 1, bytes(32)),
@@ -24,6 +25,7 @@ FIELDS = {
     "lookup": ("email",),
     "auth": (),
     "code": (),
+    "prf": ("localhost",),
     "custodian": ("state",),
 }
 WORDS = {"rk": "custody", "mk": "msign", "sealed": "managed", "own": "deposit", "state": "custody"}

@@ -32,7 +32,7 @@ def keys(found: Thief, custody: str) -> set[object]:
 
 
 def nothing_sealed(found: Thief) -> bool:
-    roots = {name for name in found.reached("root") if name[1:] != ("custody", "mk")}
+    roots = {name for name in found.reached("root") if name[1:] not in {("custody", "mk"), ("mk", "msign")}}
     records = found.reached("recordkey") | found.reached("record") | found.reached("dporecord") | found.reached("log")
     return not (keys(found, "sealed") | found.reached("rk") | found.reached("gk") | records | roots)
 

@@ -15,10 +15,10 @@ from keys.text import b64
 from tests.conftest import BASE, Clock
 from tests.house import Household, household
 from tests.keys.token import token
-from vault import custody, fsck, room
+from vault import custody, fsck
 from vault.errors import LogUnavailable
 from vault.log.append import Log
-from vault.shares import Drop
+from vault.shares import Drop, Want
 from vault.vault import Vault, open_vault
 
 
@@ -121,7 +121,7 @@ async def test_an_old_backup_opens_nothing_managed_once_its_key_is_destroyed(hou
 
 
 def want(house: Household) -> Any:
-    return room.Want("custody", house.session.pod.id)
+    return Want("custody", house.session.pod.id)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ async def test_a_healthy_directory_has_no_fault_while_it_is_served(folder: Path)
         ("UPDATE record SET seq = seq + 1 WHERE idx = 1", "has no record"),
         ("UPDATE podhead SET seq = 9", "says it has 9 records"),
         ("DELETE FROM unlocker WHERE id = (SELECT min(id) FROM unlocker)", "fewer than two ways in"),
+        ("DELETE FROM unlocker WHERE id = (SELECT min(id) FROM unlocker)", "a share of unlocker"),
         ("UPDATE compartment SET custody = 'open'", "has custody open"),
         ("DELETE FROM compartment", "is sealed to a compartment that is not there"),
         (

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from web.pages import views as v
+from web.pages import entry as e, views as v
 from web.pages.taking import TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
@@ -56,7 +56,12 @@ CARD = v.Suggestion(
 
 SAMPLES: dict[str, tuple[object, ...]] = {
     "home": (v.HomePage("localhost:8400/log/2026h2", 41182),),
-    "login": (v.LoginPage(), v.LoginPage("/me/log", "an", failed=True)),
+    "login": (
+        e.LoginPage(options='{"challenge": "x"}'),
+        e.LoginPage("/me/log", "an", failed=True),
+        e.LoginPage(failed=True, by="passkey"),
+        e.LoginPage(recover=True),
+    ),
     "consent": (CONSENT, v.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
     "receipt": (v.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
     "start": (
@@ -99,11 +104,26 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "transparency": (v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),),
     "security": (
-        v.SecurityPage(
-            (v.Unlocker("Wachtzin", NOW),),
-            (v.Session(NOW, NOW, current=True), v.Session(NOW, NOW, current=False, handle="hhhh")),
+        e.SecurityPage(
+            (e.Unlocker("Wachtzin", NOW),),
+            (e.Session(NOW, NOW, current=True), e.Session(NOW, NOW, current=False, handle="hhhh")),
+            has_phrase=True,
         ),
+        e.SecurityPage(
+            (
+                e.Unlocker("Passkey", NOW, "aaaa"),
+                e.Unlocker("Herstelcode", NOW, "bbbb"),
+                e.Unlocker("Passkey", NOW, "c"),
+            ),
+            (e.Session(NOW, NOW, current=True),),
+            create='{"rp": {"name": "Kluis"}}',
+            confirm='{"challenge": "x"}',
+            recovered=True,
+            done="passkey",
+        ),
+        *(e.SecurityPage((), (), failed=failed) for failed in e.FAILED),
     ),
     "take-away": (TakeAwayPage(10), TakeAwayPage(10, failed=True)),
+    "code": (e.CodePage("ABCD-EFGH", NOW),),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),
 }

@@ -17,7 +17,7 @@ from keys.text import b64
 from tests.conftest import BASE, Clock
 from vault.vault import Vault
 from web import guard, problems
-from web.routes import accounts
+from web.routes import accounts, security
 
 SAME = {"sec-fetch-site": "same-origin"}
 CROSS = [
@@ -47,6 +47,7 @@ def app(vault: Vault, clock: Clock, tmp_path: Path) -> FastAPI:
     made = FastAPI()
     made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=SimpleNamespace(data=tmp_path))
     made.include_router(accounts.router)
+    made.include_router(security.router)
     problems.install(made)
     return made
 
@@ -228,7 +229,7 @@ async def test_a_demo_link_works_once_and_only_in_a_demo(
     (tmp_path / "demo" / "unlockers.json").write_text(json.dumps({b64(an.account): an.demo}))
     first, second = [await browser.get(f"/login/demo/{link}") for _ in range(2)]
     assert first.headers["location"] == "/me"
-    assert second.headers["location"] == "/login?failed=1"
+    assert second.headers["location"] == "/login?failed=1&by=link"
 
 
 async def test_the_dpo_sees_complete_totals_and_nobody_else_does(

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from consent import locks
 from keys import sign
 from tests.house import ALL_INTERESTS, INTERESTS, Household
 
@@ -76,6 +77,19 @@ async def test_a_get_under_a_grant_stays_within_its_budget(
     answer, cost = await measured(house, INTEREST, granted.access, monkeypatch)
     assert answer.status_code == 200 and answer.json()["schema:about"] == ["jazz"]
     assert cost == BUDGET  # not less either: each of the five was really counted
+
+
+async def test_more_generations_cost_no_more_reads(house: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    granted = await house.grant(ALL_INTERESTS)
+    for _ in range(3):
+        await locks.change(house.vault, house.session, ["interests"], house.clock())
+    await house.keep("/interests/a.jsonld", {"@type": "pd:Interest", "schema:about": ["jazz"]})
+    first, once = await measured(house, INTEREST, granted.access, monkeypatch)
+    assert first.status_code == 200, first.text
+    assert once.within(Cost(reads=2, shares=1, units=2, hops=2, verified=1)), once  # deposit and letter, one rewrap
+    answer, cost = await measured(house, INTEREST, granted.access, monkeypatch)
+    assert answer.status_code == 200
+    assert cost == BUDGET
 
 
 async def test_a_get_with_a_solid_token_stays_within_the_same_budget(

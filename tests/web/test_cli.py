@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import sys
@@ -303,6 +304,30 @@ def test_fsck_says_what_is_wrong_with_a_directory(served: Served, vault: Vault, 
     done = run("fsck", "--data", ".", "--json")
     assert (done.exit_code, len(json.loads(done.stdout)["faults"])) == (1, 1)
     assert run("fsck", "--data", "elsewhere").exit_code == 2
+
+
+def test_fsck_uses_the_state_key_where_the_custodian_is_at_hand(
+    served: Served, vault: Vault, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path_factory.mktemp("elsewhere") / "custodian"
+    shutil.copy("custodian", kept)
+    with closing(sqlite3.connect("vault/kluis.db")) as db, db:
+        db.execute("INSERT INTO pod (id, name_mac, identity, box, sealed) VALUES (x'01', x'02', x'03', x'04', x'05')")
+        db.execute(
+            "INSERT INTO record (idx, pod, seq, entry, key, sealed, outcome, touched, proof)"
+            " VALUES (7, x'01', 1, x'06', x'', x'', 'unknown', x'', x'07')"
+        )
+    assert "beside the record" not in run("fsck", "--data", ".", "--json").stdout
+    monkeypatch.setenv("KLUIS_CUSTODIAN", f"file:{kept}")
+    assert "beside the record of entry 7" in run("fsck", "--data", ".", "--json").stdout
+
+
+def test_erase_asks_for_a_yes_and_names_the_pod(served: Served) -> None:
+    served.answer = (200, {"entry": 12})
+    assert run("erase", "an", "--data", "d").exit_code == 2 and not served.asked
+    done = run("erase", "an", "--yes", "--data", "d", "--json")
+    assert json.loads(done.stdout) == {"pod": "an", "entry": 12}
+    assert json.loads(served.asked[0][3]) == {"pod": "an"}
 
 
 def test_every_command_has_a_help_text() -> None:

@@ -9,25 +9,29 @@ the entry asked for. If we crash after the commit the entry stands and nothing w
 import hashlib
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
-from keys.secret import RecordKey, fresh_bytes
+from keys.secret import RecordKey, Secret, fresh_bytes
 from vault import gates
 from vault.database import Database, Tx
-from vault.errors import Conflict, MissingKey
+from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.tiles import Ledger
+from vault.log.versions import proof, touched
 from vault.shares import Drop, Shares
-from vault.tables import DpoRecord, Entry, Jti, Pod, PodHead, Record, RecordKey as KeyRow
+from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
 HEAD = """
 INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
 ON CONFLICT (pod) DO UPDATE SET seq = :seq, head = :head
@@ -45,8 +49,12 @@ class _Booked:
 class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
-    def __init__(self, db: Database, shares: Shares, ledger: Ledger) -> None:
+    def __init__(
+        self, db: Database, shares: Shares, ledger: Ledger, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+    ) -> None:
+        """Take the key of the hashes beside records, and what gives the verified log key of a pod."""
         self.db, self.shares, self.ledger = db, shares, ledger
+        self._proof_key, self._box_of = proof_key, box_of
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -77,6 +85,11 @@ class Log:
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
 
+    def _wipe(self, pod: bytes) -> None:
+        """Wipe the record keys of a pod that is no more."""
+        for place in [place for place in self._keys if place[0] == pod]:
+            self._keys.pop(place)[1].wipe()
+
     async def drop(self, drops: tuple[Drop, ...]) -> None:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
         await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
@@ -84,6 +97,9 @@ class Log:
     def _drop(self, drops: tuple[Drop, ...]) -> None:
         """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
         self._owed = (*self._owed, *drops)
+        for drop in drops:
+            if drop.kind == "*":
+                self._wipe(drop.owner)
         self.shares.drop(self._owed)
         self._owed = ()
 
@@ -94,7 +110,10 @@ class Log:
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()
         if intent.new_shares:
-            self.shares.drop(Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares)
+            self._unput(intent)
+
+    def _unput(self, intent: Intent) -> None:
+        self.shares.drop((Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares), remember=False)
 
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
         at = gates.ms(intent.at)
@@ -103,7 +122,7 @@ class Log:
                 _hold(tx, intent, at)
             return self._write(tx, intent.pod, intent.facts, at, None)
         except Conflict as refusal:
-            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, count=0, bytes=0)
+            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
@@ -114,8 +133,11 @@ class Log:
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
         key_id, key = self._pod_key(tx, pod, at)
         sealed = seal_record(key, "record", self.ledger.origin, key_id, entry, nonce + record)
-        outcome = "refused" if refused else "unknown"
-        tx.add(Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome))
+        outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
+        proven = proof(self._proof_key, index, entry, listed)
+        row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
+        row.touched, row.proof = listed, proven
+        tx.add(row)
         leaf = forms.leaf(forms.PRIVATE, commitment, self._dpo(tx, index, entry, facts, at))
         tx.add(Entry(idx=index, leaf=leaf))
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
@@ -136,10 +158,7 @@ class Log:
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
-        row = tx.get(Pod, pod)
-        if row is None:
-            raise MissingKey("an entry names a pod that does not exist")
-        return self._key(tx, pod, period, row.box)
+        return self._key(tx, pod, period, self._box_of(tx, pod))
 
     def _key(self, tx: Tx, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
         """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
@@ -157,7 +176,7 @@ class Log:
         self.ledger.add(booked.leaf)
         if booked.refused is not None:
             if intent.new_shares:
-                self.shares.drop(Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares)
+                self._unput(intent)
             return Refused(booked.refused, booked.index)
         if intent.drops:
             self._drop(intent.drops)

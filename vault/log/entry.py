@@ -26,8 +26,10 @@ class Facts:
 
     type: access, denial, consent, key event, unlock, managed unlock, deposit, erasure or admin. `rule` is the stable
     code of why it was allowed or denied; `resources` are pod paths; `category` a CURIE; `purpose` a DPV code; `grant`
-    a shown id. `app` is the client id the DPO may see: a registered app's, never one that stands for a person.
-    `signature` is what somebody else signed about the event: a source's assertion for a file (compact JWS).
+    a shown id. `digest` is that of the version or receipt it is about, `keyring` that of the pod's keyring as it
+    stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
+    registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
+    source's assertion for a file (compact JWS).
     """
 
     type: str
@@ -49,6 +51,8 @@ class Facts:
     request: str = ""
     digest: str = ""
     note: str = ""
+    keyring: str = ""
+    versions: tuple[str, ...] = ()
     signature: str = ""
 
 
@@ -103,6 +107,8 @@ def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> by
     """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
     told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
     told["resources"] = list(facts.resources)
+    if facts.versions:
+        told["versions"] = list(facts.versions)
     return canonical({**told, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)})
 
 

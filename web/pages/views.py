@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.pages import dutch
 from web.pages.dutch import local
+from web.pages.entry import CodePage, LoginPage, SecurityPage
 from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
@@ -28,15 +29,6 @@ class HomePage:
 
     origin: str
     size: int
-
-
-@dataclass(frozen=True)
-class LoginPage:
-    """`/login`. `next`: the local path to go on to; `failed`: the last attempt did not open the vault."""
-
-    next: str = "/me"
-    user: str = ""
-    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -335,32 +327,6 @@ class ErrorPage:
     code: str = ""
 
 
-@dataclass(frozen=True)
-class Unlocker:
-    """One way to open the vault."""
-
-    label: str
-    added: datetime
-
-
-@dataclass(frozen=True)
-class Session:
-    """One open session. `handle`: the id under which it can be ended from here, "" when it cannot."""
-
-    started: datetime
-    ends: datetime
-    current: bool
-    handle: str = ""
-
-
-@dataclass(frozen=True)
-class SecurityPage:
-    """`/me/security`."""
-
-    unlockers: tuple[Unlocker, ...]
-    sessions: tuple[Session, ...]
-
-
 PAGES: dict[str, type] = {
     "home": HomePage,
     "login": LoginPage,
@@ -375,6 +341,7 @@ PAGES: dict[str, type] = {
     "transparency": TransparencyPage,
     "security": SecurityPage,
     "take-away": TakeAwayPage,
+    "code": CodePage,
     "error": ErrorPage,
 }
 """Template name (without .html) -> the only context it accepts."""

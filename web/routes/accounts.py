@@ -1,50 +1,76 @@
-"""Logging in and out, sessions and unlockers, and the DPO's totals."""
+"""Logging in, with a passphrase, a code, a passkey or a demo's link; logging out; and the DPO's totals."""
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.datastructures import FormData
 
 from consent import clients, report
-from consent.accounts import links, passphrase, people, sessions
+from consent.accounts import assertions, links, passkeys, passphrase, sessions
+from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.sessions import SessionFacts
-from keys.text import b64, unb64
 from web import guard, telling
-from web.pages.views import DpoPage, LoginPage, SecurityPage, Session, Unlocker, render
+from web.pages.entry import LoginPage
+from web.pages.views import DpoPage, render
 
 router = APIRouter()
 
-WAYS: Final = {"passphrase": "Wachtzin", "recovery": "Herstelcode", "demo": "Sleutel van de demo"}
+_RECOVERED: Final = "/me/security?recovered=1"
 _HOME: Final = {"citizen": "/me", "dpo": "/dpo"}
 
 
 @router.get("/login", include_in_schema=False)
-async def show_login(request: Request, next: str = "/me", failed: bool = False) -> HTMLResponse:  # noqa: A002
-    """The login page, with a form token for whoever has no session yet."""
-    cookie, token = guard.login_form()
-    page = render("login", LoginPage(next=guard.local(next), failed=failed), csrf=token)
-    response = HTMLResponse(page, headers={"Cache-Control": "no-store"})
-    guard.set_cookie(response, guard.house_of(request).base, guard.FORM, cookie)
+async def show_login(
+    request: Request,
+    next: str = "/me",  # noqa: A002 -- the name of the parameter in the address
+    by: str = "passphrase",
+    *,
+    failed: bool = False,
+    recover: bool = False,
+) -> HTMLResponse:
+    """The login page, with a form token and a challenge for whoever has no session yet.
+
+    `recover`: the same form for a recovery code; whoever comes in that way is led to a new passphrase.
+    """
+    house, (cookie, token) = guard.house_of(request), guard.login_form()
+    there = _RECOVERED if recover and next == "/me" else guard.local(next)
+    asked = passkeys.challenge(Purpose("login", cookie.encode()), house.clock())
+    page = LoginPage(
+        next=there, failed=failed, by=by, options=passkeys.request_options(house.base, None, asked), recover=recover
+    )
+    response = HTMLResponse(render("login", page, csrf=token), headers={"Cache-Control": "no-store"})
+    guard.set_cookie(response, house.base, guard.FORM, cookie)
     return response
 
 
 @router.post("/login", include_in_schema=False)
 async def log_in(request: Request) -> RedirectResponse:
     """Open a session or come back to the form; which of name and secret was wrong is never said."""
-    guard.demand_same_origin(request)
-    fields = await guard.form(request)
-    if not guard.login_form_fits(request, str(fields.get(guard.TOKEN_FIELD, ""))):
-        raise HTTPException(403, "form-token")
-    house, there = guard.house_of(request), guard.local(str(fields.get("next", "")))
+    fields, there = await _login_fields(request)
+    house = guard.house_of(request)
     user, secret = str(fields.get("user", "")), str(fields.get("passphrase", ""))
     opened = await passphrase.login(house.vault, user, secret, house.clock())
     if opened is None:
-        return _see("/login?" + urlencode({"next": there, "failed": "1"}))
+        more = {"recover": "1"} if fields.get("recover") else {}
+        return _see("/login?" + urlencode({"next": there, "failed": "1"} | more))
+    return await _enter(request, *opened, there)
+
+
+@router.post("/login/passkey", include_in_schema=False)
+async def log_in_with_passkey(request: Request) -> RedirectResponse:
+    """Open a session with the passkey that the browser asked for; why one is refused is never said here."""
+    fields, there = await _login_fields(request)
+    house = guard.house_of(request)
+    browser = request.cookies.get(guard.cookie_name(house.base, guard.FORM), "").encode()
+    answer = Answer(str(fields.get("credential", "")), str(fields.get("prf", "")))
+    opened = await assertions.login(house.vault, answer, browser, house.clock())
+    if opened is None:
+        return _see("/login?" + urlencode({"next": there, "failed": "1", "by": "passkey"}))
     return await _enter(request, *opened, there)
 
 
@@ -56,7 +82,7 @@ async def log_in_demo(request: Request, token: str) -> RedirectResponse:
     if demo_keys is None:
         raise HTTPException(404, "not-found")
     opened = await links.follow(house.vault, token, demo_keys, house.clock())
-    return _see("/login?failed=1") if opened is None else await _enter(request, *opened, "/me")
+    return _see("/login?failed=1&by=link") if opened is None else await _enter(request, *opened, "/me")
 
 
 @router.post("/logout", include_in_schema=False)
@@ -68,33 +94,6 @@ async def log_out(request: Request) -> RedirectResponse:
     response = _see("/")
     guard.drop_cookie(response, house.base, guard.SESSION)
     return response
-
-
-@router.get("/me/security", include_in_schema=False)
-async def show_security(request: Request) -> HTMLResponse:
-    """The ways into this person's vault and the sessions that are open."""
-    session = await guard.required(request)
-    house = guard.house_of(request)
-    account = people.by_id(house.vault, session.account)
-    ways = () if account is None else account.ways
-    listed = sessions.listing(house.vault, session.account, house.clock())
-    page = SecurityPage(
-        tuple(Unlocker(WAYS[way.kind], _at(way.added)) for way in ways),
-        tuple(
-            Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
-        ),
-    )
-    return _page("security", page, session)
-
-
-@router.post("/me/sessions/{handle}/end", include_in_schema=False)
-async def end_session(request: Request, handle: str) -> RedirectResponse:
-    """End another session of the same person, for instance on a lost phone."""
-    session, _ = await guard.written(request)
-    house = guard.house_of(request)
-    if not await sessions.end_other(house.vault, session, _id(handle), house.clock()):
-        raise HTTPException(404, "not-found")
-    return _see("/me/security")
 
 
 @router.get("/api/dpo/totals")
@@ -115,6 +114,15 @@ async def show_dpo(request: Request) -> HTMLResponse:
     names = clients.names(house.vault)
     rows = tuple(telling.total(row, names) for row in sorted(told.rows, key=telling.order))
     return _page("dpo", DpoPage(rows, told.since, told.until, told.entries, told.opened), session)
+
+
+async def _login_fields(request: Request) -> tuple[FormData, str]:
+    """The fields of a login form that this browser was given by us, and where to go on. Raises HTTPException."""
+    guard.demand_same_origin(request)
+    fields = await guard.form(request)
+    if not guard.login_form_fits(request, str(fields.get(guard.TOKEN_FIELD, ""))):
+        raise HTTPException(403, "form-token")
+    return fields, guard.local(str(fields.get("next", "")))
 
 
 async def _enter(request: Request, cookie: str, session: SessionFacts, there: str) -> RedirectResponse:
@@ -145,14 +153,3 @@ def _demo_keys(data: Path) -> dict[str, str] | None:
         return None
     told: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return told
-
-
-def _at(moment: int) -> datetime:
-    return datetime.fromtimestamp(moment / 1000, UTC)
-
-
-def _id(text: str) -> bytes:
-    try:
-        return unb64(text)
-    except ValueError:
-        raise HTTPException(404, "not-found") from None

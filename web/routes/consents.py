@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from consent import clients, endings, events, grants, holdings, receipts
+from consent import clients, endings, events, grants, holdings, narrowing, receipts
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.terms import Terms
@@ -161,6 +161,26 @@ async def withdraw(request: Request, grant: str) -> JSONResponse:
     session, _ = await guard.written(request)
     await _withdraw(request, session, grant)
     house = guard.house_of(request)
+    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
+
+
+@router.post("/api/grants/{grant}/narrow")
+async def narrow(request: Request, grant: str) -> JSONResponse:
+    """Keep only the rows named by the fields `keep`; the keys to all others are gone when this answers."""
+    session, fields = await guard.written(request)
+    house, keep = guard.house_of(request), [str(row) for row in fields.getlist("keep")]
+    if not await narrowing.narrow(house.vault, session, _id(grant), keep, house.clock()):
+        raise HTTPException(404, "not_found")
+    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
+
+
+@router.post("/api/grants/{grant}/{step}")
+async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) -> JSONResponse:
+    """Pause a grant, or let it go on."""
+    session, _ = await guard.written(request)
+    house = guard.house_of(request)
+    if not await narrowing.pause(house.vault, session, _id(grant), house.clock(), on=step == "pause"):
+        raise HTTPException(404, "not_found")
     return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
 
 

@@ -13,6 +13,7 @@ from keys.text import b64
 from vault.errors import NotFound
 from vault.log import views
 from vault.log.views import Line, Own
+from vault.versions import rolled_back
 from web import guard, telling, verify
 from web.cors import CORS
 from web.pages.views import LogPage, TransparencyPage, Verdict, render
@@ -26,6 +27,7 @@ Place = Annotated[int, Query(ge=0, lt=2**53)]
 """A number of a line or of entries, as a query may name it: what SQLite and JSON can hold."""
 YEAR = 31_536_000
 SHOWN = 200
+STALE = "Wat er in je kluis ligt, is niet wat hier het laatst is opgeschreven."
 
 
 def opened(request: Request, session: SessionFacts) -> list[Line]:
@@ -77,11 +79,14 @@ async def check(request: Request) -> HTMLResponse:
     told = _own(request, session)
     await house.vault.db.write(lambda _: None)  # the writer's next turn: every entry that was read is in the tree
     await house.vault.publish()
-    return await _page(request, _verdict(house, told))
+    return await _page(request, _verdict(house, session, told))
 
 
-def _verdict(house: "House", told: Own) -> Verdict:
-    """The verdict on lines read before the newest checkpoint, naming the first wrong one by its number in the pod."""
+def _verdict(house: "House", session: SessionFacts, told: Own) -> Verdict:
+    """The verdict on lines read before the newest checkpoint and on what they say is stored.
+
+    It names the first wrong line by its number in the pod's own log.
+    """
     broken = next((line for line in told.lines if line.record is None), None)
     if broken is not None:
         return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
@@ -91,6 +96,9 @@ def _verdict(house: "House", told: Own) -> Verdict:
     except verify.LogBroken as fault:
         number = next((line.seq for line in told.lines if line.index == fault.entry), None)
         return Verdict(ok=False, checked=0, line=number, reason="Er is iets gewist of veranderd.")
+    stale = rolled_back(house.vault, session.pod, told.lines)
+    if stale:
+        return Verdict(ok=False, checked=0, line=stale[0].seq or None, reason=STALE)
     return Verdict(ok=True, checked=done.checked)
 
 

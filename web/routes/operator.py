@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from consent import clients, incoming
+from consent import clients, erasure, incoming
 from keys.text import b64
 from vault import custody
 from web import guard
@@ -25,6 +25,19 @@ async def register_app(request: Request) -> JSONResponse:
     done = await clients.register(house.vault, client, house.clock())
     purposes = [{"code": p.code, "version": p.version} for p in done.purposes]
     return JSONResponse({"client_id": done.client_id, "name": done.name, "purposes": purposes}, 201)
+
+
+@router.post("/api/operator/erase")
+async def erase_pod(request: Request) -> JSONResponse:
+    """Erase the pod of a person who asked for it; there is no way back."""
+    if not request.state.operator:
+        raise HTTPException(404, "not found")
+    house = guard.house_of(request)
+    told = await request.json()
+    pod = house.vault.pod(str(told.get("pod", ""))) if isinstance(told, dict) else None
+    if pod is None:
+        raise HTTPException(404, "no such pod")
+    return JSONResponse({"entry": await erasure.by_operator(house.vault, pod, house.clock())})
 
 
 @router.post("/api/operator/custodian/rotate")

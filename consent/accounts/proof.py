@@ -1,0 +1,46 @@
+"""Asking somebody who is logged in to show again who she is, before her ways in are changed.
+
+A stolen cookie must not be enough to lock its owner out. The same unlockers, the same order and the same two entries
+of a failure as at login; tries are counted apart, so that strangers at the login page cannot make them rest.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from consent.accounts import assertions, passphrase, tries
+from consent.accounts.passkeys import Answer, Purpose
+from consent.accounts.people import LONGEST, AccountFacts, by_id
+from consent.accounts.sessions import SessionFacts
+from keys.secret import Root
+from keys.text import b64
+from vault.vault import Vault
+
+CONFIRM: Final = "confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A passphrase or code as typed, or a passkey's answer."""
+
+    text: str = field(default="", repr=False)
+    answer: Answer | None = None
+
+
+async def confirm(vault: Vault, session: SessionFacts, proof: Proof, now: datetime) -> bool:
+    """Whether this proof opens one of the person's own unlockers, right now."""
+    account, mac = by_id(vault, session.account), tries.counted(vault, CONFIRM, b64(session.account))
+    if account is None or len(proof.text) > LONGEST or not await tries.spend(vault, mac, now):
+        return False
+    root = await _root(vault, account, session, proof, now)
+    if root is None:
+        return False
+    root.wipe()
+    await tries.forgive(vault, mac)
+    return True
+
+
+async def _root(vault: Vault, account: AccountFacts, session: SessionFacts, proof: Proof, now: datetime) -> Root | None:
+    if proof.answer is None:
+        return await passphrase.known(vault, account, proof.text, now, CONFIRM)
+    return await assertions.tried(vault, account, proof.answer, Purpose(CONFIRM, session.handle), now)

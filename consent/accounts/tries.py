@@ -1,0 +1,59 @@
+"""Tries at opening an account: how often in a row, and what a failed one leaves in the log.
+
+A try is counted before it is made, so that tries at the same moment cannot all slip through. Whatever was wrong, a
+failed try adds exactly two entries: the size of the log is public and must not tell what somebody guessed right.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from consent.tables import Throttle
+from keys.state import lookup
+from vault import gates
+from vault.database import Tx
+from vault.log.entry import Facts, Intent
+from vault.vault import Vault
+
+FREE_TRIES: Final = 5
+FIRST_PAUSE_MS: Final = 30_000
+LONGEST_PAUSE_MS: Final = 3_600_000
+FORGET_MS: Final = 86_400_000
+
+
+async def spend(vault: Vault, who: bytes, now: datetime) -> bool:
+    """Count a try of `who` (a keyed hash); False while it rests. A day without tries forgets it."""
+    at = gates.ms(now)
+    return await vault.db.write(lambda tx: _spend(tx, who, at))
+
+
+async def forgive(vault: Vault, who: bytes) -> None:
+    """A success takes the count back."""
+    await vault.db.write(lambda tx: tx.remove(Throttle, user_mac=who))
+
+
+def counted(vault: Vault, what: str, name: str) -> bytes:
+    """The column under which tries at something other than a user name are counted."""
+    return lookup(vault.state, what, name)
+
+
+async def refused(vault: Vault, pod: bytes, action: str, rule: str, now: datetime, agent: str = "") -> None:
+    """Write the two entries of a try that failed before any unlocker was tried; `rule` is the stable code of why."""
+    for kind in ("unlock", "denial"):
+        await vault.log.append(Intent(pod, Facts(kind, action, "denied", rule, agent=agent), now))
+
+
+def pause(tries: int) -> int:
+    """How long (ms) a name rests after this many failed tries in a row: nothing at first, then doubling to an hour."""
+    over = tries - FREE_TRIES
+    return 0 if over < 0 else min(FIRST_PAUSE_MS << min(over, 16), LONGEST_PAUSE_MS)
+
+
+def _spend(tx: Tx, who: bytes, at: int) -> bool:
+    tx.run("DELETE FROM throttle WHERE until < :old", old=at - FORGET_MS)
+    row = tx.get(Throttle, who)
+    if row is not None and at < row.until:
+        return False
+    tries = 1 if row is None else row.failures + 1
+    tx.remove(Throttle, user_mac=who)
+    tx.add(Throttle(user_mac=who, failures=tries, until=at + pause(tries)))
+    return True

@@ -1,0 +1,117 @@
+"""Less of a grant: fewer rows, or a pause (consent.md, Life of a grant).
+
+Narrowing makes a new version, signed anew, and deletes the shares of the categories it no longer covers before it is
+answered: no copy of a token opens them any more. A pause deletes nothing.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from consent import events, receipts, signed
+from consent.accounts.sessions import SessionFacts
+from consent.categories import category
+from consent.errors import BadChoice, OAuthError
+from consent.grants import GrantFacts, load, put_receipt
+from consent.lines import told
+from consent.locks import LIVE
+from consent.tables import Grant, GrantKeyRow, Token
+from consent.terms import Terms
+from keys.keyring import Keyring
+from keys.text import b64
+from vault import gates
+from vault.database import Tx
+from vault.errors import Conflict, Denied
+from vault.keyring import Change
+from vault.log.entry import Appended, Facts, Intent
+from vault.shares import Drop
+from vault.unlocked import commit, identity, root
+from vault.vault import Vault
+
+COLUMNS: Final = ("version", "sealed", "commitment", "signature")
+
+
+async def narrow(vault: Vault, session: SessionFacts, grant: bytes, keep: Collection[str], now: datetime) -> bool:
+    """Keep only these rows (`Datum.key`) of a grant; False if the citizen has no live one with this id.
+
+    Raises BadChoice if the rows are none or not of this grant, OAuthError access_denied if the session ended.
+    """
+    found = load(vault, grant)
+    if found is None or found.pod.id != session.pod.id or found.state not in LIVE:
+        return False
+    terms = _less(found.terms, keep)
+    gone = {_place(found, c) for c in found.terms.compartments} - {_place(found, c) for c in terms.compartments}
+    facts = told(terms, grant, "consent", "narrow", "session", note=" ".join(sorted(keep)))
+    try:
+        async with root(vault, session, facts, now) as rk:
+            with identity(vault, found.pod, rk) as signer:
+                row = signed.row(found.pod, grant, found.version + 1, found.created, terms, signer)
+                unit = partial(_intent, vault, session, found, terms, row, gone, now)
+                await commit(vault, found.pod, signer, partial(_without, grant, gone), unit)
+    except Denied as refused:
+        raise OAuthError("access_denied", "The session or the grant has ended.") from refused
+    return True
+
+
+async def pause(vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, on: bool) -> bool:
+    """Pause a grant or let it go on; nothing of it is deleted. False if the citizen has no such grant in that state."""
+    found = load(vault, grant)
+    if found is None or found.pod.id != session.pod.id:
+        return False
+    state = "paused" if on else "resumed"
+
+    def write(tx: Tx) -> None:
+        gates.pause(tx, grant, on=on)
+        events.note(tx, found.pod, grant, gates.ms(now), state, {"rule": "session"})
+
+    facts = told(found.terms, grant, "consent", "pause" if on else "resume", "session")
+    done = await vault.log.append(Intent(found.pod.id, facts, now, (session.guard,), write=write))
+    return isinstance(done, Appended)
+
+
+def _less(terms: Terms, keep: Collection[str]) -> Terms:
+    if not keep or not set(keep) <= {datum.key for datum in terms.data}:
+        raise BadChoice("a grant is narrowed to some of its own rows; to end it, withdraw it")
+    return replace(terms, data=tuple(datum for datum in terms.data if datum.key in keep))
+
+
+def _place(grant: GrantFacts, curie: str) -> bytes:
+    return grant.pod.compartment(category(curie).container.rstrip("/"))
+
+
+def _without(grant: bytes, gone: set[bytes], ring: Keyring) -> Keyring:
+    left = {place: public for place, public in ring.grants.items() if place[0] != grant or place[1] not in gone}
+    return replace(ring, grants=left)
+
+
+def _intent(
+    vault: Vault,
+    session: SessionFacts,
+    found: GrantFacts,
+    terms: Terms,
+    row: Grant,
+    gone: set[bytes],
+    now: datetime,
+    change: Change,
+) -> Intent:
+    pod, at = found.pod, gates.ms(now)
+    receipt = receipts.issue(vault.issuer, terms, b64(found.id), "given", now)
+
+    def write(tx: Tx) -> None:
+        epoch = gates.renew(tx, found.id)
+        change(tx)
+        columns = {name: getattr(row, name) for name in COLUMNS}
+        if tx.change(Grant, {"id": found.id, "version": found.version}, **columns) != 1:
+            raise Conflict("ended")
+        tx.change(Token, {"grant": found.id}, epoch=epoch)
+        for cid in gone:
+            tx.remove(GrantKeyRow, grant=found.id, compartment=cid)
+        events.note(tx, pod, found.id, at, "narrowed", {"version": row.version, "receipt": receipt.digest})
+        put_receipt(tx, pod, found.id, receipt.jws, at)
+
+    facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
+    drops = tuple(Drop("grant", found.id, cid) for cid in gone)
+    facts = replace(facts, keyring=change.digest, grant_version=row.version)
+    return Intent(pod.id, facts, now, (session.guard,), write=write, drops=drops)

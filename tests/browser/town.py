@@ -1,0 +1,69 @@
+"""A house that really serves, in a thread with its own loop and port, and newcomers whenever a test wants one."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from consent.accounts.people import Newcomer, enroll, found_office
+from keys.custodian import FileCustodian
+from tests.stories.city import free_port
+from web.app import House, open_house, run, wall_clock
+from web.settings import Settings
+
+PHRASE = "zeven groene fietsen"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A citizen and what she knows."""
+
+    user: str
+    passphrase: str
+    code: str
+
+
+class Town:
+    """One server on http://localhost:PORT; `newcomer` enrols somebody in it while it serves."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.base = f"http://localhost:{port}"
+        FileCustodian.create(folder / "custodian")
+        self._folder, self._settings = folder, Settings(data=folder / "data", base_url=self.base, port=port)
+        self._numbers, self._ready = count(1), threading.Event()
+        self._loop, self._stop = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, name="town", daemon=True)
+        self._thread.start()
+        assert self._ready.wait(30), "the house did not open"
+
+    def newcomer(self) -> Person:
+        """Enrol a citizen with a passphrase and a recovery code."""
+        name = f"burger-{next(self._numbers)}"
+        made = self._do(enroll(self.house.vault, name, name.title(), "citizen", name, PHRASE, wall_clock()))
+        return Person(name, PHRASE, made.codes[0])
+
+    def stop(self) -> None:
+        """End the server and let go of the data."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(30)
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._live())
+        self._loop.close()
+
+    async def _live(self) -> None:
+        self.house: House = open_house(self._settings, f"file:{self._folder / 'custodian'}")
+        try:
+            await found_office(self.house.vault, [Newcomer("dpo", "Dirk")], wall_clock())
+            await run(self.house, self._ready.set, self._stop)
+        finally:
+            self.house.vault.close()

@@ -1,0 +1,194 @@
+"""New locks: new generations reach who may have them and nobody else; a new root keeps all ways in."""
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from consent import endings, gate, grants, locks
+from consent.accounts import passphrase, sessions, ways
+from consent.tables import GrantKeyRow
+from keys.errors import SwappedKey
+from keys.unlock import new_code, read_code
+from tests.consent.city import City
+from vault import door, store
+from vault.errors import Conflict, Denied
+from vault.pod import NewUnlocker
+from vault.tables import Compartment, Resource, Unlocker
+from vault.unlockers import unlockers
+
+A, B = "/loans/a.jsonld", "/loans/b.jsonld"
+CODES: dict[bytes, str] = {}
+ALL = {"category": "kluis:LibraryLoan", "necessity": "required"}
+FROM_NOW = {**ALL, "since": "grant"}
+
+
+async def keep(city: City, path: str, about: str = "opera") -> None:
+    permit, _ = gate.own(city.session, path.split("/")[1], "write", path)
+    record = {"@type": "kluis:LibraryLoan", "schema:about": [about], "schema:startTime": "2099-01-01"}
+    await store.write(city.vault, permit, path, "application/ld+json", orjson.dumps(record), city.now)
+
+
+async def granted(city: City, row: dict[str, Any]) -> tuple[bytes, str]:
+    grant, code = await city.allow(asked=await city.ask(datatypes=[row]))
+    return grant, (await city.redeem(code))["access_token"]
+
+
+def generations(city: City, container: str = "loans") -> list[int]:
+    rows = city.vault.db.read.find(
+        Compartment, order_by="generation", id=city.session.pod.compartment(container), pod=city.session.pod.id
+    )
+    return [row.generation for row in rows]
+
+
+def forms(city: City, grant: bytes) -> list[tuple[int, str]]:
+    rows = city.vault.db.read.find(GrantKeyRow, order_by="generation", grant=grant)
+    return [(row.generation, row.form) for row in rows]
+
+
+async def mine(city: City, path: str) -> Any:
+    permit, keys = gate.own(city.session, path.split("/")[1], "read", path)
+    return (await door.read(city.vault, permit, keys, path, city.now)).kind
+
+
+async def test_a_new_generation_reaches_a_live_grant_by_letter_and_is_wrapped_at_its_first_use(city: City) -> None:
+    grant, access = await granted(city, ALL)
+    await locks.change(city.vault, city.session, ["loans"], city.now)
+    assert generations(city) == [1, 2]
+    assert forms(city, grant) == [(1, "own"), (2, "letter")]
+    await keep(city, B)
+    for path in (A, B):
+        assert (await city.read(access, path))["schema:about"]
+    await city.vault.db.write(lambda tx: None)
+    assert forms(city, grant) == [(1, "own"), (2, "own")]
+    assert (await city.read(access, B))["schema:about"] == ["opera"]
+    assert await mine(city, A) == await mine(city, B) == "resource"
+
+
+async def test_a_grant_from_now_on_holds_no_key_to_what_was_there(city: City) -> None:
+    grant, access = await granted(city, FROM_NOW)
+    assert generations(city) == [1, 2]
+    assert forms(city, grant) == [(2, "own")]
+    await keep(city, B)
+    assert await city.read(access, A) is None
+    assert (await city.read(access, B))["schema:about"] == ["opera"]
+    found = await city.read(access, "/loans/", batch=True)
+    assert [orjson.loads(one)["schema:about"] for one in found] == [["opera"]]
+
+
+async def test_a_second_consent_from_now_on_cuts_nothing_when_nothing_came_in_between(city: City) -> None:
+    await granted(city, FROM_NOW)
+    await granted(city, FROM_NOW)
+    assert generations(city) == [1, 2]
+
+
+async def test_moving_the_old_keys_along_gives_nobody_more_than_before(city: City) -> None:
+    everything, first = await granted(city, ALL)
+    later, second = await granted(city, FROM_NOW)
+    await keep(city, B)
+    await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+    assert generations(city) == [3, 4]  # what was there before the second consent keeps a generation of its own
+    assert forms(city, everything) == [(3, "letter"), (4, "letter")]
+    assert forms(city, later) == [(4, "letter")]
+    for path in (A, B):
+        assert (await city.read(first, path))["schema:about"]
+        assert await mine(city, path) == "resource"
+    assert await city.read(second, A) is None
+    assert (await city.read(second, B))["schema:about"] == ["opera"]
+
+
+async def test_a_withdrawn_grant_gets_no_new_generation(city: City) -> None:
+    grant, _ = await granted(city, ALL)
+    await endings.withdraw(city.vault, city.session, grant, city.now)
+    await locks.change(city.vault, city.session, ["loans"], city.now)
+    assert forms(city, grant) == []
+    assert grants.keys_left(city.vault, grant) == 0
+    await granted(city, ALL)
+    ring = city.vault.keyring(city.session.pod)
+    assert grant not in {of for of, _ in ring.grants}
+
+
+async def test_changing_custody_moves_everything_under_the_other_root(city: City) -> None:
+    await keep(city, B)
+    await locks.set_custody(city.vault, city.session, "loans", "managed", city.now)
+    cid = city.session.pod.compartment("loans")
+    assert {row.custody for row in city.vault.db.read.find(Compartment, id=cid)} == {"managed"}
+    assert {row.generation for row in city.vault.db.read.find(Resource, compartment=cid)} == {2}
+    assert await mine(city, A) == "resource"
+    await locks.set_custody(city.vault, city.session, "loans", "sealed", city.now)
+    assert await mine(city, B) == "resource"
+    assert city.vault.keyring(city.session.pod).compartments[cid].custody == "sealed"
+    with pytest.raises(Conflict, match="public"):
+        await locks.set_custody(city.vault, city.session, "public", "sealed", city.now)
+
+
+async def test_changing_all_locks_keeps_every_way_in_and_ends_the_other_sessions(city: City) -> None:
+    opened = await passphrase.login(city.vault, "an", await code_of(city), city.now)
+    assert opened is not None
+    cookie, other = opened
+    before = {row.id: row.sealed for row in city.vault.db.read.find(Unlocker, pod=city.session.pod.id)}
+    grant, access = await granted(city, ALL)
+    await locks.change_all(city.vault, city.session, city.now)
+    assert sessions.find(city.vault, cookie, city.now) is None
+    assert city.vault.shares.count("session", other.handle) == 0
+    after = {row.id: row.sealed for row in city.vault.db.read.find(Unlocker, pod=city.session.pod.id)}
+    assert before.keys() == after.keys() and all(before[uid] != after[uid] for uid in before)
+    assert (await city.read(access, A))["schema:about"] == ["strips"]
+    again = await passphrase.login(city.vault, "an", await code_of(city), city.now)
+    assert again is not None
+    city.session = again[1]
+    assert await mine(city, A) == "resource"
+    await keep(city, B)
+    assert (await city.read(access, B))["schema:about"] == ["opera"]
+    assert grants.load(city.vault, grant) is not None
+
+
+async def test_the_session_that_changes_all_locks_goes_on(city: City) -> None:
+    opened = await passphrase.login(city.vault, "an", await code_of(city), city.now)
+    assert opened is not None
+    cookie, city.session = opened
+    await locks.change_all(city.vault, city.session, city.now)
+    found = sessions.find(city.vault, cookie, city.now)
+    assert found is not None
+    city.session = found
+    assert await mine(city, A) == "resource"
+    await locks.change_all(city.vault, city.session, city.now)
+
+
+async def code_of(city: City) -> str:
+    """A recovery code of An, added for the occasion."""
+    text = CODES.setdefault(city.session.pod.id, new_code())
+    if len(unlockers(city.vault, city.session.pod.id)) == 2:
+        await ways.add(city.vault, city.session, NewUnlocker("recovery", "", read_code(text)), city.now)
+    return text
+
+
+async def test_an_ended_session_changes_no_lock(city: City) -> None:
+    await sessions.end(city.vault, city.session, city.now)
+    with pytest.raises(Denied):
+        await locks.change(city.vault, city.session, ["loans"], city.now)
+    assert generations(city) == [1]
+
+
+async def test_an_unlocker_swapped_in_the_database_gets_no_new_root(city: City) -> None:
+    row = city.vault.db.read.find(Unlocker, pod=city.session.pod.id)[0]
+    await city.vault.db.write(lambda tx: tx.change(Unlocker, {"id": row.id}, public=bytes(32)))
+    with pytest.raises(SwappedKey):
+        await locks.change_all(city.vault, city.session, city.now)
+    assert {one.sealed for one in city.vault.db.read.find(Unlocker, id=row.id)} == {row.sealed}
+
+
+async def test_rewrapping_ten_thousand_resources_costs_half_a_second_at_most(city: City) -> None:
+    """In proportion, over a thousand: a compartment whose keys were opened once before (K5)."""
+    count, deposit = 1000, gate.deposit(city.session.pod, "kluis:LibraryLoan", "mijnbib")
+    parcels = [store.Parcel(f"/loans/{n}.jsonld", "application/ld+json", b"{}") for n in range(count)]
+    await store.deposit(city.vault, deposit, parcels, city.now, "mijnbib")
+    spent = []
+    for _ in range(4):  # the first of them opens the deposits
+        before = time.process_time()
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        spent.append(time.process_time() - before)
+    rows = city.vault.db.read.find(Resource, compartment=city.session.pod.compartment("loans"))
+    assert {row.form for row in rows} == {"own"}
+    assert min(spent[1:]) * 10_000 / count <= 0.5, spent

@@ -1,0 +1,112 @@
+"""What the pages about getting in show: login, a person's ways in, a new recovery code, and the sentences they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+WAYS: Final[Mapping[str, str]] = {
+    "passphrase": "Wachtzin",
+    "recovery": "Herstelcode",
+    "passkey": "Passkey",
+    "demo": "Sleutel van de demo",
+}
+DONE: Final[Mapping[str, str]] = {
+    "passkey": "Je passkey is klaar. Ze opent vanaf nu je kluis.",
+    "passphrase": "Je nieuwe wachtzin werkt. De oude opent niets meer.",
+    "removed": "Weggehaald. Daarmee gaat je kluis niet meer open.",
+}
+# What happened, then what to do now.
+FAILED: Final[Mapping[str, tuple[str, str]]] = {
+    "proof": (
+        "We konden niet nagaan of jij het bent. Er is niets veranderd.",
+        "Kijk je wachtzin of je code na en probeer opnieuw. Na een paar keer fout moet je even wachten.",
+    ),
+    "prf": (
+        "Met dit toestel kan je geen passkey maken die je kluis opent. Er is niets veranderd.",
+        "Kies hieronder een wachtzin en maak een herstelcode. Met die twee kan je altijd binnen.",
+    ),
+    "passkey": (
+        "De passkey is niet toegevoegd. Er is niets veranderd.",
+        "Probeer opnieuw. Lukt het niet? Kies dan een wachtzin.",
+    ),
+    "phrase": (
+        "Die wachtzin kan niet. Er is niets veranderd.",
+        "Neem minstens 12 tekens en typ ze twee keer hetzelfde. Vier gewone woorden na elkaar zijn goed.",
+    ),
+    "few": (
+        "Dat kan nog niet: zonder deze manier heb je er minder dan twee over.",
+        "Voeg eerst een andere toe, zoals een herstelcode. Daarna kan je deze weghalen.",
+    ),
+    "gone": ("Die manier was er al niet meer.", "Er is niets veranderd."),
+    "many": ("Je hebt al zestien manieren om binnen te gaan.", "Haal er eerst een weg die je niet meer gebruikt."),
+}
+
+
+@dataclass(frozen=True)
+class LoginPage:
+    """`/login`. `next`: the local path to go on to; `failed`: the last attempt did not open the vault, `by` passphrase
+    or passkey. `options`: what the browser asks a passkey for, as JSON. `recover`: somebody lost her passphrase.
+    """
+
+    next: str = "/me"
+    user: str = ""
+    failed: bool = False
+    by: str = "passphrase"
+    options: str = ""
+    recover: bool = False
+
+
+@dataclass(frozen=True)
+class Unlocker:
+    """One way to open the vault. `id`: under which it can be removed, "" while it is one of the last two."""
+
+    label: str
+    added: datetime
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One open session. `handle`: the id under which it can be ended from here, "" when it cannot."""
+
+    started: datetime
+    ends: datetime
+    current: bool
+    handle: str = ""
+
+
+@dataclass(frozen=True)
+class SecurityPage:
+    """`/me/security`. `confirm`, `create`: what the browser asks a passkey for, as JSON; `confirm` is "" for somebody
+    without one. `done`, `failed`: keys of the sentences above; `recovered`: she came in with her recovery code.
+    """
+
+    unlockers: tuple[Unlocker, ...]
+    sessions: tuple[Session, ...]
+    create: str = ""
+    confirm: str = ""
+    has_phrase: bool = False
+    recovered: bool = False
+    done: str = ""
+    failed: str = ""
+
+    @property
+    def news(self) -> str:
+        """What went well, "" for nothing."""
+        return DONE.get(self.done, "")
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What went wrong and what to do now, both "" for nothing."""
+        return FAILED.get(self.failed, ("", ""))
+
+
+@dataclass(frozen=True)
+class CodePage:
+    """A new recovery code, on the one page that ever shows it."""
+
+    code: str
+    made: datetime

@@ -1,0 +1,186 @@
+"""The page about a person's own ways in: what opens her vault, who is logged in, and changing it after a fresh proof.
+
+Plain forms throughout; only a passkey needs the page's script, which fills hidden fields of the same forms. Every
+change asks again for a passphrase, a code or a passkey: a session that somebody else got hold of changes nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from consent.accounts import passkeys, people, proof, renewal, sessions, ways
+from consent.accounts.passkeys import Answer, Purpose
+from consent.accounts.people import FEWEST_LETTERS, LONGEST, AccountFacts
+from consent.accounts.proof import Proof
+from consent.accounts.sessions import SessionFacts
+from consent.errors import BadCeremony
+from keys.text import b64, unb64
+from vault.errors import Denied, TooFewUnlockers
+from vault.pod import FEWEST_UNLOCKERS
+from web import guard
+from web.pages.entry import WAYS, CodePage, SecurityPage, Session, Unlocker
+from web.pages.views import render
+
+router = APIRouter()
+
+HERE: Final = "/me/security"
+_SAID: Final[Mapping[str, str]] = {"gone": "gone", "too_many": "many", "exists": "passkey"}
+
+
+@router.get(HERE, include_in_schema=False)
+async def show_security(request: Request, done: str = "", failed: str = "", *, recovered: bool = False) -> HTMLResponse:
+    """The ways into this person's vault and the sessions that are open."""
+    session = await guard.required(request)
+    house = guard.house_of(request)
+    account = people.by_id(house.vault, session.account)
+    listed = sessions.listing(house.vault, session.account, house.clock())
+    asked = ("", "") if account is None else _asked(request, session, account)
+    page = SecurityPage(
+        () if account is None else _ways(account),
+        tuple(
+            Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
+        ),
+        *asked,
+        has_phrase=account is not None and bool(account.ways_of("passphrase")),
+        recovered=recovered,
+        done=done,
+        failed=failed,
+    )
+    return _page("security", page, session)
+
+
+@router.post("/me/security/passkeys", include_in_schema=False)
+async def add_passkey(request: Request) -> RedirectResponse:
+    """Add the passkey that the browser just made; a device that cannot hold a key is told the other ways."""
+    session, fields = await guard.written(request)
+    house, made = guard.house_of(request), _answer(fields, "new_")
+    if made.credential and not made.prf:
+        return _back(failed="prf")
+    if not await _confirmed(request, session, fields):
+        return _back(failed="proof")
+    try:
+        await renewal.add_passkey(house.vault, session, made, house.clock())
+    except BadCeremony:
+        return _back(failed="passkey")
+    except Denied as refusal:
+        return _refused(refusal)
+    return _back(done="passkey")
+
+
+@router.post("/me/security/passphrase", include_in_schema=False)
+async def set_passphrase(request: Request) -> RedirectResponse:
+    """Set or change the passphrase."""
+    session, fields = await guard.written(request)
+    house, phrase = guard.house_of(request), str(fields.get("passphrase", ""))
+    if phrase != str(fields.get("again", "")) or not FEWEST_LETTERS <= len(phrase) <= LONGEST:
+        return _back(failed="phrase")
+    if not await _confirmed(request, session, fields):
+        return _back(failed="proof")
+    try:
+        await renewal.set_passphrase(house.vault, session, phrase, house.clock())
+    except Denied as refusal:
+        return _refused(refusal)
+    return _back(done="passphrase")
+
+
+@router.post("/me/security/codes", include_in_schema=False)
+async def add_code(request: Request) -> Response:
+    """Make a recovery code and show it: the only answer that ever holds it, so it is no redirect."""
+    session, fields = await guard.written(request)
+    house = guard.house_of(request)
+    if not await _confirmed(request, session, fields):
+        return _back(failed="proof")
+    try:
+        code = await renewal.add_code(house.vault, session, house.clock())
+    except Denied as refusal:
+        return _refused(refusal)
+    return _page("code", CodePage(code, house.clock()), session)
+
+
+@router.post("/me/security/unlockers/{way}/remove", include_in_schema=False)
+async def remove(request: Request, way: str) -> RedirectResponse:
+    """Take one way in away; fewer than two are never left."""
+    session, fields = await guard.written(request)
+    house = guard.house_of(request)
+    if not await _confirmed(request, session, fields):
+        return _back(failed="proof")
+    try:
+        await ways.remove(house.vault, session, _id(way), house.clock())
+    except TooFewUnlockers:
+        return _back(failed="few")
+    except Denied as refusal:
+        return _refused(refusal)
+    return _back(done="removed")
+
+
+@router.post("/me/sessions/{handle}/end", include_in_schema=False)
+async def end_session(request: Request, handle: str) -> RedirectResponse:
+    """End another session of the same person, for instance on a lost phone."""
+    session, _ = await guard.written(request)
+    house = guard.house_of(request)
+    if not await sessions.end_other(house.vault, session, _id(handle), house.clock()):
+        raise HTTPException(404, "not-found")
+    return _back()
+
+
+async def _confirmed(request: Request, session: SessionFacts, fields: FormData) -> bool:
+    """Whether the form brings a proof that holds right now; a failed one is counted and in the log."""
+    house, answer = guard.house_of(request), _answer(fields)
+    shown = Proof(answer=answer) if answer.credential else Proof(str(fields.get("proof", "")))
+    return await proof.confirm(house.vault, session, shown, house.clock())
+
+
+def _answer(fields: FormData, prefix: str = "") -> Answer:
+    return Answer(str(fields.get(f"{prefix}credential", "")), str(fields.get(f"{prefix}prf", "")))
+
+
+def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tuple[str, str]:
+    """What the browser asks for to make a passkey, and to confirm with one ("" without one)."""
+    house = guard.house_of(request)
+    add, confirm = [
+        passkeys.challenge(Purpose(name, session.handle), house.clock()) for name in (renewal.ADD, proof.CONFIRM)
+    ]
+    create = passkeys.creation_options(house.base, account, add)
+    has_one = bool(account.ways_of("passkey"))
+    return create, passkeys.request_options(house.base, account, confirm) if has_one else ""
+
+
+def _ways(account: AccountFacts) -> tuple[Unlocker, ...]:
+    """Every way in; one that may go has an id. A demo's key may always go: it never counts as a way in."""
+    spare = sum(way.kind != "demo" for way in account.ways) > FEWEST_UNLOCKERS
+    return tuple(
+        Unlocker(WAYS[way.kind], _at(way.added), b64(way.id) if spare or way.kind == "demo" else "")
+        for way in account.ways
+    )
+
+
+def _refused(refusal: Denied) -> RedirectResponse:
+    """Say what stood in the way, if it is something a person can do about; a session that ended logs in again."""
+    said = _SAID.get(refusal.reason)
+    return _back(failed=said) if said else RedirectResponse("/login", 303, headers={"Cache-Control": "no-store"})
+
+
+def _back(**said: str) -> RedirectResponse:
+    there = f"{HERE}?{urlencode(said)}" if said else HERE
+    return RedirectResponse(there, 303, headers={"Cache-Control": "no-store"})
+
+
+def _page(name: str, page: object, session: SessionFacts) -> HTMLResponse:
+    text = render(name, page, person=session.name, role=session.role, csrf=session.csrf)
+    return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+
+
+def _at(moment: int) -> datetime:
+    return datetime.fromtimestamp(moment / 1000, UTC)
+
+
+def _id(text: str) -> bytes:
+    try:
+        return unb64(text)
+    except ValueError:
+        raise HTTPException(404, "not-found") from None
