@@ -24,8 +24,8 @@ SAID: Final[Mapping[str, str]] = {
     "append": "voegde iets toe aan {what}",
     "delete": "wiste iets in {what}",
     "control": "bekeek wie aan {what} mag",
-    "login": "meldde zich aan",
-    "logout": "meldde zich af",
+    "login": "begon een sessie",
+    "logout": "meldde je af",
     "logout elsewhere": "beëindigde een andere sessie",
     "session expired": "sloot een sessie die niet meer gebruikt werd",
     "confirm": "toonde opnieuw wie je bent",
@@ -102,7 +102,9 @@ NOTED: Final[Mapping[str, str]] = {
     "passkey": "Een passkey",
     "passphrase": "Een wachtzin",
     "recovery": "Een herstelcode",
+    "preview": "Voorbeeld voor een aanvraag",
 }
+TRIED: Final = frozenset({"unlock", "denial"})
 
 
 def told(line: Line, webid: str) -> LogLine:
@@ -129,6 +131,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     action, app = fields["action"], fields.get("client_name", "")
     if action in BY_KLUIS:
         return "Kluis"
+    if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
+        return "Iemand"
     if action in BY_CITIZEN or fields.get("agent") == webid or (fields["rule"] == "session" and not app):
         return "Jij"
     return SOURCES.get(app, app) or (
@@ -143,6 +147,10 @@ def _what(fields: Mapping[str, Any]) -> str:
     app = fields.get("client_name") or "een programma"
     if fields["decision"] == "denied" and fields["action"] in ("read", "list"):
         said = f"vroeg {what}"
+    elif fields["action"] == "login" and fields["type"] in TRIED:
+        said = "probeerde je kluis te openen"
+    elif fields["type"] == "deposit" and not fields.get("count"):
+        said = f"bood iets aan voor {what}, maar niets nieuws"
     else:
         said = SAID.get(fields["action"], fields["action"]).format(what=what, app=app)
     count = fields.get("count", 0)
@@ -153,6 +161,8 @@ def _what(fields: Mapping[str, Any]) -> str:
 
 def _why(fields: Mapping[str, Any]) -> str:
     note = str(fields.get("note", ""))
+    if note.startswith("answer "):
+        return "Een samenvatting maken"
     return _purpose(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
@@ -169,7 +179,7 @@ ACTS: Final[Mapping[str, str]] = {
     "append": "toevoegen",
     "delete": "wissen",
     "control": "toegangsregels",
-    "login": "aanmelden",
+    "login": "aanmelden of proberen",
     "logout": "afmelden",
     "session expired": "sessie verlopen",
     "confirm": "opnieuw bevestigen",

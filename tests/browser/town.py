@@ -61,7 +61,7 @@ class Town:
         self._loop.close()
 
     async def _live(self) -> None:
-        self.house: House = open_house(self._settings, self._folder / "custodian")
+        self.house: House = open_house(self._settings, f"file:{self._folder / 'custodian'}")
         try:
             await found_office(self.house.vault, [Newcomer("dpo", "Dirk")], wall_clock())
             await run(self.house, self._ready.set, self._stop)

@@ -229,7 +229,7 @@ async def test_a_demo_link_works_once_and_only_in_a_demo(
     (tmp_path / "demo" / "unlockers.json").write_text(json.dumps({b64(an.account): an.demo}))
     first, second = [await browser.get(f"/login/demo/{link}") for _ in range(2)]
     assert first.headers["location"] == "/me"
-    assert second.headers["location"] == "/login?failed=1"
+    assert second.headers["location"] == "/login?failed=1&by=link"
 
 
 async def test_the_dpo_sees_complete_totals_and_nobody_else_does(

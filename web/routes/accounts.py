@@ -82,7 +82,7 @@ async def log_in_demo(request: Request, token: str) -> RedirectResponse:
     if demo_keys is None:
         raise HTTPException(404, "not-found")
     opened = await links.follow(house.vault, token, demo_keys, house.clock())
-    return _see("/login?failed=1") if opened is None else await _enter(request, *opened, "/me")
+    return _see("/login?failed=1&by=link") if opened is None else await _enter(request, *opened, "/me")
 
 
 @router.post("/logout", include_in_schema=False)
