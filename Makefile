@@ -6,7 +6,7 @@
 #   make install  .venv with exactly the packages of requirements.lock
 #   make lock     requirements.lock anew from pyproject.toml
 #   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
-#   make prove-keys   the proofs of the keys: mutations, cost, other programs, published vectors
+#   make prove-keys   the proofs of the keys: mutations, consent states, restores, cost, other programs, published vectors
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 

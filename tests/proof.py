@@ -24,7 +24,7 @@ AREAS = {
         "tests/recommender/test_suggest.py",
         "tests/recommender/test_evaluate.py",
     ],
-    "keys": ["tests/keys"],
+    "keys": ["tests/keys", "tests/browser/test_unlockers.py"],
 }
 
 

@@ -261,12 +261,13 @@ def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
 def _sweep(vault: Vault, now: int) -> None:
     """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
 
-    A pod that was erased and came back with an old copy of the database is erased again.
+    A pod that was erased and came back with an old copy of the database or of the shares is erased again.
     """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
-    if dead:
-        vault.shares.drop(dead)
-    for pod in vault.shares.deleted_owners("custody"):
+    erased = vault.shares.deleted_owners("custody")
+    if drops := dead + [Drop("*", pod) for pod in erased]:
+        vault.shares.drop(drops)
+    for pod in erased:
         vault.db.now(partial(purge, pod))
     vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))
