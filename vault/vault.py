@@ -127,7 +127,8 @@ class Vault:
     async def publish(self) -> int:
         """Sign and publish a checkpoint over everything durable now; return its size. Nothing new: nothing written.
 
-        For the clockwork alone: checkpoints appear on a fixed clock, so that they tell nobody who is at work.
+        For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
+        a log without JavaScript publishes one beside it.
         """
         signed = self.log.ledger.sign()
         if signed.size > self.log.ledger.size:
