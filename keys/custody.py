@@ -11,7 +11,7 @@ from keys.context import ctx
 from keys.custodian import FileCustodian
 from keys.errors import Misuse
 from keys.hsm import Address, TokenCustodian
-from keys.secret import CustodyKey, ManagedRoot, Share, StateKey
+from keys.secret import CustodyKey, ManagedRoot, Released, Share, StateKey
 from keys.tree import unwrap, wrap
 
 KEY_ID = 16
@@ -77,7 +77,7 @@ def hang(holder: Custodian, pod: bytes, share: Share, root: ManagedRoot) -> byte
         return which + wrap(key, ctx("root", pod, "custody", "mk"), root)
 
 
-def reach(holder: Custodian, pod: bytes, share: Share, wrapped: bytes) -> ManagedRoot:
+def reach(holder: Custodian, pod: bytes, share: Released, wrapped: bytes) -> ManagedRoot:
     """Open what `hang` made. Raises Damaged, also when its key was destroyed."""
     with holder.custody_key(pod, share, wrapped[:KEY_ID]) as key:
         return unwrap(key, ctx("root", pod, "custody", "mk"), wrapped[KEY_ID:], ManagedRoot)

@@ -13,7 +13,7 @@ from typing import Literal, cast
 from keys.context import ctx
 from keys.dropbox import collect, deliver, public_of
 from keys.errors import WrongSecret
-from keys.secret import CompartmentKey, GrantKey, Private, Secret, Share, derive, fresh_bytes
+from keys.secret import CompartmentKey, GrantKey, Private, Released, Secret, Share, derive, fresh_bytes
 from keys.text import b64, unb64
 from keys.tree import unwrap, wrap
 
@@ -82,7 +82,7 @@ def wrap_ck(gk: GrantKey, share: Share, context: bytes, ck: CompartmentKey) -> b
         return wrap(key, context, ck)
 
 
-def unwrap_ck(gk: GrantKey, share: Share, context: bytes, wrapped: bytes) -> CompartmentKey:
+def unwrap_ck(gk: GrantKey, share: Released, context: bytes, wrapped: bytes) -> CompartmentKey:
     """Open a compartment's key. Raises Damaged without this very share, or for another purpose or version."""
     with derive(gk, context, share) as key:
         return unwrap(key, context, wrapped, CompartmentKey)
@@ -102,6 +102,9 @@ def deliver_ck(public: bytes, context: bytes, ck: CompartmentKey) -> bytes:
     return deliver(public, context, ck)
 
 
-def collect_ck(private: Private, context: bytes, sealed: bytes) -> CompartmentKey:
-    """Open what was delivered. Raises Damaged."""
-    return collect(private, context, sealed, CompartmentKey)
+def collect_ck(
+    gk: GrantKey, share: Released, box: tuple[bytes, bytes, bytes], context: bytes, sealed: bytes
+) -> CompartmentKey:
+    """Open what was delivered to the pair of this box (pod, grant, compartment). Raises Damaged."""
+    with grant_pair(gk, share, *box)[0] as private:
+        return collect(private, context, sealed, CompartmentKey)

@@ -113,6 +113,20 @@ class Share(Secret):
     """What the writer releases only after the log line is durable; without it a wrap stays shut."""
 
 
+class Released(Share):
+    """A share as the writer hands it out, with the number of the durable log entry that allowed it.
+
+    Every function that opens with a share takes this type, so nothing is opened that names no entry.
+    """
+
+    __slots__ = ("entry",)
+
+    def __init__(self, data: Buffer, entry: int) -> None:
+        """Copy 32 bytes in. Raises Misuse for any other length."""
+        super().__init__(data)
+        self.entry = entry
+
+
 class StateKey(Secret):
     """The server's key for control data, from the custodian at start."""
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from keys.context import ctx
 from keys.dropbox import collect, deliver, public_of
 from keys.errors import Damaged, Misuse, WrongSecret
-from keys.secret import Private, Root, Seed, Share, derive, fresh_bytes, hkdf, wipe
+from keys.secret import Private, Released, Root, Seed, Share, derive, fresh_bytes, hkdf, wipe
 from keys.text import b64, unb64
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
@@ -123,9 +123,13 @@ def lock(public: bytes, pod: bytes, unlocker: bytes, kind: str, root: Root) -> b
     return deliver(public, ctx("unlock", pod, unlocker, kind), root)
 
 
-def unlock(private: Private, pod: bytes, unlocker: bytes, kind: str, sealed: bytes) -> Root:
-    """Open RK with an unlocker's private key. Raises Damaged."""
-    return collect(private, ctx("unlock", pod, unlocker, kind), sealed, Root)
+def unlock(
+    seed: Seed, share: Released, pod: bytes, unlocker: bytes, kind: str, public: bytes, sealed: bytes
+) -> Root | None:
+    """Open RK with what an unlocker gives; None if it does not lead to the public key. Raises Damaged."""
+    private, found = unlocker_pair(seed, share, pod, unlocker, kind)
+    with private:
+        return collect(private, ctx("unlock", pod, unlocker, kind), sealed, Root) if found == public else None
 
 
 def _check_bits(code: bytes | bytearray) -> int:

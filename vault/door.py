@@ -17,11 +17,11 @@ from keys.context import ctx
 from keys.custody import reach
 from keys.dropbox import collect
 from keys.errors import KeysError
-from keys.grants import collect_ck, grant_pair, unwrap_ck, unwrap_gk, wrap_ck
-from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root, Share, derive
+from keys.grants import collect_ck, unwrap_ck, unwrap_gk, wrap_ck
+from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Released
 from keys.tree import unwrap, wrap
 from keys.unseal import unseal as _unseal
-from vault import gates
+from vault import gates, unlocked
 from vault.blobs import Label, Place, dek_context, unpad
 from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
@@ -300,14 +300,12 @@ class _Chain:
             self._open[(row.compartment, row.generation)] = held
         return held
 
-    def _reach(self, row: Sealed, share: Share) -> CompartmentKey:
+    def _reach(self, row: Sealed, share: Released) -> CompartmentKey:
         context = ctx("ck", row.pod, row.custody, row.compartment, row.generation)
         if isinstance(self.keys, GrantKeys):
             return self._by_grant(self.keys, row, share)
         if isinstance(self.keys, SessionKeys):
-            with derive(self.keys.secret, self.keys.context, share) as secret:
-                root = unwrap(secret, self.keys.context, self.keys.wrap, Root)
-            with root:
+            with unlocked.reach(self.keys, share) as root:
                 if row.custody == "sealed":
                     return unwrap(root, context, row.wrapped, CompartmentKey)
                 managed = unwrap(root, ctx("root", row.pod, "rk", "mk"), row.managed or b"", ManagedRoot)
@@ -316,12 +314,11 @@ class _Chain:
         with managed:
             return unwrap(managed, context, row.wrapped, CompartmentKey)
 
-    def _by_grant(self, keys: GrantKeys, row: Sealed, share: Share) -> CompartmentKey:
+    def _by_grant(self, keys: GrantKeys, row: Sealed, share: Released) -> CompartmentKey:
         held = keys.compartments[(row.compartment, row.generation)]
         with unwrap_gk(keys.secret, keys.gk_context, keys.gk_wrap) as gk:
             if not held.letter:
                 return unwrap_ck(gk, share, held.context, held.sealed)
-            with grant_pair(gk, share, row.pod, keys.grant, row.compartment)[0] as private:
-                ck = collect_ck(private, held.context, held.sealed)
+            ck = collect_ck(gk, share, (row.pod, keys.grant, row.compartment), held.context, held.sealed)
             self._letters.append((row.compartment, row.generation, wrap_ck(gk, share, held.context, ck)))
             return ck

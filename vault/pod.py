@@ -27,7 +27,7 @@ from keys.sign import new_signer, signer_public
 from keys.state import control_key, lookup, names_key
 from keys.text import b64
 from keys.tree import unwrap, wrap
-from keys.unlock import lock, unlock, unlocker_pair
+from keys.unlock import lock, unlocker_pair
 from vault import keyring
 from vault.blobs import Label, Place, enclose
 from vault.database import Tx
@@ -309,19 +309,6 @@ def compartment(vault: Vault, pod: PodFacts, container: str) -> CompartmentFacts
     if not rows:
         raise NoCompartment(f"this pod has no compartment for {container}/ yet")
     return _told(pod, vault.keyring(pod), rows[-1])
-
-
-async def open_root(vault: Vault, pod: PodFacts, row: Unlocker, seed: Seed, now: datetime, facts: Facts) -> Root | None:
-    """Try one unlocker: entry first, then its share, then compare public keys. None if the secret is wrong."""
-    want = Want("unlock", row.id)
-    done = await vault.log.append(Intent(pod.id, facts, now, wants=(want,)))
-    if not isinstance(done, Appended) or want in done.missing:
-        return None
-    private, public = unlocker_pair(seed, done.shares[want], pod.id, row.id, row.kind)
-    with private:
-        if public != row.public:
-            return None
-        return unlock(private, pod.id, row.id, row.kind, row.sealed)
 
 
 def child(

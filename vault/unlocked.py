@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Protocol
 
-from keys.secret import Private, Root, Share, derive
+from keys.secret import Private, Released, Root, derive
 from keys.tree import unwrap
 from vault import keyring
 from vault.errors import Denied, Stale
@@ -34,7 +34,7 @@ class Unlocked(Protocol):
         """The session's gate."""
 
 
-def reach(keys: SessionKeys, share: Share) -> Root:
+def reach(keys: SessionKeys, share: Released) -> Root:
     """RK: the cookie's secret plus the share that a log entry released. The caller wipes it.
 
     Raises keys.errors.Damaged if secret, share and wrap do not belong together.
@@ -51,7 +51,7 @@ async def root(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> 
 
 
 @asynccontextmanager
-async def opened(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> AsyncIterator[tuple[Root, Share]]:
+async def opened(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> AsyncIterator[tuple[Root, Released]]:
     """The same, with the session's share beside it, for what wraps a root under the session again."""
     want = session.keys.want(b"")
     done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,)))

@@ -132,8 +132,8 @@ async def open_root(
     for row in rows:
         share = done.shares.get(Want("unlock", row.id))
         if share is not None:
-            private, public = unlocker_pair(seeds[row.id], share, pod.id, row.id, row.kind)
-            with private:
-                if public == row.public:
-                    return unlock(private, pod.id, row.id, row.kind, row.sealed)
+            with share:
+                root = unlock(seeds[row.id], share, pod.id, row.id, row.kind, row.public, row.sealed)
+            if root is not None:
+                return root
     return None

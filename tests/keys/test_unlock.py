@@ -1,7 +1,9 @@
 import pytest
 
+from keys.context import ctx
+from keys.dropbox import collect
 from keys.errors import Damaged, Misuse, WrongSecret
-from keys.secret import Root, Seed, Share
+from keys.secret import Released, Root, Seed, Share
 from keys.unlock import Stretch, lock, new_code, read_code, stretch, unlock, unlocker_pair
 from tests.keys.places import HANDLE, OTHER, POD
 
@@ -12,9 +14,10 @@ def test_the_right_passphrase_with_its_share_opens_the_root():
     share, root = Share.fresh(), Root.fresh()
     _, public = unlocker_pair(stretch("een lange zin", QUICK), share, POD, HANDLE, "passphrase")
     sealed = lock(public, POD, HANDLE, "passphrase", root)
-    private, again = unlocker_pair(stretch("een lange zin", QUICK), share, POD, HANDLE, "passphrase")
-    assert again == public
-    assert unlock(private, POD, HANDLE, "passphrase", sealed) == root
+    released, here = Released(share.view(), 1), (POD, HANDLE, "passphrase", public, sealed)
+    assert unlock(stretch("een lange zin", QUICK), released, *here) == root
+    assert unlock(stretch("een korte zin", QUICK), released, *here) is None
+    assert unlock(stretch("een lange zin", QUICK), Released(bytes(32), 1), *here) is None
 
 
 def test_another_seed_share_pod_unlocker_or_kind_gives_another_public_key():
@@ -35,7 +38,7 @@ def test_a_root_sealed_to_one_unlocker_never_opens_as_another():
     sealed = lock(public, POD, HANDLE, "passkey", Root.fresh())
     for place in ((OTHER, HANDLE, "passkey"), (POD, OTHER, "passkey"), (POD, HANDLE, "passphrase")):
         with pytest.raises(Damaged):
-            unlock(private, *place, sealed)
+            collect(private, ctx("unlock", *place), sealed, Root)
 
 
 def test_salt_costs_and_passphrase_all_change_the_seed():

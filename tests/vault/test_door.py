@@ -21,6 +21,7 @@ from vault.permit import Permit
 from vault.pod import Blueprint, NewUnlocker
 from vault.shares import Drop, Want
 from vault.tables import Entry, Resource
+from vault.unlockers import open_root, unlockers
 from vault.vault import PodFacts, Vault, open_vault
 
 SEALED = {"loans": "kluis:LibraryLoan", "interests": "pd:Interest"}
@@ -42,13 +43,9 @@ def permit(vault: Vault, pod: PodFacts, container: str, action: str = "read", **
 
 
 async def unlocked(vault: Vault, pod: PodFacts, clock: Clock) -> tuple[SessionKeys, Guard]:
-    row = vault.db.read.find(pods.Unlocker, pod=pod.id)[0]
-    seed = next(u.seed for u in two(b"cd") if True)
-    root = None
-    for candidate in two(b"cd"):
-        for row in vault.db.read.find(pods.Unlocker, pod=pod.id):
-            root = root or await pods.open_root(vault, pod, row, candidate.seed, clock(), Facts("unlock", "login"))
-    assert root is not None and seed is not None
+    seeds = dict(zip((row.id for row in unlockers(vault, pod.id)), (way.seed for way in two(b"cd")), strict=True))
+    root = await open_root(vault, pod, seeds, clock(), Facts("unlock", "login"))
+    assert root is not None
     token, share, account = new_token("kss"), Share.fresh(), b"a" * 16
     context = ctx("session", pod.id, token.handle, account)
     wrapped = wrap(derive(token.secret, context, share), context, root)

@@ -17,7 +17,7 @@ from typing import Any
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
-from keys.secret import RecordKey, Secret, fresh_bytes
+from keys.secret import RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates
 from vault.database import Database, Tx
 from vault.errors import Conflict
@@ -25,7 +25,7 @@ from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.tiles import Ledger
 from vault.log.versions import proof, touched
-from vault.shares import Drop, Shares
+from vault.shares import Drop, Shares, Want
 from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
@@ -180,9 +180,18 @@ class Log:
             return Refused(booked.refused, booked.index)
         if intent.drops:
             self._drop(intent.drops)
-        shares = self.shares.take(intent.pod, intent.wants)
+        shares = _released(self.shares.take(intent.pod, intent.wants), booked.index)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)
+
+
+def _released(shares: dict[Want, Share], index: int) -> dict[Want, Released]:
+    """Shares in the name of the entry that allowed them; made nowhere else."""
+    named = {}
+    for want, share in shares.items():
+        with share:
+            named[want] = Released(share.view(), index)
+    return named
 
 
 def _hold(tx: Tx, intent: Intent, at: int) -> None:

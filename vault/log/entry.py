@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from keys.records import commitment
-from keys.secret import Share, fresh_bytes
+from keys.secret import Released, Share, fresh_bytes
 from keys.text import b64, canonical
 from vault.database import Tx
 from vault.shares import Drop, Want
@@ -87,11 +87,11 @@ class Intent:
 
 @dataclass(frozen=True)
 class Appended:
-    """The event is durable at `index`; the shares it asked for are released. `missing` ones no longer exist."""
+    """The event is durable at `index`; the shares it asked for are released in its name. `missing` ones are no more."""
 
     index: int
     entry: bytes
-    shares: dict[Want, Share] = field(default_factory=dict)
+    shares: dict[Want, Released] = field(default_factory=dict)
     missing: tuple[Want, ...] = ()
 
 

@@ -16,9 +16,9 @@ from keys.custody import Custodian, reach
 from keys.dropbox import collect
 from keys.errors import KeysError
 from keys.grants import read_token, unwrap_gk
-from keys.secret import CompartmentKey, DataKey, GrantKey, ManagedRoot, Private, Root, Share, derive
+from keys.secret import CompartmentKey, DataKey, GrantKey, ManagedRoot, Private, Released, Root, derive
 from keys.tree import unwrap
-from keys.unlock import read_code, unlock, unlocker_pair
+from keys.unlock import read_code, unlock
 from keys.unseal import unseal
 
 TABLES = ("token", "grantkey", "compartment", "resource", "body", "session", "unlocker", "rootwrap")
@@ -65,7 +65,7 @@ class Copies:
         for row in rows["grantkey"]:
             self.wraps.setdefault(row["grant"], []).append(row)
         found = rows_of(shares, "share") if shares else []
-        self.shares = {(r["kind"], r["owner"], r["part"]): Share(r["value"]) for r in found}
+        self.shares = {(r["kind"], r["owner"], r["part"]): Released(r["value"], 0) for r in found}
 
     # ------------------------------------------------------------ what an app opens
 
@@ -103,9 +103,9 @@ class Copies:
         for row in self.rows["unlocker"]:
             share = self.shares.get(("unlock", row["id"], b""))
             if row["pod"] == pod and share is not None:
-                private, public = unlocker_pair(read_code(code), share, pod, row["id"], row["kind"])
-                if public == row["public"]:
-                    return unlock(private, pod, row["id"], row["kind"], row["sealed"])
+                here = (pod, row["id"], row["kind"], row["public"], row["sealed"])
+                if (root := unlock(read_code(code), share, *here)) is not None:
+                    return root
         return None
 
     def by_cookie(self, cookie: str) -> Root | None:
