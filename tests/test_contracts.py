@@ -20,6 +20,14 @@ BIN = Path(sys.executable).parent
 
 FLOORS = "floors: a floor imports only floors below it"
 OPENING = "opening: keys.unseal only in vault.door and keys"
+TREE = "opening: keys.tree only where keys hang under keys"
+DROPBOX = "opening: keys.dropbox only where letters are written or opened"
+UNLOCK = "opening: keys.unlock only where ways in are made or tried"
+TOKENS = "opening: keys.grants only in vault.door and where tokens are made or shown"
+CUSTODY = "opening: keys.custody only where the server's own key is held or used"
+RECORDS = "opening: keys.records only in the log, its readers and what is signed"
+STATE = "opening: keys.state only where control data is read"
+AGE = "opening: keys.age only where files are taken along"
 PERMITS = "permits: vault.mint only in consent.gate and vault.door"
 VAULT_TABLES = "tables: vault.tables only in vault"
 CONSENT_TABLES = "tables: consent.tables only in consent"
@@ -47,6 +55,17 @@ PLANTED: list[tuple[str, dict[str, str]]] = [
     (OPENING, {"vault/planted.py": "from keys.unseal import unseal"}),
     (OPENING, {"web/planted.py": "from keys import unseal"}),
     (OPENING, {"consent/planted.py": "def late():\n    import keys.unseal as innocent"}),
+    (OPENING, {"keys/planted.py": "from keys.unseal import unseal_secret"}),
+    (TREE, {"consent/planted.py": "from keys.tree import unwrap"}),
+    (TREE, {"vault/planted.py": "def late():\n    import keys.tree"}),
+    (DROPBOX, {"consent/planted.py": "from keys.dropbox import collect"}),
+    (UNLOCK, {"web/planted.py": "from keys.unlock import unlock"}),
+    (TOKENS, {"vault/planted.py": "from keys.grants import unwrap_ck"}),
+    (TOKENS, {"recommender/planted.py": "from keys import grants"}),
+    (CUSTODY, {"consent/planted.py": "from keys.custody import reach"}),
+    (RECORDS, {"web/planted.py": "from keys.records import open_record"}),
+    (STATE, {"web/planted.py": "from keys.state import open_column"}),
+    (AGE, {"vault/planted.py": "from keys import age"}),
     (PERMITS, {"web/planted.py": "import vault.mint"}),
     (PERMITS, {"vault/log/planted.py": "from vault import mint"}),
     (VAULT_TABLES, {"consent/planted.py": "from vault.tables import Gate"}),
