@@ -64,6 +64,7 @@ class Household:
     session: SessionFacts
     cookie: str
     codes: tuple[str, ...]
+    officer: str = ""  # a recovery code of the DPO's officer, whose user name is "dpo"
     secrets: dict[str, str] = field(default_factory=dict)
 
     # ------------------------------------------------------------ what the world sends
@@ -168,7 +169,7 @@ class Household:
 @contextlib.asynccontextmanager
 async def household(vault: Vault, clock: Clock, data: Path) -> AsyncIterator[Household]:
     """Furnish a vault and open the front door."""
-    await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
+    (dirk,) = await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
     made = await enroll(vault, "an", "An Peeters", "citizen", "an", None, clock())
     await clients.register(vault, sample.APP, clock())
     opened = await passphrase.login(vault, "an", made.codes[0], clock())
@@ -176,7 +177,7 @@ async def household(vault: Vault, clock: Clock, data: Path) -> AsyncIterator[Hou
     house = House(vault, Settings(data=data, base_url=BASE), clock, Recommender(data / "ask.sock"))
     app = create(house, clockwork=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
-        one = Household(vault, clock, house, app, http, opened[1], opened[0], made.codes)
+        one = Household(vault, clock, house, app, http, opened[1], opened[0], made.codes, dirk.codes[0])
         for path, record in RECORDS.items():
             await one.keep(path, record)
         yield one
