@@ -4,6 +4,7 @@ import hmac
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.errors import Damaged, UnknownVersion
 from keys.seal import CHUNK, HEAD, SALT, TAG, VERSION, chunk_nonce, cipher_and_nonce, schedule
@@ -52,12 +53,12 @@ def _plain_size(sealed: int) -> int:
 
 
 def _decrypt(block: bytearray, chunks: memoryview, size: int) -> bytearray:
-    cipher, nonce = cipher_and_nonce(block)
     out = bytearray(size)
     try:
         if size < CHUNK:  # every key and most labels: one short chunk, number 0
-            cipher.decrypt_into(block[32:44], chunks, None, out)
+            AESGCM(memoryview(block)[:32]).decrypt_into(block[32:44], chunks, None, out)
             return out
+        cipher, nonce = cipher_and_nonce(block)
         into = memoryview(out)
         for number in range(size // CHUNK + 1):
             chunk = chunks[number * _SEALED_CHUNK : (number + 1) * _SEALED_CHUNK]
