@@ -101,7 +101,7 @@ async def push(vault: Vault, said: Pushed, shown: Shown, now: datetime) -> Asked
 
     def write(tx: Tx) -> None:
         shown.remember(tx)
-        tx.add(PushedRow(handle=asked.handle, client=said.client_id, expires=asked.expires, sealed=sealed))
+        tx.add(PushedRow(handle=asked.handle, expires=asked.expires, sealed=sealed))
 
     try:
         await vault.db.write(write)
@@ -116,10 +116,13 @@ def find(vault: Vault, handle: str, client: str, now: datetime) -> Asked:
         row = vault.db.read.get(PushedRow, unb64(handle))
     except ValueError:
         row = None
-    if row is None or row.done or row.client != client or gates.ms(now) >= row.expires:
+    if row is None or row.done or gates.ms(now) >= row.expires:
         raise _unknown()
     plain = columns.take(vault.state, "pushed", row.handle, row.sealed)
-    return Asked(row.handle, Pushed.from_json(plain["said"]), plain["at"], row.expires, row.session)
+    said = Pushed.from_json(plain["said"])
+    if said.client_id != client:
+        raise _unknown()
+    return Asked(row.handle, said, plain["at"], row.expires, row.session)
 
 
 async def keep(vault: Vault, asked: Asked, now: datetime) -> None:

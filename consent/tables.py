@@ -43,12 +43,12 @@ class Session(SQLModel, table=True):
 
 
 class Pushed(SQLModel, table=True):
-    """A pushed authorisation request (RFC 9126); `sealed` (state key) holds what was asked. `session` binds it to the
-    first session that opens it, `done` is set once it is decided.
+    """A pushed authorisation request (RFC 9126); `sealed` (state key) holds what was asked and by whom: a grant has the
+    id of its request, so a client in clear would name the app of every grant. `session` binds it to the first session
+    that opens it, `done` is set once it is decided.
     """
 
     handle: bytes = Field(primary_key=True)
-    client: str
     expires: int
     session: bytes | None = None
     done: bool = False
