@@ -86,6 +86,35 @@ def test_every_kluis_command_we_write_down_exists(document: str) -> None:
     assert set(re.findall(r"`kluis ([a-z]+)", text(document))) <= commands
 
 
+def table(document: str, heading: str) -> list[list[str]]:
+    """The rows of the table under a heading, cell by cell, without its head."""
+    section = text(document).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def shown_by(cell: str) -> list[str]:
+    return re.findall(r"`(test_\w+)`", cell)
+
+
+def test_every_test_that_security_names_exists() -> None:
+    written = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = shown_by(text("SECURITY.md"))
+    assert len(named) > 50
+    assert set(named) - written == set()
+
+
+def test_every_cell_of_the_threat_table_and_every_row_of_the_leak_list_names_its_test() -> None:
+    threats, leaks = table("SECURITY.md", "Threats"), table("SECURITY.md", "What a stolen main database tells")
+    assert len(threats) >= 11 and len(leaks) >= 18
+    assert [row[0] for row in threats for cell in row[1:] if not shown_by(cell)] == []
+    assert [row[0] for row in leaks if len(shown_by(row[2])) != 1] == []
+
+
 def test_every_link_to_a_file_leads_somewhere() -> None:
     for name in (name for name in tracked() if name.endswith(".md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text(name)):
