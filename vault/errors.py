@@ -93,3 +93,15 @@ class Stale(VaultError):
     """A unit was made from rows that changed before its turn: nothing of it happened, make it anew."""
 
     code: ClassVar[str] = "stale"
+
+
+class BadBackup(VaultError):
+    """A backup is not whole, not ours, or cannot be made; the message says which and what to do."""
+
+    code: ClassVar[str] = "bad_backup"
+
+
+class TooOld(VaultError):
+    """Something older may not take the place of what is younger: shares past their week, a log already published."""
+
+    code: ClassVar[str] = "too_old"

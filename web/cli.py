@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from keys.secret import StateKey
+from web import copying
 from web.client import assertion
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
@@ -26,6 +27,8 @@ keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(log, name="log")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
+app.command("backup")(copying.make_backup)
+app.command("restore")(copying.put_back)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
