@@ -95,6 +95,12 @@ class Stale(VaultError):
     code: ClassVar[str] = "stale"
 
 
+class BadPacket(VaultError):
+    """A deposit that its source sealed itself cannot be one that its citizen could open; nothing of it is stored."""
+
+    code: ClassVar[str] = "bad_packet"
+
+
 class BadBackup(VaultError):
     """A backup is not whole, not ours, or cannot be made; the message says which and what to do."""
 
