@@ -101,6 +101,12 @@ class BadPacket(VaultError):
     code: ClassVar[str] = "bad_packet"
 
 
+class BadTakeAway(VaultError):
+    """A take-away file is not whole, not ours, or holds what a pod does not take; nothing of it is stored."""
+
+    code: ClassVar[str] = "bad_take_away"
+
+
 class BadBackup(VaultError):
     """A backup is not whole, not ours, or cannot be made; the message says which and what to do."""
 
