@@ -60,7 +60,8 @@ SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.i
 WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
 
 -- a share of unlocker {} outlives it
-SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner WHERE s.kind = 'unlock' AND u.id IS NULL
+SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner
+WHERE s.kind = 'unlock' AND u.id IS NULL AND s.pod IN (SELECT id FROM pod)
 
 -- compartment {} is of no pod
 SELECT hex(c.id) FROM compartment c LEFT JOIN pod p ON p.id = c.pod WHERE p.id IS NULL

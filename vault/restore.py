@@ -19,7 +19,7 @@ from vault.backup import DELETED, KEPT, MAIN, SHARES
 from vault.copies import Copy
 from vault.database import VERSION, hold
 from vault.errors import BadBackup, TooOld, WrongVersion
-from vault.shares import Shares
+from vault.shares import Drop, Shares
 
 LISTED: Final = "SELECT kind, owner, part FROM deleted"
 TAKEN: Final = """
@@ -59,6 +59,8 @@ def restore(source: Path, folder: Path, shares: Path, now: datetime) -> Restored
         put = None if second is None else _put_shares(second, main, shares)
         aside = _set_aside(folder, now)
         _place(main.folder / MAIN, folder / MAIN)
+        if stands:
+            _fit(shares, main.folder / MAIN)
     return Restored(main, second, put, aside)
 
 
@@ -140,6 +142,21 @@ def _put_shares(second: Copy, main: Copy, shares: Path) -> int:
     shutil.rmtree(part)
     copies.sync(shares)
     return put
+
+
+def _fit(shares: Path, main: Path) -> None:
+    """Delete from a standing store what the database put beside it knows nothing of, as a start would.
+
+    Of people whom that database does not know the shares stay: without them a newer one, if it turns up, is worthless.
+    """
+    with closing(sqlite3.connect(f"file:{main}?mode=ro&immutable=1", uri=True)) as db:
+        live = {row[0] for row in db.execute("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
+        ways = {row[0] for row in db.execute("SELECT id FROM unlocker")}
+        pods = {row[0] for row in db.execute("SELECT id FROM pod")}
+    with closing(Shares(shares)) as store:
+        store.drop([Drop(kind, owner) for kind in ("grant", "session") for owner in store.owners(kind) - live])
+        lost = [way for way, pod in store.homes("unlock").items() if pod in pods and way not in ways]
+        store.drop([Drop("unlock", way) for way in lost], remember=False)
 
 
 def _set_aside(folder: Path, now: datetime) -> Path | None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from consent import erasure, gate
-from consent.accounts import passphrase
+from consent.accounts import passphrase, renewal
+from consent.accounts.people import enroll
 from keys.custodian import FileCustodian
 from keys.errors import KeysError
 from tests.conftest import BASE, Clock
@@ -181,6 +182,27 @@ async def test_a_share_store_that_still_stands_is_kept_and_goes_with_an_old_data
     vault = opened(new, tmp_path, clock)
     try:
         assert await readable(vault, house.codes[0], clock) == RECORDS
+    finally:
+        vault.close()
+
+
+async def test_an_old_database_beside_a_store_that_went_on_is_clean_and_newer_people_keep_their_shares(
+    house: Household, tmp_path: Path, clock: Clock
+) -> None:
+    taken(house, tmp_path / "kept")
+    await house.grant(INTERESTS)
+    await enroll(house.vault, "bo", "Bo", "citizen", "bo", None, clock())
+    code = await renewal.add_code(house.vault, house.session, clock())
+    house.vault.close()
+    (tmp_path / "vault" / "kluis.db").rename(tmp_path / "lost.db")
+    assert put_back(tmp_path / "kept", tmp_path, clock).put is None
+    assert fsck.check(tmp_path / "vault", tmp_path / "shares", house.vault.state) == []
+    vault = opened(tmp_path, tmp_path, clock)
+    try:
+        assert await readable(vault, house.codes[0], clock) == RECORDS
+        assert await readable(vault, code, clock) == {}
+        assert vault.shares.count("custody", vault.office) == 1
+        assert len(set(vault.shares.homes("unlock").values())) == 3
     finally:
         vault.close()
 
