@@ -137,6 +137,13 @@ async def test_what_lay_sealed_does_not_become_managed(house: Household, bo: tup
     assert {home.container: home.custody for home in compartments(house.vault, bo[1].pod)}["tickets"] == "sealed"
 
 
+async def test_what_a_source_had_sealed_comes_back_and_opens(house: Household, bo: tuple[str, SessionFacts]) -> None:
+    path, record = "/loans/mijnbib-x.sealed.jsonld", b'{"schema:name": "Dune"}'
+    told = {"path": path, "media": "application/ld+json", "size": len(record), "sha256": sha256(record).hexdigest()}
+    assert "1 teruggezet" in (await bring(house, packed({f"pod{path}": record}, resources=[told]), bo)).text
+    assert await read(house, bo[1], path) == record
+
+
 async def test_access_lists_and_answers_do_not_come_back(house: Household, bo: tuple[str, SessionFacts]) -> None:
     files = {"pod/public/a.txt": b"a", "pod/answers/is_resident": b"true"}
     answer = await bring(
