@@ -29,7 +29,7 @@ async def ensure(vault: Vault, session: SessionFacts, terms: Terms, now: datetim
     for curie in terms.compartments:
         kind = category(curie)
         if kind.custody == "sealed" and _missing(vault, session, kind.container.rstrip("/")):
-            await _make(vault, session, kind.container.rstrip("/"), curie, now)
+            await add(vault, session, kind.container.rstrip("/"), curie, now)
 
 
 def _missing(vault: Vault, session: SessionFacts, container: str) -> bool:
@@ -40,7 +40,8 @@ def _missing(vault: Vault, session: SessionFacts, container: str) -> bool:
     return False
 
 
-async def _make(vault: Vault, session: SessionFacts, container: str, curie: str, now: datetime) -> None:
+async def add(vault: Vault, session: SessionFacts, container: str, curie: str, now: datetime) -> None:
+    """Make one sealed compartment that is not there. Raises OAuthError access_denied if the session ended."""
     pod, path = session.pod, f"/{container}/"
     facts = Facts("key event", "create container", rule="session", category=curie, resources=(path,), count=1)
     try:

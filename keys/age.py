@@ -89,14 +89,16 @@ def lock(data: bytes, *, passphrase: str = "", recipient: str = "") -> bytes:
     return writer.head + writer.add(data) + writer.end()
 
 
-def unlock(file: bytes, *, passphrase: str = "", identity: Private | None = None) -> bytes:
-    """Open a whole file with a passphrase or an identity.
+def unlock(file: bytes, *, passphrase: str = "", identity: Private | None = None, most: int = MOST_WORK) -> bytes:
+    """Open a whole file with a passphrase or an identity; `most` is the log2 of the work that is done for a passphrase.
 
     Raises UnknownVersion, Damaged for a file that is none or was altered or cut, WrongSecret if it is locked to
     another passphrase or recipient, or with more work than we do.
     """
     stanzas, header, mac, at = _header(file)
-    file_key = bytearray(_by_passphrase(stanzas, passphrase) if identity is None else _by_identity(stanzas, identity))
+    file_key = bytearray(
+        _by_passphrase(stanzas, passphrase, most) if identity is None else _by_identity(stanzas, identity)
+    )
     try:
         if not hmac.compare_digest(_mac(file_key, header), mac):
             raise Damaged("the header was altered")
@@ -134,7 +136,7 @@ def _to_recipient(file_key: bytearray, recipient: str) -> Stanza:
     return Stanza(("X25519", _b64(share)), ChaCha20Poly1305(key).encrypt(_FIRST, bytes(file_key), None))
 
 
-def _by_passphrase(stanzas: list[Stanza], passphrase: str) -> bytes:
+def _by_passphrase(stanzas: list[Stanza], passphrase: str, most: int) -> bytes:
     if len(stanzas) != 1 or stanzas[0].words[0] != "scrypt":
         if any(stanza.words[0] == "scrypt" for stanza in stanzas):
             raise Damaged("a passphrase stands alone")
@@ -143,8 +145,8 @@ def _by_passphrase(stanzas: list[Stanza], passphrase: str) -> bytes:
     if len(words) != 3 or not _DECIMAL.fullmatch(words[2]) or len(body) != 32:
         raise Damaged("not a passphrase stanza")
     salt, work = _unb64(words[1], 16), int(words[2][:4])
-    if work > MOST_WORK:
-        raise WrongSecret(f"opening this file takes 2^{work} steps; we do at most 2^{MOST_WORK}")
+    if work > most:
+        raise WrongSecret(f"opening this file takes 2^{work} steps; we do at most 2^{most}")
     return _opened(_stretched(passphrase, salt, work), body)
 
 

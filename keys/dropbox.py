@@ -19,6 +19,7 @@ from keys.secret import CompartmentKey, DataKey, Private, RecordKey, Root, Secre
 K = TypeVar("K", bound=Secret)
 
 _VERSION = b"\x01"
+_LENGTH = 81
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 # What travels by letter: a root to an unlocker, a deposit's key to its compartment, a new generation to a grant, a
@@ -55,6 +56,14 @@ def deliver(public: bytes, context: bytes, secret: Secret) -> bytes:
         return _VERSION + _SUITE.encrypt(secret.view(), recipient, info=context)
     except ValueError as error:
         raise Damaged("not a public key") from error
+
+
+def check_letter(sealed: bytes) -> None:
+    """See that this has the form of a letter, as far as nobody can open it. Raises UnknownVersion, Damaged."""
+    if sealed[:1] != _VERSION:
+        raise UnknownVersion("unknown letter version")
+    if len(sealed) != _LENGTH:
+        raise Damaged("not a letter")
 
 
 def collect(private: Private, context: bytes, sealed: bytes, kind: type[K]) -> K:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from keys.errors import Damaged, UnknownVersion
 from keys.secret import Buffer, Secret, fresh_bytes, wipe
 
 VERSION = b"\x01"
@@ -35,6 +36,18 @@ def seal(key: Secret, context: bytes, plaintext: Buffer) -> bytes:
         chunk = view[number * CHUNK : (number + 1) * CHUNK]
         chunks.append(cipher.encrypt(chunk_nonce(nonce, number), chunk, None))
     return b"".join(chunks)
+
+
+def plain_size(envelope: Buffer) -> int:
+    """How many bytes an envelope holds, from its form alone. Raises UnknownVersion, Damaged for no such form."""
+    view = memoryview(envelope)
+    if view[:1] != VERSION:
+        raise UnknownVersion("unknown envelope version")
+    chunks = (len(view) - HEAD) // (CHUNK + TAG) + 1
+    size = len(view) - HEAD - TAG * chunks
+    if size < 0 or size // CHUNK + 1 != chunks:
+        raise Damaged("not an envelope")
+    return size
 
 
 def schedule(key: Secret, salt: Buffer, context: bytes) -> bytearray:

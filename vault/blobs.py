@@ -17,6 +17,8 @@ from keys.secret import DataKey
 from vault.tables import Body, Resource
 
 LABEL_BLOCK = 128
+KINDS_OF = {"path": str, "media": str, "size": int, "created": int, "modified": int, "source": str}
+LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,25 @@ def unpad(framed: bytes) -> bytes:
     return framed[8 : 8 + size]
 
 
+def read_label(data: bytes) -> Label:
+    """A label as it was stored. Raises ValueError if a field is missing, strange or of another kind: a source may have
+    sealed anything.
+    """
+    told = orjson.loads(data)
+    if not isinstance(told, dict) or told.keys() != KINDS_OF.keys():
+        raise ValueError("not a label")
+    if any(type(told[name]) is not kind for name, kind in KINDS_OF.items()):
+        raise ValueError("a field of a label is of another kind")
+    if not all(0 <= told[name] <= LAST_MS for name in ("size", "created", "modified")):
+        raise ValueError("a number of a label is out of range")
+    return Label(**told)
+
+
+def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -> tuple[Resource, Body]:
+    """Version 1 of what its source sealed itself: nothing of it can be opened here (vault.packets checks its form)."""
+    return _row(place, 1, dek, label, [label, body], mark), Body(id=place.resource, version=1, data=body)
+
+
 def enclose(
     place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b""
 ) -> tuple[Resource, Body | None]:
@@ -85,20 +106,24 @@ def enclose(
             context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
             stored = Body(id=place.resource, version=version, data=seal(dek, context, pad(body)))
             parts.append(stored.data)
-        row = Resource(
-            id=place.resource,
-            pod=place.pod,
-            parent=place.parent,
-            compartment=place.compartment,
-            generation=place.generation,
-            version=version,
-            form="deposit",
-            dek=deliver(place.public, dek_context(place, version, "deposit"), dek),
-            label=head,
-            digest=digest(parts),
-            source=mark,
-        )
-    return row, stored
+        letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
+    return _row(place, version, letter, head, parts, mark), stored
+
+
+def _row(place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes) -> Resource:
+    return Resource(
+        id=place.resource,
+        pod=place.pod,
+        parent=place.parent,
+        compartment=place.compartment,
+        generation=place.generation,
+        version=version,
+        form="deposit",
+        dek=dek,
+        label=label,
+        digest=digest(parts),
+        source=mark,
+    )
 
 
 def dek_context(place: Place, version: int, form: str) -> bytes:

@@ -314,6 +314,13 @@ def free(folder: Path) -> None:
         _hold(folder / "lock").close()
 
 
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep every other process out of this directory for the length of a block. Raises Locked."""
+    with _hold(folder / "lock"):
+        yield
+
+
 def _hold(path: Path) -> TextIO:
     handle = path.open("a")
     try:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-import orjson
-
 from keys.context import ctx
 from keys.custody import reach
 from keys.dropbox import collect
@@ -21,8 +19,8 @@ from keys.grants import collect_ck, unwrap_ck, unwrap_gk, wrap_ck
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Released
 from keys.tree import unwrap, wrap
 from keys.unseal import unseal as _unseal
-from vault import gates, unlocked
-from vault.blobs import Label, Place, dek_context, unpad
+from vault import gates, packets, unlocked
+from vault.blobs import Label, Place, dek_context, read_label, unpad
 from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
@@ -36,7 +34,7 @@ from vault.vault import PodFacts, Vault
 # One read gives everything that opening needs: the resource, its body, its compartment and the managed root's wrap.
 SELECT = """
 SELECT r.id, r.pod, r.parent, r.compartment, r.generation, r.version, r.form, r.dek, r.label, b.data,
-       c.custody, c.wrapped, c.private, c.public, w.wrapped
+       c.custody, c.wrapped, c.private, c.public, w.wrapped, r.source
 FROM resource r
 JOIN compartment c ON c.id = r.compartment AND c.generation = r.generation
 LEFT JOIN body b ON b.id = r.id AND b.version = r.version
@@ -67,6 +65,7 @@ class Sealed:
     private: bytes
     public: bytes
     managed: bytes | None
+    source: bytes
 
     @property
     def place(self) -> Place:
@@ -154,6 +153,7 @@ async def _stream(
             opened = await _open(vault, permit, at, chain, row)
             if opened is not None and (since is None or opened.label.when >= since):
                 yield opened
+    await _others(vault, permit, at, chain)
     finish(vault, chain.done)
 
 
@@ -197,8 +197,8 @@ async def _append(vault: Vault, permit: Permit, keys: Keys, rows: list[Sealed], 
     return done
 
 
-async def _again(vault: Vault, permit: Permit, at: datetime, rule: str) -> None:
-    facts = replace(permit.facts, type="denial", decision="denied", rule=rule)
+async def _again(vault: Vault, permit: Permit, at: datetime, rule: str, count: int = 0) -> None:
+    facts = replace(permit.facts, type="denial", decision="denied", rule=rule, count=count)
     await vault.log.append(Intent(permit.pod, facts, at))
 
 
@@ -220,6 +220,7 @@ async def _open_all(vault: Vault, permit: Permit, at: datetime, chain: "_Chain",
     """The first row, which was asked for by name, and those of its members that open."""
     with chain:
         opened = [await _open(vault, permit, at, chain, row) for row in rows]
+    await _others(vault, permit, at, chain)
     if rows and opened[0] is None:
         raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
     return [one for one in opened if one is not None]
@@ -230,8 +231,16 @@ async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row
     try:
         return chain.open(row)
     except DamagedItem:
-        await _again(vault, permit, at, "damaged")
+        chain.damaged += 1
+        if chain.damaged == 1:
+            await _again(vault, permit, at, "damaged")
         return None
+
+
+async def _others(vault: Vault, permit: Permit, at: datetime, chain: "_Chain") -> None:
+    """One more entry for all further damaged rows: a source that fills a box with rubbish does not fill the log."""
+    if chain.damaged > 1:
+        await _again(vault, permit, at, "damaged", chain.damaged - 1)
 
 
 def _tops(vault: Vault, pod: PodFacts) -> Iterable[Opened]:
@@ -245,6 +254,7 @@ class _Chain:
 
     def __init__(self, vault: Vault, pod: PodFacts, keys: Keys, done: Appended) -> None:
         self.vault, self.pod, self.keys, self.done = vault, pod, keys, done
+        self.damaged = 0
         self._open: dict[tuple[bytes, int], CompartmentKey] = {}
         self._rewraps: list[tuple[bytes, int, bytes]] = []
         self._letters: list[tuple[bytes, int, bytes]] = []
@@ -280,7 +290,13 @@ class _Chain:
             if row.body is not None:
                 context = ctx("body", row.pod, row.id, row.version, hashlib.sha256(row.label).digest())
                 body = unpad(_unseal(dek, context, row.body))
-        return Opened(Label(**orjson.loads(unpad(label))), body, row.version)
+            opened = Opened(read_label(unpad(label)), body, row.version)
+            if row.source:
+                packets.examine(self.pod, row.id, row.source, opened.label, body)
+            if row.form != "own":
+                wrapped = wrap(self._compartment_key(row), dek_context(row.place, row.version, "own"), dek)
+                self._rewraps.append((row.id, row.version, wrapped))
+        return opened
 
     def _data_key(self, row: Sealed) -> DataKey:
         key = self._compartment_key(row)
@@ -289,9 +305,7 @@ class _Chain:
             return unwrap(key, context, row.dek, DataKey)
         pair = ctx("ck", row.pod, "pair", row.compartment, row.generation)
         with unwrap(key, pair, row.private, Private) as private:
-            dek = collect(private, context, row.dek, DataKey)
-        self._rewraps.append((row.id, row.version, wrap(key, dek_context(row.place, row.version, "own"), dek)))
-        return dek
+            return collect(private, context, row.dek, DataKey)
 
     def _compartment_key(self, row: Sealed) -> CompartmentKey:
         held = self._open.get((row.compartment, row.generation))

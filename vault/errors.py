@@ -93,3 +93,27 @@ class Stale(VaultError):
     """A unit was made from rows that changed before its turn: nothing of it happened, make it anew."""
 
     code: ClassVar[str] = "stale"
+
+
+class BadPacket(VaultError):
+    """A deposit that its source sealed itself cannot be one that its citizen could open; nothing of it is stored."""
+
+    code: ClassVar[str] = "bad_packet"
+
+
+class BadTakeAway(VaultError):
+    """A take-away file is not whole, not ours, or holds what a pod does not take; nothing of it is stored."""
+
+    code: ClassVar[str] = "bad_take_away"
+
+
+class BadBackup(VaultError):
+    """A backup is not whole, not ours, or cannot be made; the message says which and what to do."""
+
+    code: ClassVar[str] = "bad_backup"
+
+
+class TooOld(VaultError):
+    """Something older may not take the place of what is younger: shares past their week, a log already published."""
+
+    code: ClassVar[str] = "too_old"

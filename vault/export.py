@@ -1,7 +1,7 @@
 """Taking a whole pod along: every resource, opened through the door behind one entry per compartment, as one tar.
 
 All entries are durable before the first byte leaves. The tar is written as it is read: `pod/...` with every body as
-it was stored, and last `kluis.json`, which tells media types, times, digests and access lists.
+it was stored, and last `kluis.json`, which tells media types, times, digests, custody and access lists.
 """
 
 import tarfile
@@ -16,7 +16,7 @@ from vault.door import Batch, Opened
 from vault.gates import ms
 from vault.keysets import Keys
 from vault.permit import Permit
-from vault.pod import parent
+from vault.pod import compartments, parent
 from vault.vault import PodFacts, Vault
 
 FORMAT = "kluis/take-away/v1"
@@ -43,6 +43,7 @@ async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: date
             "pod": f"{vault.base}/pods/{pod.name}/",
             "time": ms(at),
             "resources": told,
+            "custody": {home.container: home.custody for home in compartments(vault, pod)},
             "access": _access(vault, pod, [one["path"] for one in told]),
         }
     )

@@ -1,6 +1,9 @@
 """Every invariant of a data directory that can be seen without a key, each as one question that must find nothing.
 
-The state key, where it is at hand, adds one: that nothing beside a record was rewritten (vault.fsck_signed).
+A way in or a pod whose share is on the list of deleted ones was ended on purpose and came back with a backup: it opens
+nothing, and is no fault. The state key, where it is at hand, adds one question: that nothing beside a record was
+rewritten (vault.fsck_signed).
+
 Read-only and without the directory's lock, so it may run beside a live server; what the server changes meanwhile is
 seen in one snapshot per file.
 """
@@ -46,18 +49,19 @@ SELECT hex(p.id) FROM pod p WHERE (SELECT count(*) FROM unlocker u WHERE u.pod =
 
 -- pod {} has no custody share
 SELECT hex(p.id) FROM pod p LEFT JOIN shares.share s ON s.kind = 'custody' AND s.owner = p.id AND s.pod = p.id
-WHERE s.owner IS NULL
+WHERE s.owner IS NULL AND p.id NOT IN (SELECT owner FROM gone.deleted WHERE kind = 'custody')
 
 -- unlocker {} has no share
 SELECT hex(u.id) FROM unlocker u LEFT JOIN shares.share s ON s.kind = 'unlock' AND s.owner = u.id AND s.pod = u.pod
-WHERE s.owner IS NULL
+WHERE s.owner IS NULL AND u.id NOT IN (SELECT owner FROM gone.deleted WHERE kind = 'unlock')
 
 -- a share of {} {} outlives its gate
 SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.id = s.owner
 WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
 
 -- a share of unlocker {} outlives it
-SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner WHERE s.kind = 'unlock' AND u.id IS NULL
+SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner
+WHERE s.kind = 'unlock' AND u.id IS NULL AND s.pod IN (SELECT id FROM pod)
 
 -- compartment {} is of no pod
 SELECT hex(c.id) FROM compartment c LEFT JOIN pod p ON p.id = c.pod WHERE p.id IS NULL
@@ -86,7 +90,7 @@ SELECT hex(a.id) FROM acl a LEFT JOIN pod p ON p.id = a.pod WHERE p.id IS NULL
 def check(folder: Path, shares: Path, state: StateKey | None = None) -> list[str]:
     """Every fault of the main database in `folder` and the share store in `shares`, a line each; none is an empty list.
 
-    Raises DamagedItem if one of the two files is missing, is no database, or is of another version.
+    Raises DamagedItem if one of their files is missing, is no database, or is of another version.
     """
     try:
         with closing(_open(folder / "kluis.db", shares / "shares.db")) as db:
@@ -108,6 +112,7 @@ def custody(folder: Path) -> dict[str, int]:
 def _open(main: Path, shares: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"file:{main}?mode=ro", uri=True)
     db.execute("ATTACH ? AS shares", (f"file:{shares}?mode=ro",))
+    db.execute("ATTACH ? AS gone", (f"file:{shares.with_name('deleted.db')}?mode=ro",))
     found = db.execute("SELECT CAST(value AS BLOB) FROM meta WHERE key = 'version'").fetchone()
     if found is None or found[0] != VERSION:
         raise DamagedItem(f"{main} is of another version than {VERSION.decode()}")

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from keys.context import ctx
 from keys.dropbox import collect
+from keys.errors import Damaged, UnknownVersion
 from keys.keyring import Box, Keyring
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Root
 from keys.tree import unwrap, wrap
@@ -205,7 +206,12 @@ class _Cut:
         pod, cid, number = self.pod.id, self.cid, to.row.generation
         context = ctx("dek", pod, cid, generation, rid, version, form)
         key, private = keys
-        opened = unwrap(key, context, dek, DataKey) if form == "own" else collect(private, context, dek, DataKey)
+        try:
+            opened = unwrap(key, context, dek, DataKey) if form == "own" else collect(private, context, dek, DataKey)
+        except (Damaged, UnknownVersion):
+            if form == "own":
+                raise
+            return number, dek, rid, version, generation  # a source's rubbish moves along, and never opens
         with opened:
             there = ctx("dek", pod, cid, number, rid, version, "own")
             return number, wrap(to.key, there, opened), rid, version, generation

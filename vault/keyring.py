@@ -39,10 +39,15 @@ def load(tx: Tx, pod: bytes, identity: bytes) -> Keyring:
     return _open(_row(tx, pod), identity)
 
 
+def stored(tx: Tx, pod: bytes) -> tuple[Signed, Signed | None]:
+    """The keyring as its pod signed it, and its annex, for somebody else to verify. Raises SwappedKey."""
+    row = _row(tx, pod)
+    return Signed(row.body, row.signature), _annex(row)
+
+
 def stored_digest(tx: Tx, pod: bytes) -> str:
     """The digest of what is stored now."""
-    row = _row(tx, pod)
-    return digest(Signed(row.body, row.signature), _annex(row))
+    return digest(*stored(tx, pod))
 
 
 def first(ring: Keyring, identity: Private) -> Change:

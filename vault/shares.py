@@ -152,6 +152,11 @@ class Shares:
         with self._guard:
             return {row[0] for row in self._raw.execute("SELECT DISTINCT owner FROM share WHERE kind = ?", (kind,))}
 
+    def homes(self, kind: str) -> dict[bytes, bytes]:
+        """The pod of every owner of this kind of share."""
+        with self._guard:
+            return dict(self._raw.execute("SELECT DISTINCT owner, pod FROM share WHERE kind = ?", (kind,)).fetchall())
+
     def close(self) -> None:
         """Let go of the file."""
         self._raw.close()

@@ -5,18 +5,19 @@ No key is needed and none is touched (docs/decisions/0002), so nothing here can 
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from vault import acls, gates
-from vault.blobs import Label, enclose
+from vault.blobs import Label, enclose, received
 from vault.database import Tx
 from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied, NoCompartment, Stale
 from vault.log import versions
 from vault.log.entry import Appended
+from vault.packets import Packet
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
 from vault.tables import Acl, Body, Resource
@@ -102,8 +103,13 @@ class Parcel:
     body: bytes
 
 
-async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datetime, source: str) -> tuple[int, int]:
+async def deposit(
+    vault: Vault, permit: Permit, parcels: Sequence[Parcel | Packet], at: datetime, source: str
+) -> tuple[int, int]:
     """Store many resources of one container, all or none, with one entry; what exists already is left as it is.
+
+    A packet, which its source sealed itself, is also left out where its citizen deleted the thing: its version is 1,
+    and its source is told nothing of that. Raises Conflict("generation") for one sealed to an older generation.
 
     Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
     same loan delivered twice is one resource. Sealing yields to other requests every few parcels.
@@ -131,14 +137,14 @@ async def deposit(vault: Vault, permit: Permit, parcels: list[Parcel], at: datet
 
 
 async def _plans(
-    vault: Vault, pod: PodFacts, permit: Permit, parcels: list[Parcel], stamp: int, source: str
+    vault: Vault, pod: PodFacts, permit: Permit, parcels: Sequence[Parcel | Packet], stamp: int, source: str
 ) -> list[_Plan]:
     plans = []
     planner = _planner(vault, pod, permit, parcels[0].path) if parcels else None
     for number, parcel in enumerate({p.path: p for p in parcels}.values()):
-        if planner is not None and version_of(vault, pod, parcel.path) is None:
-            label = Label(parcel.path, parcel.media, len(parcel.body), stamp, stamp, source)
-            plans.append(planner.plan(label, parcel.body))
+        plan = planner.arrival(parcel, stamp, source) if planner is not None else None
+        if plan is not None:
+            plans.append(plan)
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
     return plans
@@ -254,6 +260,23 @@ class _Planner:
         row, sealed = self._enclose(label, stored, body, mark)
         fresh = stored is None or stored.form == "gone"
         return _Plan(row, sealed, *self._containers(label), fresh, label.size)
+
+    def arrival(self, parcel: Parcel | Packet, stamp: int, source: str) -> _Plan | None:
+        """What comes in by the drop box, as its first version; None if it is there."""
+        stored = self.vault.db.read.get(Resource, self.pod.resource(parcel.path))
+        if isinstance(parcel, Packet):
+            return self._packet(parcel, stamp, source) if stored is None else None
+        if stored is not None and stored.form != "gone":
+            return None
+        return self.plan(Label(parcel.path, parcel.media, len(parcel.body), stamp, stamp, source), parcel.body)
+
+    def _packet(self, packet: Packet, stamp: int, source: str) -> _Plan:
+        if packet.generation != self.home.generation:
+            raise Conflict("generation")
+        place, mark = place_of(self.pod, self.home, packet.path), self.pod.resource(f"source:{source}")
+        row, body = received(place, packet.dek, packet.label, packet.body, mark)
+        above = self._containers(Label(packet.path, "", 0, stamp, stamp))
+        return _Plan(row, body, *above, True, len(packet.body))
 
     def _enclose(
         self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""

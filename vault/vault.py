@@ -15,7 +15,7 @@ from keys.secret import ControlKey, NamesKey, Private, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from keys.text import b64
-from vault import gates, keyring
+from vault import gates, keyring, owed
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
@@ -262,10 +262,15 @@ def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
 def _sweep(vault: Vault, now: int) -> None:
     """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
 
-    A pod that was erased and came back with an old copy of the database or of the shares is erased again.
+    So is every other share whose deletion was promised and broken off. A pod that was erased and came back with an old
+    copy of the database or of the shares is erased again.
     """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
+    promised = owed.standing(vault.db.read)
+    if promised:
+        vault.shares.drop([drop for drops in promised.values() for drop in drops])
+        vault.db.now(lambda tx: owed.strike(tx, promised))
     erased = vault.shares.deleted_owners("custody")
     if drops := dead + [Drop("*", pod) for pod in erased]:
         vault.shares.drop(drops)

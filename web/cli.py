@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from keys.secret import StateKey
+from web import copying, leaving
 from web.client import assertion
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
@@ -26,6 +27,10 @@ keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(log, name="log")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
+app.command("backup")(copying.make_backup)
+app.command("restore")(copying.put_back)
+app.command("export")(leaving.take_along)
+app.command("erase")(leaving.erase)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
@@ -233,20 +238,6 @@ def register(
             ),
             as_json=as_json,
         )
-
-
-@app.command()
-def erase(
-    pod: Annotated[str, typer.Argument(help="The pod of somebody who asked for it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="There is no way back: not from any backup.")] = False,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Erase a pod for good, as operator of the vault that serves this data directory."""
-    if not yes:
-        stop("nothing erased: there is no way back, so say --yes")
-    with told(), operator(load(data=data)) as client:
-        answer({"pod": pod, **client.erase(pod)}, as_json=as_json)
 
 
 @app.command("import")

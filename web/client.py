@@ -57,6 +57,20 @@ class Client:
         """Erase a pod, as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/erase", json={"pod": pod}))
 
+    def take_along(self, phrase: str) -> bytes:
+        """Everything in the pod of this session, locked with `phrase` (age format). Raises Unanswered."""
+        fields = {"csrf": self._form_token("/me/take-away"), "what": "data", "passphrase": phrase, "again": phrase}
+        answer = self._send("POST", "/me/take-away", data=fields, headers={"Origin": self.base}, timeout=None)
+        if answer.status_code != 200 or answer.headers.get("content-type") != "application/age":
+            raise Unanswered(_reason(answer))
+        return answer.content
+
+    def erase_own(self, pod: str, secret: str) -> int:
+        """Erase the pod of this session, which must be `pod`; the line of the office's log. Raises Unanswered."""
+        fields = {"csrf": self._form_token("/me/security"), "pod": pod, "secret": secret}
+        answer = self._answer("POST", "/api/erase", data=fields, headers={"Origin": self.base})
+        return int(_object(answer)["entry"])
+
     def deposit(self, source: str, body: bytes, query: Mapping[str, str], bearer: str | None) -> dict[str, Any]:
         """Send one file of a source. The answer's `rejects` says what was wrong with it. Raises Unanswered."""
         headers = {"Content-Type": "application/octet-stream"} | (

@@ -69,6 +69,21 @@ async def written(request: Request, role: str | None = None) -> tuple[SessionFac
     return session, fields
 
 
+async def uploaded(request: Request, role: str) -> tuple[SessionFacts, FormData]:
+    """The session and the fields of a form that brings one file along, sent by our own page (RFC 7578).
+
+    Raises HTTPException 303, 400 or 403, TooLarge. The caller closes the form.
+    """
+    session = await required(request, role)
+    fields = await request.form(max_files=1, max_fields=8)
+    try:
+        demand(request, session, str(fields.get(TOKEN_FIELD, "")))
+    except HTTPException:
+        await fields.close()
+        raise
+    return session, fields
+
+
 def demand(request: Request, session: SessionFacts, token: str) -> None:
     """Refuse (HTTPException 403) a write that does not come from our own page with this session's form token."""
     demand_same_origin(request)

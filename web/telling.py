@@ -103,6 +103,7 @@ NOTED: Final[Mapping[str, str]] = {
     "passphrase": "Een wachtzin",
     "recovery": "Een herstelcode",
     "preview": "Voorbeeld voor een aanvraag",
+    "brought back": "Uit een bestand dat je eerder meenam",
 }
 TRIED: Final = frozenset({"unlock", "denial"})
 

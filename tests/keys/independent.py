@@ -119,3 +119,24 @@ def read_note(note: str) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
         raw = b64decode(encoded)
         lines.append((name.decode(), raw[:4], raw[4:]))
     return data[: cut + 1], lines
+
+
+def write_letter(public: bytes, info: bytes, secret: bytes) -> bytes:
+    """The sender's side of `open_letter` (RFC 9180 sections 4.1 and 5.1), behind the version byte."""
+    kem, suite = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x02"
+
+    def labelled_extract(name: bytes, salt: bytes, label: bytes, material: bytes) -> bytes:
+        return extract(salt or bytes(32), b"HPKE-v1" + name + label + material)
+
+    def labelled_expand(name: bytes, prk: bytes, label: bytes, data: bytes, size: int) -> bytes:
+        return expand(prk, size.to_bytes(2, "big") + b"HPKE-v1" + name + label + data, size)
+
+    own = X25519PrivateKey.generate()
+    enc = own.public_key().public_bytes_raw()
+    prk = labelled_extract(kem, b"", b"eae_prk", own.exchange(X25519PublicKey.from_public_bytes(public)))
+    shared = labelled_expand(kem, prk, b"shared_secret", enc + public, 32)
+    info_hash = labelled_extract(suite, b"", b"info_hash", info)
+    schedule = b"\x00" + labelled_extract(suite, b"", b"psk_id_hash", b"") + info_hash
+    prk = labelled_extract(suite, shared, b"secret", b"")
+    key = labelled_expand(suite, prk, b"key", schedule, 32)
+    return b"\x01" + enc + AESGCM(key).encrypt(labelled_expand(suite, prk, b"base_nonce", schedule, 12), secret, b"")

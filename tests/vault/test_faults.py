@@ -3,20 +3,24 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consent import endings, gate
+from consent import endings, erasure, gate
 from consent.call import Admission, Call
+from keys.custodian import FileCustodian
 from keys.secret import Share
 from tests.conftest import BASE, Clock
 from tests.house import ALL_INTERESTS, Granted, Household
-from vault import door, store
+from vault import door, owed, store
 from vault.errors import DamagedItem, Denied, LogUnavailable
 from vault.log import tally
 from vault.log.entry import Facts, Intent
-from vault.shares import Want
+from vault.shares import Drop, Want
+from vault.tables import Unlocker
+from vault.vault import Vault, open_vault
 
 MEDIA = "application/ld+json"
 
@@ -195,3 +199,44 @@ async def test_a_write_whose_access_was_removed_while_its_body_came_in_is_refuse
     assert (await house.call("PUT", "/pods/an/public/.acl", token, turtle, content=closed.encode())).status_code == 204
     with pytest.raises(Denied, match="access changed"):
         await store.write(house.vault, admitted.permit, path, "text/plain", b"x", house.clock())
+
+
+@pytest.mark.parametrize("what", ["pod", "way in"])
+async def test_a_crash_between_a_commit_and_the_deletion_it_promised_keeps_no_share(
+    what: str, house: Household, disk: Faulty, tmp_path: Path
+) -> None:
+    pod = house.session.pod.id
+    way = house.vault.db.read.find(Unlocker, pod=pod)[0].id
+    drop = Drop("*", pod) if what == "pod" else Drop("unlock", way)
+    removal = Intent(pod, Facts("key event", "remove unlocker"), house.clock(), drops=(drop,))
+    ending = (
+        erasure.by_citizen(house.vault, house.session, house.clock())
+        if what == "pod"
+        else house.vault.log.append(removal)
+    )
+    with pytest.raises(LogUnavailable):
+        await ending
+    assert shares_of(house.vault, drop)
+    house.vault.close()
+    vault = again(tmp_path, house)
+    left, noted = shares_of(vault, drop), owed.standing(vault.db.read)
+    vault.close()
+    assert not left and not noted
+
+
+async def test_a_promise_that_was_kept_is_struck_off_by_the_clockwork(house: Household) -> None:
+    await erasure.by_citizen(house.vault, house.session, house.clock())
+    assert owed.standing(house.vault.db.read)
+    await house.vault.log.settle()
+    assert not owed.standing(house.vault.db.read)
+
+
+def shares_of(vault: Vault, drop: Drop) -> int:
+    where, params = drop.where()
+    return int(vault.shares._raw.execute(f"SELECT count(*) FROM share WHERE {where}", params).fetchone()[0])
+
+
+def again(here: Path, house: Household) -> Vault:
+    """The directory under a new process."""
+    custodian = FileCustodian.open(f"file:{here / 'custodian'}")
+    return open_vault(here / "vault", here / "shares", custodian, BASE, house.clock())

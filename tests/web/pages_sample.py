@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from web.pages import entry as e, views as v
-from web.pages.taking import TakeAwayPage
+from web.pages.taking import Brought, TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
 FREE_PRIZE = (
@@ -123,7 +123,13 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         ),
         *(e.SecurityPage((), (), failed=failed) for failed in e.FAILED),
     ),
-    "take-away": (TakeAwayPage(10), TakeAwayPage(10, failed=True)),
+    "take-away": (
+        TakeAwayPage(10),
+        TakeAwayPage(10, failed=True),
+        TakeAwayPage(10, refused="secret"),
+        TakeAwayPage(10, refused="file", why="<b>pod/x</b> is missing"),
+        TakeAwayPage(10, brought=Brought(2, (("/loans/<i>.jsonld", "exists"), ("/x/a", "less sealed")), "http://a/")),
+    ),
     "code": (e.CodePage("ABCD-EFGH", NOW),),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),
 }

@@ -332,5 +332,6 @@ def test_erase_asks_for_a_yes_and_names_the_pod(served: Served) -> None:
 
 def test_every_command_has_a_help_text() -> None:
     listed = run("--help").stdout
-    for command in ("demo", "serve", "recommender", "check", "fsck", "log", "app", "import", "train", "evaluate"):
+    for command in ("demo", "serve", "recommender", "check", "fsck", "log", "app", "import", "train", "evaluate",
+                    "backup", "restore", "export", "erase"):  # fmt: skip
         assert command in listed

@@ -18,7 +18,7 @@ from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
 from keys.secret import RecordKey, Released, Secret, Share, fresh_bytes
-from vault import gates
+from vault import gates, owed
 from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
@@ -58,6 +58,8 @@ class Log:
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
+        self._owing: list[int] = []
+        self._paid: list[int] = []
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
 
     async def append(self, intent: Intent) -> Appended | Refused:
@@ -81,6 +83,9 @@ class Log:
         """
         if self._owed:
             await self.drop(())
+        paid, self._paid = self._paid, []
+        if paid:
+            await self.db.write(lambda tx: owed.strike(tx, paid))
         batch, self._served = self._served, []
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
@@ -94,14 +99,16 @@ class Log:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
         await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
 
-    def _drop(self, drops: tuple[Drop, ...]) -> None:
+    def _drop(self, drops: tuple[Drop, ...], index: int | None = None) -> None:
         """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
         self._owed = (*self._owed, *drops)
+        self._owing += [] if index is None else [index]
         for drop in drops:
             if drop.kind == "*":
                 self._wipe(drop.owner)
         self.shares.drop(self._owed)
         self._owed = ()
+        self._paid, self._owing = self._paid + self._owing, []
 
     def _prepare(self, intent: Intent) -> None:
         if intent.new_shares:
@@ -120,7 +127,9 @@ class Log:
         try:
             with tx.savepoint():
                 _hold(tx, intent, at)
-            return self._write(tx, intent.pod, intent.facts, at, None)
+            booked = self._write(tx, intent.pod, intent.facts, at, None)
+            owed.promise(tx, booked.index, intent.drops)
+            return booked
         except Conflict as refusal:
             denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
             return self._write(tx, intent.pod, denied, at, refusal.reason)
@@ -179,7 +188,7 @@ class Log:
                 self._unput(intent)
             return Refused(booked.refused, booked.index)
         if intent.drops:
-            self._drop(intent.drops)
+            self._drop(intent.drops, booked.index)
         shares = _released(self.shares.take(intent.pod, intent.wants), booked.index)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)

@@ -21,6 +21,7 @@ from vault.store import Parcel
 from vault.vault import PodFacts
 from web import guard
 from web.recommending import Away
+from web.routes import sealed
 
 router = APIRouter()
 CATALOGUE = "uitdatabank"
@@ -52,7 +53,12 @@ async def deposit(
     dry_run: Annotated[bool, Query(alias="dry-run")] = False,
     keep_good: Annotated[bool, Query(alias="keep-good")] = False,
 ) -> JSONResponse:
-    """Take in one file. A rejected record stores nothing (422) unless `keep-good`; `dry-run` stores nothing at all."""
+    """Take in one file. A rejected record stores nothing (422) unless `keep-good`; `dry-run` stores nothing at all.
+
+    A body of type `application/vnd.kluis.sealed+json` is a delivery that the source sealed itself.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == sealed.MEDIA:
+        return await sealed.take(request, source, pod)
     if source not in intake.SOURCES:
         raise HTTPException(404, "unknown source")
     house, body = guard.house_of(request), await request.body()

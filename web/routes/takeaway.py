@@ -1,4 +1,7 @@
-"""Taking away: everything in the pod, or the recovery kit, as a file in the age format that other programs open."""
+"""Taking away: everything in the pod, or the recovery kit, as a file in the age format that other programs open.
+
+And bringing such a file back, into whatever pod its citizen is in now.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,16 +10,21 @@ from typing import Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from consent import takeaway
+from consent import bringback, takeaway
 from consent.accounts.people import FEWEST_LETTERS, LONGEST
 from consent.accounts.sessions import SessionFacts
+from keys import age
 from keys.age import Writer
+from keys.errors import Damaged, UnknownVersion, WrongSecret
+from vault.errors import BadTakeAway
+from vault.unpack import TakeAway, unpack
 from web import guard
-from web.pages.taking import TakeAwayPage
+from web.pages.taking import Brought, TakeAwayPage
 from web.pages.views import render
 
 router = APIRouter()
 AGE: Final = "application/age"
+MOST_WORK: Final = 18  # log2 of scrypt's cost of a file that is brought back: 256 MiB, twice what we write
 # Stretching takes 128 MiB a file: one at a time, so that many cannot exhaust the server.
 _ONE_AT_A_TIME: Final = asyncio.Semaphore(1)
 
@@ -44,6 +52,31 @@ async def take(request: Request) -> Response:
         return Response(writer.head + writer.add(made) + writer.end(), headers=_headers("kluis-herstel.age"))
     tar = await takeaway.everything(house.vault, session, house.clock())
     return StreamingResponse(_locked(writer, tar), headers=_headers("kluis.tar.age"))
+
+
+@router.post("/me/take-away/back", include_in_schema=False)
+async def bring(request: Request) -> Response:
+    """Bring a file back: what is not there yet is stored, and the page tells what was left out. Bad file: nothing."""
+    session, fields = await guard.uploaded(request, "citizen")
+    try:
+        file, phrase = fields.get("file"), str(fields.get("passphrase", ""))[:LONGEST]
+        data = b"" if file is None or isinstance(file, str) else await file.read()
+    finally:
+        await fields.close()
+    try:
+        async with _ONE_AT_A_TIME:
+            found = await asyncio.to_thread(_opened, data, phrase)
+    except WrongSecret:
+        return _page(session, TakeAwayPage(FEWEST_LETTERS, refused="secret"), 400)
+    except (BadTakeAway, Damaged, UnknownVersion) as bad:
+        return _page(session, TakeAwayPage(FEWEST_LETTERS, refused="file", why=str(bad)), 422)
+    house = guard.house_of(request)
+    done = await bringback.back(house.vault, session, found, house.clock())
+    return _page(session, TakeAwayPage(FEWEST_LETTERS, brought=Brought(done.stored, done.left, found.pod)))
+
+
+def _opened(file: bytes, phrase: str) -> TakeAway:
+    return unpack(age.unlock(file, passphrase=phrase, most=MOST_WORK))
 
 
 async def _locked(writer: Writer, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

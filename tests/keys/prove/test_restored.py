@@ -1,8 +1,9 @@
 """K3: what was withdrawn, narrowed or erased stays shut when yesterday's copies come back.
 
-Three restores per batch of cases: yesterday's database next to today's share store; both stores of yesterday under a
-server that sweeps them at its start; and the share store so swept next to yesterday's database as it was. Each is
-tried with every secret that yesterday opened something.
+Four restores per batch of cases: yesterday's database next to today's share store; both stores of yesterday under a
+server that sweeps them at its start; the share store so swept next to yesterday's database as it was; and what `kluis
+restore` makes of yesterday's `kluis backup` where today's list of deleted shares is all that is left. Each is tried
+with every secret that yesterday opened something.
 """
 
 import shutil
@@ -17,12 +18,12 @@ from consent import endings, erasure, gate, narrowing
 from consent.accounts import passphrase
 from consent.accounts.people import enroll
 from keys.custodian import FileCustodian
-from tests.conftest import BASE
+from tests.conftest import BASE, START
 from tests.house import RECORDS, Household
 from tests.keys.prove.consents import APPS, City, Row, in_hours, seed_of, some_rows
 from tests.keys.prove.copies import Bearer, Copies, Unit
 from tests.proof import figure, rounds
-from vault import store
+from vault import backup, restore, store
 from vault.vault import PodFacts, open_vault
 
 FEW, BATCH, PODS = 10, 50, 25
@@ -48,6 +49,15 @@ class Yesterday:
         for name in ("vault/kluis.db", "shares/shares.db"):
             with closing(sqlite3.connect(here / name)) as source, closing(sqlite3.connect(self._kept(name))) as copy:
                 source.backup(copy)
+        backup.make(here / "vault", here / "shares", folder / "backup", START, lambda *_: None)
+
+    def by_command(self) -> Copies:
+        """What the product's own backup gives back: no share of any grant, and none of what is gone."""
+        home = self.folder / "home"
+        (home / "shares").mkdir(parents=True)
+        shutil.copy(self.here / "shares" / "deleted.db", home / "shares" / "deleted.db")
+        restore.restore(self.folder / "backup", home / "vault", home / "shares", START)
+        return Copies(home / "vault" / "kluis.db", home / "shares" / "shares.db")
 
     def _kept(self, name: str) -> Path:
         return self.folder / Path(name).name
@@ -60,7 +70,7 @@ class Yesterday:
         return Copies(self._kept("kluis.db"), self.here / "shares" / "shares.db")
 
     def restored(self, house: Household) -> list[Copies]:
-        """All three restores."""
+        """The three restores by hand."""
         data, shares = self._start(house)
         return [self.beside_today(), Copies(data, shares), Copies(self._kept("kluis.db"), shares)]
 
@@ -139,6 +149,8 @@ async def grants_restored(house: Household, here: Path, how: str, count: int) ->
                 assert within(was, one, left)  # yesterday it did open
                 assert now - within(now, one, left) == was - within(was, one, left)  # what is still covered still opens
                 readable += len(within(now, one, left))
+        copies = yesterday.by_command()
+        readable += sum(len(by_app(copies, one)) for one in fit)  # grants without their shares are renewed, or not
         done += len(fit)
         for one in cases:
             await endings.withdraw(house.vault, house.session, one.bearer.grant, house.clock())
@@ -207,6 +219,11 @@ async def test_k3_what_was_erased_stays_shut_in_every_restore(house: Household, 
                 assert all(by_anybody(then, one, tmp_path).values())  # yesterday every way did open something
                 readable += sum(map(len, by_anybody(copies, one, tmp_path).values()))
             assert by_anybody(copies, neighbour, tmp_path) == by_anybody(then, neighbour, tmp_path)
+        copies = yesterday.by_command()
+        readable += sum(len(found) for one, _ in people for found in by_anybody(copies, one, tmp_path).values())
+        lives = by_anybody(copies, neighbour, tmp_path)
+        assert {way: bool(found) for way, found in lives.items()} == {
+            "app": False, "code": True, "cookie": False, "server": True}  # fmt: skip
         done += len(people)
     figure("K3c", readable, done)
     assert readable == 0
