@@ -5,6 +5,7 @@ So nobody with the database, nor the server with its own keys, can widen what sh
 identity put on the keyring. The signature can be checked without any key; the terms behind it by who can open them.
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,10 @@ from consent.terms import Terms
 from keys.errors import Damaged
 from keys.records import commitment
 from keys.secret import Private, fresh_bytes
-from keys.sign import sign, verify
+from keys.sign import sign, signer_public, verify
 from keys.state import open_column
 from keys.text import b64, canonical, unb64
+from vault.database import Tx
 from vault.errors import DamagedItem
 from vault.log.grantform import DOMAIN, message
 from vault.vault import PodFacts, Vault
@@ -44,13 +46,28 @@ def read(vault: Vault, pod: PodFacts, stored: Grant) -> Terms:
     plain = open_column(pod.control, "grant", stored.id, "sealed", stored.sealed)
     told: dict[str, Any] = orjson.loads(plain)
     told.pop("nonce", None)
-    signer = vault.keyring(pod).msign if told.get("kind") == "solid" else pod.identity
+    ring = vault.keyring(pod)
+    signer = ring.msign if told.get("kind") == "solid" else ring.identity
     said = message(stored.pod, stored.id, stored.version, stored.created, stored.commitment)
     try:
         _check(signer, said, stored.signature, stored.commitment, plain)
     except (Damaged, KeyError, ValueError) as error:
         raise DamagedItem(f"grant {stored.id.hex()} is not the one its citizen signed") from error
     return Terms.from_json(told)
+
+
+def again(tx: Tx, pod: bytes, *heirs: tuple[Private, Private]) -> None:
+    """Sign the grants of a pod anew: whatever the first key of a pair had signed, the second one signs.
+
+    A grant that none of them had signed stays as refused as it was.
+    """
+    publics = [(signer_public(old), new) for old, new in heirs]
+    for row in tx.find(Grant, pod=pod):
+        said = message(pod, row.id, row.version, row.created, row.commitment)
+        for public, new in publics:
+            with suppress(Damaged):
+                verify(public, said, row.signature)
+                tx.change(Grant, {"id": row.id}, signature=sign(new, said))
 
 
 @lru_cache(maxsize=8192)

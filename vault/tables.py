@@ -186,11 +186,22 @@ class DpoRecord(SQLModel, table=True):
 
 
 class RecordKey(SQLModel, table=True):
-    """A record key, sealed once to the reader it is for: a pod's log key or the DPO key."""
+    """A record key, sealed once to the reader it is for: to `box`, the public half of a log key or of the DPO's key."""
 
     id: bytes = Field(primary_key=True)
     pod: bytes = Field(index=True)
     period: int
+    box: bytes
+    sealed: bytes
+
+
+class OldLog(SQLModel, table=True):
+    """A pod's log key that was in use before, sealed to the one in use now: what it was sealed to stays readable."""
+
+    __tablename__ = "oldlog"
+
+    pod: bytes = Field(primary_key=True)
+    public: bytes = Field(primary_key=True)
     sealed: bytes
 
 

@@ -98,6 +98,30 @@ async def test_moving_the_old_keys_along_gives_nobody_more_than_before(city: Cit
     assert (await city.read(second, B))["schema:about"] == ["opera"]
 
 
+async def test_moving_keys_along_again_and_again_makes_no_more_generations(city: City) -> None:
+    everything, first = await granted(city, ALL)
+    _, second = await granted(city, FROM_NOW)
+    await keep(city, B)
+    for number in (3, 5, 7):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number, number + 1]  # one before the second consent, one from it on
+    assert (await city.read(first, A))["schema:about"] and await city.read(second, A) is None
+    await endings.withdraw(city.vault, city.session, everything, city.now)
+    for number in (9, 11):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number, number + 1]
+    assert (await city.read(second, B))["schema:about"] == ["opera"] and await city.read(second, A) is None
+
+
+async def test_a_compartment_whose_oldest_grant_began_later_gets_no_empty_generation(city: City) -> None:
+    await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+    _, access = await granted(city, ALL)  # its oldest key is generation 2
+    for number in (3, 4):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number]
+    assert (await city.read(access, A))["schema:about"] == ["strips"]
+
+
 async def test_a_withdrawn_grant_gets_no_new_generation(city: City) -> None:
     grant, _ = await granted(city, ALL)
     await endings.withdraw(city.vault, city.session, grant, city.now)
