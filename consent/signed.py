@@ -46,8 +46,7 @@ def read(vault: Vault, pod: PodFacts, stored: Grant) -> Terms:
     plain = open_column(pod.control, "grant", stored.id, "sealed", stored.sealed)
     told: dict[str, Any] = orjson.loads(plain)
     told.pop("nonce", None)
-    ring = vault.keyring(pod)
-    signer = ring.msign if told.get("kind") == "solid" else ring.identity
+    signer = vault.keyring(pod).msign if told.get("kind") == "solid" else pod.identity
     said = message(stored.pod, stored.id, stored.version, stored.created, stored.commitment)
     try:
         _check(signer, said, stored.signature, stored.commitment, plain)
