@@ -48,18 +48,17 @@ async def set_custody(vault: Vault, session: SessionFacts, container: str, custo
     await generations.cut(vault, session, [container], Letters(vault, session.pod), now, custody=custody)
 
 
-async def change_all(vault: Vault, session: SessionFacts, now: datetime) -> SessionFacts:
+async def change_all(vault: Vault, session: SessionFacts, now: datetime) -> None:
     """Change all locks, as after a suspected take-over: root, identity and log key, then every compartment.
 
     Other sessions end. In this order no new compartment's key ever lies under an old root. If it is broken off, doing
-    it again finishes it. Returns the session as it goes on. Raises Denied, SwappedKey.
+    it again finishes it. Raises Denied, SwappedKey.
     """
     carry = sessions.Carry(vault, session)
     await newroot.renew(vault, session, now, carry)
     goes_on = carry.renewed()
     every = [one.container for one in compartments(vault, goes_on.pod)]
     await change(vault, goes_on, every, now, rewrap=True)
-    return goes_on
 
 
 async def yearly(vault: Vault, session: SessionFacts, now: datetime) -> bool:

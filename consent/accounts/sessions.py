@@ -137,6 +137,18 @@ async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: dat
     return True
 
 
+async def end_others(vault: Vault, session: SessionFacts, now: datetime) -> int:
+    """End every other session of the same account, each behind an entry of its own, and return how many there were.
+
+    Live at once: when this returns none of their cookies opens anything.
+    """
+    rows = vault.db.read.find(Session, order_by="created", account=session.account)
+    others = [row.handle for row in rows if row.handle != session.handle]
+    for handle in others:
+        await _end(vault, session.pod.id, handle, now, "logout elsewhere", session.agent)
+    return len(others)
+
+
 async def sweep(vault: Vault, now: datetime) -> int:
     """End every session that was idle too long or is past its end, and return how many there were.
 

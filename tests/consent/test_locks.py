@@ -1,6 +1,7 @@
 """New locks: new generations reach who may have them and nobody else; a new root keeps all ways in."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import pytest
 
 from consent import endings, gate, grants, locks
 from consent.accounts import passphrase, sessions, ways
+from consent.accounts.sessions import SessionFacts
 from consent.tables import GrantKeyRow
 from keys.errors import SwappedKey
 from keys.unlock import new_code, read_code
@@ -17,6 +19,7 @@ from vault.errors import Conflict, Denied
 from vault.pod import NewUnlocker
 from vault.tables import Compartment, Resource, Unlocker
 from vault.unlockers import unlockers
+from vault.vault import Vault
 
 A, B = "/loans/a.jsonld", "/loans/b.jsonld"
 CODES: dict[bytes, str] = {}
@@ -50,6 +53,12 @@ def forms(city: City, grant: bytes) -> list[tuple[int, str]]:
 async def mine(city: City, path: str) -> Any:
     permit, keys = gate.own(city.session, path.split("/")[1], "read", path)
     return (await door.read(city.vault, permit, keys, path, city.now)).kind
+
+
+async def new_locks(vault: Vault, session: SessionFacts, now: datetime) -> SessionFacts:
+    """Change all locks; the session as it goes on."""
+    await locks.change_all(vault, session, now)
+    return sessions.Carry(vault, session).renewed()
 
 
 async def test_a_new_generation_reaches_a_live_grant_by_letter_and_is_wrapped_at_its_first_use(city: City) -> None:

@@ -9,6 +9,7 @@ from consent import locks, report
 from consent.accounts import passphrase, sessions
 from consent.accounts.people import Newcomer, enroll, found_office
 from tests.conftest import Clock
+from tests.consent.test_locks import new_locks
 from vault import office
 from vault.errors import Conflict, Denied
 from vault.log.entry import Facts, Intent, dpo_record
@@ -137,7 +138,7 @@ async def test_the_key_of_the_dpo_is_new_every_year_and_records_of_all_years_sta
 async def test_when_all_locks_of_the_office_are_changed_its_records_stay_readable(vault: Vault, clock: Clock) -> None:
     session = await officer(vault, clock)
     await report.totals(vault, session, clock())
-    session = await locks.change_all(vault, session, clock())
+    session = await new_locks(vault, session, clock())
     with pytest.raises(Conflict, match="office"):
         await locks.set_custody(vault, session, office.CONTAINER, "managed", clock())
     told = await report.totals(vault, session, clock())

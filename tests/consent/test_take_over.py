@@ -12,7 +12,7 @@ from consent.tables import Grant
 from keys.errors import SwappedKey
 from keys.sign import sign
 from tests.consent.city import City
-from tests.consent.test_locks import ALL, A, code_of, granted, mine
+from tests.consent.test_locks import ALL, A, code_of, granted, mine, new_locks
 from tests.house import Household
 from vault import fsck, keyring, kit
 from vault.errors import Conflict, DamagedItem, Denied
@@ -39,7 +39,7 @@ async def test_everything_at_the_top_is_another_one_afterwards(city: City) -> No
     wraps = {(row.parent, row.child): row.wrapped for row in city.vault.db.read.find(RootWrap, pod=before.id)}
     with ExitStack() as held:
         old = await tops(city, held)
-        city.session = await locks.change_all(city.vault, city.session, city.now)
+        city.session = await new_locks(city.vault, city.session, city.now)
         new = await tops(city, held)
         for name in ("root", "managed", "identity", "log", "msign"):
             assert getattr(old, name) != getattr(new, name), name
@@ -54,7 +54,7 @@ async def test_everything_at_the_top_is_another_one_afterwards(city: City) -> No
 
 async def test_facts_read_before_the_change_still_lead_to_the_keyring(city: City) -> None:
     stale = city.session.pod
-    city.session = await locks.change_all(city.vault, city.session, city.now)
+    city.session = await new_locks(city.vault, city.session, city.now)
     assert city.vault.keyring(stale).identity == city.session.pod.identity
 
 
@@ -63,7 +63,7 @@ async def test_grants_go_on_and_the_old_identity_signs_no_more(city: City) -> No
     own = await solid.credentials(city.vault, city.session.pod, "w", "Laptop", city.now)
     with ExitStack() as held:
         old = await tops(city, held)
-        city.session = await locks.change_all(city.vault, city.session, city.now)
+        city.session = await new_locks(city.vault, city.session, city.now)
         assert (await city.read(access, A))["schema:about"] == ["strips"]
         for one in (grant, own.grant):
             assert grants.load(city.vault, one) is not None
@@ -83,7 +83,7 @@ async def test_the_whole_log_stays_readable_and_the_thief_reads_no_new_line(city
         with ExitStack() as held:
             old = await tops(city, held)
             before = len(city.told())
-            city.session = await locks.change_all(city.vault, city.session, city.now)
+            city.session = await new_locks(city.vault, city.session, city.now)
             with log_private(city.session) as private:
                 lines = views.lines(city.vault, city.session.pod, private)
             assert len(lines) > before and all(line.record for line in lines)
@@ -95,7 +95,7 @@ async def test_the_whole_log_stays_readable_and_the_thief_reads_no_new_line(city
 
 
 async def test_a_lost_old_log_key_breaks_its_own_lines_only(city: City) -> None:
-    city.session = await locks.change_all(city.vault, city.session, city.now)
+    city.session = await new_locks(city.vault, city.session, city.now)
     await city.vault.db.write(lambda tx: tx.remove(OldLog, pod=city.session.pod.id))
     with log_private(city.session) as private:
         lines = views.lines(city.vault, city.session.pod, private)
@@ -105,7 +105,7 @@ async def test_a_lost_old_log_key_breaks_its_own_lines_only(city: City) -> None:
 async def test_what_the_thief_took_signs_no_change_of_the_keyring(city: City) -> None:
     with ExitStack() as held:
         old, stale = await tops(city, held), city.session.pod
-        city.session = await locks.change_all(city.vault, city.session, city.now)
+        city.session = await new_locks(city.vault, city.session, city.now)
         with pytest.raises(SwappedKey):
             keyring.change(city.vault.db.read, stale.id, old.identity, lambda ring: ring)
         with pytest.raises(Denied, match="ended"):
@@ -119,7 +119,7 @@ async def test_an_old_recovery_kit_is_known_as_one_and_opens_nothing(city: City)
         old, pod = await tops(city, held), city.session.pod
         kept = kit.read(kit.write(pod, city.vault.base, old.root))
         assert await kit.opens(city.vault, kept, city.now)
-        city.session = await locks.change_all(city.vault, city.session, city.now)
+        city.session = await new_locks(city.vault, city.session, city.now)
         assert not await kit.opens(city.vault, kept, city.now)
         assert ("denial", "prove recovery kit", "old kit") in city.told()
 
@@ -139,7 +139,7 @@ async def test_a_change_that_breaks_off_half_way_is_finished_by_doing_it_again(
             await locks.change_all(city.vault, city.session, city.now)
     opened = await passphrase.login(city.vault, "an", code, city.now)
     assert opened is not None
-    city.session = await locks.change_all(city.vault, opened[1], city.now)
+    city.session = await new_locks(city.vault, opened[1], city.now)
     assert await mine(city, A) == "resource"
     assert (await city.read(access, A))["schema:about"] == ["strips"]
     assert len(city.vault.keyring(city.session.pod).history) == 2
@@ -149,7 +149,7 @@ async def test_the_check_of_the_directory_follows_the_change_and_names_what_is_m
     house: Household, tmp_path: Path
 ) -> None:
     await house.call("PUT", "/pods/an/notes/a.txt", await house.jwt(), {"content-type": "text/plain"}, b"dag")
-    house.session = await locks.change_all(house.vault, house.session, house.clock())
+    house.session = await new_locks(house.vault, house.session, house.clock())
     answer = await house.call("GET", "/pods/an/notes/a.txt", await house.jwt())
     assert (answer.status_code, answer.content) == (200, b"dag")
     await house.call("PUT", "/pods/an/more/a.txt", await house.jwt(), {"content-type": "text/plain"}, b"dag")
