@@ -18,11 +18,20 @@ from vault.vault import PodFacts, Vault
 
 @asynccontextmanager
 async def managed_root(
-    vault: Vault, pod: PodFacts, facts: Facts, guards: tuple[Guard, ...], at: datetime
+    vault: Vault,
+    pod: PodFacts,
+    facts: Facts,
+    guards: tuple[Guard, ...],
+    at: datetime,
+    jti: bytes | None = None,
+    jti_until: int = 0,
 ) -> AsyncIterator[ManagedRoot]:
-    """MK inside the block, by the custodian and the custody share that the entry released. Raises Denied."""
+    """MK inside the block, by the custodian and the custody share that the entry released. Raises Denied.
+
+    `jti`, kept until `jti_until` (ms): the proof that asked for it, used up by the same entry.
+    """
     want = Want("custody", pod.id)
-    done = await vault.log.append(Intent(pod.id, facts, at, guards, wants=(want,)))
+    done = await vault.log.append(Intent(pod.id, facts, at, guards, jti, jti_until, wants=(want,)))
     if not isinstance(done, Appended):
         raise Denied(done.reason)
     row = vault.db.read.get(RootWrap, pod.id, "custody", "mk")

@@ -157,14 +157,20 @@ class _Builder:
 
 
 async def create(
-    vault: Vault, name: str, kind: str, unlockers: list[NewUnlocker], plan: Blueprint, now: datetime
+    vault: Vault,
+    name: str,
+    kind: str,
+    unlockers: list[NewUnlocker],
+    plan: Blueprint,
+    now: datetime,
+    extra: Callable[[Tx, PodFacts], None] | None = None,
 ) -> PodFacts:
-    """Make a pod in one transaction: shares first, then its rows and its first log entry.
+    """Make a pod in one transaction: shares first, then its rows, its first log entry and what `extra` writes.
 
     Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if the name is taken.
     """
     with _build(vault, name, kind, unlockers, plan, now) as made:
-        await _store(vault, made, now)
+        await _store(vault, made, now, extra)
         return made.facts
 
 

@@ -143,7 +143,7 @@ class Jti(SQLModel, table=True):
 
 
 class Tally(SQLModel, table=True):
-    """Denials without a token, summed per pod, reason and minute until they become one entry."""
+    """Denials without a token, summed per pod, reason (`action rule`) and minute until they become one entry."""
 
     pod: bytes = Field(primary_key=True)
     reason: str = Field(primary_key=True)

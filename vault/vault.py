@@ -152,6 +152,10 @@ class Vault:
             self.log.ledger.show(signed)
         return self.log.ledger.size
 
+    async def forget_proofs(self, now: datetime) -> None:
+        """Forget proofs whose window is over: from then on the window itself refuses them. For the clockwork."""
+        await self.db.write(partial(_forget_proofs, gates.ms(now)))
+
     def close(self) -> None:
         """Finish the queue and let go of the directory."""
         self.db.close()
@@ -298,4 +302,8 @@ def _sweep(vault: Vault, now: int) -> None:
         vault.shares.drop(drops)
     for pod in erased:
         vault.db.now(partial(purge, pod))
-    vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))
+    vault.db.now(partial(_forget_proofs, now))
+
+
+def _forget_proofs(now: int, tx: Tx) -> None:
+    tx.run("DELETE FROM jti WHERE until < :now", now=now)

@@ -23,10 +23,10 @@ async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[st
 
     `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase.
     """
-    mac = user_mac(vault, user)
-    if len(secret) > LONGEST or not await tries.spend(vault, mac, now):
+    mac, account, long = user_mac(vault, user), find(vault, user), len(secret) > LONGEST
+    if long or not await tries.spend(vault, mac, now):
+        await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
         return None
-    account = find(vault, user)
     root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
