@@ -28,7 +28,8 @@ _SOLID_NEEDS: Final[Mapping[str, frozenset[str]]] = {
 class Ask:
     """One request: an action on a category, perhaps on one pod path or one derived answer.
 
-    ``purpose_header`` is the ``Kluis-Purpose`` header, ``None`` if absent. ``list`` reads a container.
+    ``purpose_header`` is the ``Kluis-Purpose`` header, ``None`` if absent. ``list`` reads a container. ``managed``: the
+    citizen put this compartment under the custodian, whatever the registry says of its category.
     """
 
     action: str
@@ -36,6 +37,7 @@ class Ask:
     path: str | None = None
     answer: str | None = None
     purpose_header: str | None = None
+    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _solid(terms: Terms, ask: Ask) -> Allowed | Refusal:
     if ask.path is None or ask.answer is not None:
         return _refuse("container", ask)
     kind = categories.category_at(ask.path)
-    if kind.custody != "managed" or ask.category != kind.curie:
+    if not (kind.custody == "managed" or ask.managed) or ask.category != kind.curie:
         return _refuse("category", ask)
     if not _inside(ask.path, terms.containers):
         return _refuse("container", ask)

@@ -129,10 +129,11 @@ def deposit(pod: PodFacts, curie: str, source: str, guard: Guard | None = None, 
 
 
 async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime) -> Admission | Denial:
-    if pod is None or call.category.custody != "managed":
+    if pod is None:
         return await _anonymous(vault, pod, "unauthenticated", now)
-    seen = _wac(vault, pod, call, None)
-    if seen is None:
+    here = acls.effective(vault, pod, call.path)
+    seen = _wac(vault, pod, call, None, here)
+    if seen is None or (here.custody or call.category.custody) != "managed":
         return await _anonymous(vault, pod, "unauthenticated", now)
     public = seen.modes(None, _root(vault, pod))
     facts = _facts(call, "access", rule="public")
@@ -226,13 +227,15 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
         return await _turn_away(vault, pod, token, call, e.code, now)
     if pod is None:
         return await _turn_away(vault, pod, token, call, "forbidden", now)
-    if call.category.custody != "managed":
-        why = hint(call.category.curie, "read" if call.action == "list" else call.action)
-        return await _turn_away(vault, pod, token, call, "insufficient_authorization_details", now, why)
-    covered = _covers(vault, pod, token, call, now)
-    seen = _wac(vault, pod, call, token.webid) if covered else None
+    here = acls.effective(vault, pod, call.path)
+    custody = here.custody or call.category.custody
+    covered = _covers(vault, pod, token, call, now, managed=custody == "managed")
+    seen = _wac(vault, pod, call, token.webid, here) if covered else None
     if covered is None or seen is None:
-        return await _turn_away(vault, pod, token, call, "forbidden", now)
+        # By the registry alone: who may not come in is not told what the citizen sealed or opened by herself.
+        return await _turn_away(vault, pod, token, call, *_needed(call, call.category.custody, now))
+    if custody != "managed":
+        return await _turn_away(vault, pod, token, call, *_needed(call, custody, now))
     home, terms = covered
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
     told = {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}
@@ -242,7 +245,17 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
-def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime) -> tuple[bytes, Terms] | None:
+def _needed(call: Call, custody: str, now: datetime) -> tuple[str, datetime, Mapping[str, object]]:
+    """The answer to somebody who may not: for what is sealed, the grant that would open it."""
+    if custody == "managed":
+        return "forbidden", now, {}
+    why = hint(call.category.curie, "read" if call.action == "list" else call.action)
+    return "insufficient_authorization_details", now, why
+
+
+def _covers(
+    vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime, *, managed: bool
+) -> tuple[bytes, Terms] | None:
     """The citizen's pod and terms if she lets this app do that: at home by containers and modes, elsewhere by tick."""
     said = _said(vault, token, now)
     if said is None:
@@ -250,7 +263,8 @@ def _covers(vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: dat
     home, terms = said
     if home != pod.id:
         return said if terms.elsewhere else None
-    answer = decide(terms, Ask(call.action, call.category.curie, call.path, None, call.purpose), now)
+    ask = Ask(call.action, call.category.curie, call.path, None, call.purpose, managed=managed)
+    answer = decide(terms, ask, now)
     return said if isinstance(answer, Allowed) else None
 
 
@@ -272,13 +286,12 @@ def _root(vault: Vault, pod: PodFacts) -> str:
     return f"{vault.base}/pods/{pod.name}"
 
 
-def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None) -> Effective | None:
-    """The list that counts for the path, if the agent's modes are enough for the call.
+def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None, here: Effective) -> Effective | None:
+    """The list that counts for the path, `here`, if the agent's modes are enough for the call.
 
     Its stamp covers the container's list too, whose ids are among its own.
     """
     root = _root(vault, pod)
-    here = acls.effective(vault, pod, call.path)
     if not call.needs <= here.modes(agent, root):
         return None
     if call.container_needs:

@@ -18,8 +18,9 @@ from consent.terms import Terms
 from keys.context import ctx
 from keys.grants import deliver_ck
 from keys.keyring import Keyring
-from vault import gates, generations, newroot
+from vault import gates, generations, newroot, office
 from vault.database import Tx
+from vault.errors import Denied
 from vault.generations import Made
 from vault.pod import compartments
 from vault.vault import PodFacts, Vault
@@ -48,9 +49,31 @@ async def set_custody(vault: Vault, session: SessionFacts, container: str, custo
 
 
 async def change_all(vault: Vault, session: SessionFacts, now: datetime) -> None:
-    """Change all locks, as after a suspected take-over: every compartment anew, then a new root; other sessions end."""
-    await change(vault, session, [one.container for one in compartments(vault, session.pod)], now, rewrap=True)
-    await newroot.renew(vault, session, now, sessions.Carry(vault, session))
+    """Change all locks, as after a suspected take-over: root, identity and log key, then every compartment.
+
+    Other sessions end. In this order no new compartment's key ever lies under an old root. If it is broken off, doing
+    it again finishes it. Raises Denied, SwappedKey.
+    """
+    carry = sessions.Carry(vault, session)
+    await newroot.renew(vault, session, now, carry)
+    goes_on = carry.renewed()
+    every = [one.container for one in compartments(vault, goes_on.pod)]
+    await change(vault, goes_on, every, now, rewrap=True)
+
+
+async def yearly(vault: Vault, session: SessionFacts, now: datetime) -> bool:
+    """Cut a new generation of the DPO's key if the newest has been in use for a year; whether one was cut.
+
+    Only an officer's unlocked session can: for any other, or one that ends meanwhile, nothing happens, and the next
+    officer who comes does it.
+    """
+    if session.pod.kind != "office" or not office.overdue(vault, session.pod, now):
+        return False
+    try:
+        await change(vault, session, [office.CONTAINER], now)
+    except Denied:
+        return False
+    return True
 
 
 async def fresh_start(vault: Vault, session: SessionFacts, terms: Terms, now: datetime) -> None:

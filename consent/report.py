@@ -6,16 +6,18 @@ does (access-log.md, DPO record).
 
 import asyncio
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from consent import locks
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from vault import office
 from vault.errors import Denied
 from vault.log.entry import HOUR_MS, Appended, Facts, Intent
-from vault.pod import compartment_private
+from vault.pod import compartment_privates
 from vault.unlocked import reach
 from vault.vault import Vault
 
@@ -56,10 +58,13 @@ _CELL: Final = tuple(f.name for f in fields(Row))[:-2]
 async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
     """Count the whole log, in an unlocked session of an officer; leaves an entry `read totals` in the office's log.
 
+    Once a year the DPO's key gets a new generation first.
+
     Raises Denied for any other role, and when the session ended meanwhile.
     """
     if not may(session.role, "read totals"):
         raise Denied("role")
+    await locks.yearly(vault, session, now)
     want = session.keys.want(b"")
     facts = Facts("admin", "read totals", rule="session", category=office.CATEGORY, agent=session.agent)
     done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,)))
@@ -67,11 +72,12 @@ async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
         raise Denied("gone" if isinstance(done, Appended) else done.reason)
     cell = session.pod.compartment(office.CONTAINER)
     with done.shares[want] as share, reach(session.keys, share) as root:
-        private = compartment_private(vault, session.pod, root, cell)
-    with private:
-        opened = await asyncio.to_thread(
-            office.read, office.sheets(vault, session.pod.id), office.letters(vault), private, vault.log.ledger.origin
-        )
+        privates = compartment_privates(vault, session.pod, root, cell)
+    with ExitStack() as held:
+        for private in privates.values():
+            held.enter_context(private)
+        lines, keys = office.sheets(vault, session.pod.id), office.letters(vault)
+        opened = await asyncio.to_thread(office.read, lines, keys, privates, vault.log.ledger.origin)
     return _summed(opened, now)
 
 

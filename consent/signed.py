@@ -5,6 +5,7 @@ So nobody with the database, nor the server with its own keys, can widen what sh
 identity put on the keyring. The signature can be checked without any key; the terms behind it by who can open them.
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,10 @@ from consent.terms import Terms
 from keys.errors import Damaged
 from keys.records import commitment
 from keys.secret import Private, fresh_bytes
-from keys.sign import sign, verify
+from keys.sign import sign, signer_public, verify
 from keys.state import open_column
 from keys.text import b64, canonical, unb64
+from vault.database import Tx
 from vault.errors import DamagedItem
 from vault.log.grantform import DOMAIN, message
 from vault.vault import PodFacts, Vault
@@ -51,6 +53,20 @@ def read(vault: Vault, pod: PodFacts, stored: Grant) -> Terms:
     except (Damaged, KeyError, ValueError) as error:
         raise DamagedItem(f"grant {stored.id.hex()} is not the one its citizen signed") from error
     return Terms.from_json(told)
+
+
+def again(tx: Tx, pod: bytes, *heirs: tuple[Private, Private]) -> None:
+    """Sign the grants of a pod anew: whatever the first key of a pair had signed, the second one signs.
+
+    A grant that none of them had signed stays as refused as it was.
+    """
+    publics = [(signer_public(old), new) for old, new in heirs]
+    for row in tx.find(Grant, pod=pod):
+        said = message(pod, row.id, row.version, row.created, row.commitment)
+        for public, new in publics:
+            with suppress(Damaged):
+                verify(public, said, row.signature)
+                tx.change(Grant, {"id": row.id}, signature=sign(new, said))
 
 
 @lru_cache(maxsize=8192)

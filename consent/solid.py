@@ -24,7 +24,7 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict
 from vault.log.entry import Intent, Refused
-from vault.managed import managed_root, signer
+from vault.managed import managed_root, signer, unchanged
 from vault.vault import PodFacts, Vault
 
 PREFIX: Final = "solid-"
@@ -43,7 +43,7 @@ class Credentials:
 async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: datetime) -> Credentials:
     """Make client credentials bound to the WebID that owns this pod: everything managed, all modes, and elsewhere.
 
-    They end after 12 months or when she withdraws the grant. Raises Conflict.
+    They end after 12 months or when she withdraws the grant. Raises Conflict, "changed" if all locks were meanwhile.
     """
     grant, secret, at = fresh_bytes(16), b64(fresh_bytes(32)), gates.ms(now)
     client = Client(
@@ -63,6 +63,7 @@ async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: d
             row = signed.row(pod, grant, 1, at, terms, msign)
 
     def write(tx: Tx) -> None:
+        unchanged(tx, pod)
         clients.put(vault, tx, client)
         put_grant(tx, row, terms)
         events.note(tx, pod, grant, at, "given", {"by": webid})

@@ -23,7 +23,7 @@ class Account(SQLModel, table=True):
     id: bytes = Field(primary_key=True)
     user_mac: bytes = Field(unique=True)
     role: str
-    pod: bytes | None = Field(default=None, index=True)
+    pod: bytes = Field(index=True)
     sealed: bytes
 
 

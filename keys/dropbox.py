@@ -23,13 +23,14 @@ _LENGTH = 81
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 # What travels by letter: a root to an unlocker, a deposit's key to its compartment, a new generation to a grant, a
-# record key to the pod it belongs to.
+# record key to the pod it belongs to, a log key that is no longer in use to the one that is.
 LETTERS: frozenset[tuple[tuple[str, ...], type[Secret]]] = frozenset(
     {
         (("unlock",), Root),
         (("dek", "deposit"), DataKey),
         (("ck-grant",), CompartmentKey),
         (("record-key",), RecordKey),
+        (("old-log",), Private),
     }
 )
 

@@ -5,6 +5,9 @@ used. What is added while the citizen is away (a managed compartment) stands in 
 managed signing key signs, which the keyring itself names and thereby certifies. An annex belongs to one version of
 the keyring, can only add compartments, and these are managed; the next change in an unlocked session takes them into
 the keyring.
+
+When the identity itself is renewed, the old one signs who comes after it; these steps stay in the list for good, so
+that whoever knows an older identity can follow it to the one in use.
 """
 
 import json
@@ -16,10 +19,10 @@ from typing import Any
 
 from keys.errors import Damaged, SwappedKey
 from keys.secret import Private
-from keys.sign import sign, verify
+from keys.sign import sign, signer_public, verify
 from keys.text import b64, canonical, unb64
 
-_RING, _ANNEX = "kluis/keyring/v1", "kluis/keyring-annex/v1"
+_RING, _ANNEX, _STEP = "kluis/keyring/v1", "kluis/keyring-annex/v1", "kluis/succession/v1"
 MANAGED = "managed"
 
 
@@ -32,8 +35,21 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """An identity that was in use until `version`, with the log key of its time, and its word for the next one."""
+
+    version: int
+    identity: bytes
+    log: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Keyring:
-    """One version of the list. `unlockers` holds kind and public key by id, `grants` a key per (grant, compartment)."""
+    """One version of the list. `unlockers` holds kind and public key by id, `grants` a key per (grant, compartment).
+
+    `history` holds the identities before this one, oldest first.
+    """
 
     pod: bytes
     version: int
@@ -43,6 +59,16 @@ class Keyring:
     compartments: Mapping[bytes, Box] = field(default_factory=dict)
     unlockers: Mapping[bytes, tuple[str, bytes]] = field(default_factory=dict)
     grants: Mapping[tuple[bytes, bytes], bytes] = field(default_factory=dict)
+    history: tuple[Step, ...] = ()
+
+    @property
+    def logs(self) -> frozenset[bytes]:
+        """The log key in use and every one before it."""
+        return frozenset({self.log, *(step.log for step in self.history)})
+
+    def follows(self, identity: bytes) -> bool:
+        """Whether this identity, which somebody kept, is the one in use or leads to it."""
+        return identity in {self.identity, *(step.identity for step in self.history)}
 
     def box(self, compartment: bytes, generation: int, custody: str, public: bytes) -> bytes:
         """The public key of a compartment, if what is stored elsewhere says the same. Raises SwappedKey."""
@@ -66,8 +92,17 @@ class Signed:
     signature: bytes
 
 
+def succeed(ring: Keyring, old: Private, identity: bytes, log: bytes, msign: bytes) -> Keyring:
+    """The list under a new identity, log key and managed signing key; the old identity signs for the new one."""
+    said = _succession(ring.pod, ring.version, ring.identity, ring.log, identity)
+    step = Step(ring.version, ring.identity, ring.log, sign(old, said))
+    return replace(ring, identity=identity, log=log, msign=msign, history=(*ring.history, step))
+
+
 def sign_keyring(ring: Keyring, identity: Private) -> Signed:
-    """Write and sign a keyring."""
+    """Write and sign a keyring. Raises SwappedKey for a signer that is not the identity it names."""
+    if signer_public(identity) != ring.identity:
+        raise SwappedKey("a keyring that names another identity is not signed with this one")
     grants: dict[str, dict[str, str]] = {}
     for (grant, compartment), public in ring.grants.items():
         grants.setdefault(b64(grant), {})[b64(compartment)] = b64(public)
@@ -81,6 +116,7 @@ def sign_keyring(ring: Keyring, identity: Private) -> Signed:
         "compartments": {b64(cid): _box(box) for cid, box in ring.compartments.items()},
         "unlockers": {b64(uid): [kind, b64(public)] for uid, (kind, public) in ring.unlockers.items()},
         "grants": grants,
+        "history": [[step.version, *map(b64, (step.identity, step.log, step.signature))] for step in ring.history],
     }
     return _sign(told, identity)
 
@@ -97,6 +133,7 @@ def open_keyring(pod: bytes, identity: bytes, signed: Signed, annex: Signed | No
     ring = _ring(_told(identity, signed, _RING, pod))
     if ring.identity != identity:
         raise SwappedKey("the keyring names another identity than the one that signed it")
+    _follow(ring)
     if annex is None:
         return ring
     told = _told(ring.msign, annex, _ANNEX, pod)
@@ -118,6 +155,22 @@ def digest(signed: Signed, annex: Signed | None) -> str:
     for body in (signed.body, annex.body if annex else b""):
         told.update(len(body).to_bytes(8, "big") + body)
     return told.hexdigest()
+
+
+def _follow(ring: Keyring) -> None:
+    """Check that each identity named the next one. Raises SwappedKey."""
+    after = [*(step.identity for step in ring.history[1:]), ring.identity]
+    try:
+        for step, heir in zip(ring.history, after, strict=False):
+            said = _succession(ring.pod, step.version, step.identity, step.log, heir)
+            verify(step.identity, said, step.signature)
+    except Damaged as error:
+        raise SwappedKey(f"an identity of pod {ring.pod.hex()} was not named by the one before it") from error
+
+
+def _succession(pod: bytes, version: int, identity: bytes, log: bytes, heir: bytes) -> bytes:
+    told = {"format": _STEP, "pod": b64(pod), "version": version}
+    return canonical({**told, "identity": b64(identity), "log": b64(log), "next": b64(heir)})
 
 
 def _sign(told: dict[str, Any], key: Private) -> Signed:
@@ -153,6 +206,7 @@ def _ring(told: dict[str, Any]) -> Keyring:
             for grant, boxes in told["grants"].items()
             for cid, public in boxes.items()
         },
+        tuple(Step(version, *map(unb64, rest)) for version, *rest in told["history"]),
     )
 
 

@@ -12,13 +12,14 @@ from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
-from vault.pod import parent
+from vault.pod import parent, top
 from vault.solid.rdf import BadRdf
 from vault.solid.wac import Rules, modes, parse_acl
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
 LARGEST = 64 * 1024
+CUSTODY = "UNION ALL SELECT id, CAST(custody AS BLOB) FROM compartment WHERE id = :cell"
 ABSENT = b""
 """The digest of no list, as something to expect."""
 
@@ -28,6 +29,7 @@ class Effective:
     """The list that counts for a path: its rules, the path it belongs to, and whether it was inherited.
 
     `covers` are the ids under which lists were looked for, nearest first; `stamp` is what was stored there.
+    `custody` is that of the path's compartment, read along with them, "" for one that does not exist.
     """
 
     rules: Rules
@@ -35,6 +37,7 @@ class Effective:
     inherited: bool
     covers: tuple[bytes, ...]
     stamp: bytes
+    custody: str
 
     def modes(self, agent: str | None, root: str) -> frozenset[str]:
         """The modes of an agent; `root` is the pod's URL without its last slash."""
@@ -71,13 +74,14 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
     while chain[-1] != "/":
         chain.append(parent(chain[-1]))
     covers = tuple(map(pod.resource, chain))
-    found = _sealed(vault.db.read, covers)
-    stamp = _stamp(covers, found)
+    cell = pod.compartment(top(path))
+    found = _sealed(vault.db.read, covers, CUSTODY, cell=cell)
+    custody, stamp = found.pop(cell, b"").decode(), _stamp(covers, found)
     for candidate, rid in zip(chain, covers, strict=True):
         if rid in found:
             rules = PARSED.rules(rid, found[rid], partial(_parse, vault, pod, candidate, found[rid]))
-            return Effective(rules, candidate, candidate != path, covers, stamp)
-    return Effective((), "/", inherited=True, covers=covers, stamp=stamp)
+            return Effective(rules, candidate, candidate != path, covers, stamp, custody)
+    return Effective((), "/", inherited=True, covers=covers, stamp=stamp, custody=custody)
 
 
 def unchanged(tx: Tx, permit: Permit) -> None:
@@ -86,11 +90,11 @@ def unchanged(tx: Tx, permit: Permit) -> None:
         raise Conflict("access changed")
 
 
-def _sealed(tx: Tx, ids: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    """The lists stored under these ids, sealed."""
+def _sealed(tx: Tx, ids: tuple[bytes, ...], also: str = "", **given: bytes) -> dict[bytes, bytes]:
+    """The lists stored under these ids, sealed; and what a further part of the same statement gives."""
     marks = ", ".join(f":i{n}" for n in range(len(ids)))
     params = {f"i{n}": rid for n, rid in enumerate(ids)}
-    return dict(tx.run(f"SELECT id, sealed FROM acl WHERE id IN ({marks})", **params))  # noqa: S608
+    return dict(tx.run(f"SELECT id, sealed FROM acl WHERE id IN ({marks}) {also}", **params, **given))  # noqa: S608
 
 
 def _stamp(ids: tuple[bytes, ...], found: Mapping[bytes, bytes]) -> bytes:

@@ -25,7 +25,7 @@ from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
 from vault.log.entry import Appended, Intent
-from vault.mint import demand
+from vault.mint import demand, mint
 from vault.permit import Permit
 from vault.pod import compartments
 from vault.tables import Resource
@@ -166,6 +166,12 @@ def admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
     if path is not None and permit.targets is not None and path not in permit.targets:
         raise Denied("outside the permit")
     return pod
+
+
+def proven(permit: Permit) -> Permit:
+    """The same decision for the next step of its request, once an entry has used up its proof. Raises NotMinted."""
+    demand(permit)
+    return mint(replace(permit, jti=None, jti_until=0))
 
 
 def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes) -> list[Sealed]:

@@ -56,6 +56,7 @@ def _swapped(db: sqlite3.Connection, ring: Keyring, box: bytes) -> Iterator[str]
     """Public keys that are stored otherwise than the keyring says."""
     if ring.log != box:
         yield f"the log key of pod {_hex(ring.pod)} is not as its keyring says"
+    yield from _logs(db, ring)
     newest: dict[bytes, str] = {}
     for cid, generation, custody, public in db.execute(BOXES, (ring.pod,)):
         known = ring.compartments.get(cid)
@@ -67,6 +68,16 @@ def _swapped(db: sqlite3.Connection, ring: Keyring, box: bytes) -> Iterator[str]
             yield f"compartment {_hex(cid)} is not as its keyring says"
     if {uid: (kind, public) for uid, kind, public in db.execute(WAYS, (ring.pod,))} != dict(ring.unlockers):
         yield f"the ways into pod {_hex(ring.pod)} are not as its keyring says"
+
+
+def _logs(db: sqlite3.Connection, ring: Keyring) -> Iterator[str]:
+    """Log keys that records are sealed to and the keyring never named, and named ones that were not kept."""
+    used = {box for (box,) in db.execute("SELECT DISTINCT box FROM recordkey WHERE pod = ?", (ring.pod,))}
+    if used - ring.logs:
+        yield f"records of pod {_hex(ring.pod)} are sealed to a key that its keyring never named"
+    kept = {public for (public,) in db.execute("SELECT public FROM oldlog WHERE pod = ?", (ring.pod,))}
+    if kept != ring.logs - {ring.log}:
+        yield f"the log keys of pod {_hex(ring.pod)} from before are not as its keyring says"
 
 
 def _unsigned(db: sqlite3.Connection, ring: Keyring) -> Iterator[str]:

@@ -3,6 +3,8 @@
 A cut is made in an unlocked session only. With `rewrap` the keys of everything older move along, and the old
 generations are gone. A grant that holds the compartment "from now on" must never get at what is older than its
 consent by that, so the older things move into generations of their own, one per stretch between such consents.
+
+The generations of the DPO's key are never let go of: every DPO record stays sealed to the one of its time.
 """
 
 import asyncio
@@ -26,7 +28,7 @@ from vault.log.entry import Facts, Intent
 from vault.pod import build_generation, child
 from vault.tables import Compartment
 from vault.unlocked import Unlocked, commit, identity, root
-from vault.vault import UNDER_ROOT, PodFacts, Vault
+from vault.vault import DPO_CONTAINER, UNDER_ROOT, PodFacts, Vault
 
 HELD = "SELECT id, generation, version, form, dek FROM resource WHERE compartment = :id AND form <> 'gone'"
 MOVE = """
@@ -94,13 +96,16 @@ async def cut(
 ) -> None:
     """Cut a new generation of each compartment, one transaction each. `custody` changes it, which implies `rewrap`.
 
-    Raises Denied if the session ended, NoCompartment, Conflict("public") for sealing what everybody must reach.
+    Raises Denied if the session ended, NoCompartment, Conflict: "public" for sealing what everybody must reach,
+    "office" for giving the custodian the DPO's key.
     """
     facts = Facts("key event", "open root", rule="new generation")
     async with root(vault, session, facts, now) as rk:
         for container in containers:
             if custody == "sealed" and container in UNDER_ROOT:
                 raise Conflict("public")
+            if custody and _is_dpo(session.pod, container):
+                raise Conflict("office")
             await _try(partial(_one, vault, session, container, delivery, now, rewrap, custody, rk))
 
 
@@ -140,7 +145,8 @@ class _Cut:
         self.rows = rows_of(vault, self.pod, self.cid)
         self.newest = self.rows[-1].generation
         self.custody = custody or self.rows[-1].custody
-        self.rewrap = rewrap or custody is not None
+        self.dpo = _is_dpo(self.pod, container)
+        self.rewrap = (rewrap or custody is not None) and not self.dpo
 
     async def run(self, rk: Root) -> None:
         """Make the keys, move what moves, store all in one transaction."""
@@ -160,7 +166,8 @@ class _Cut:
         """The new generations' numbers, and which old ones move into each."""
         if not self.rewrap:
             return [(self.newest + 1, (self.newest + 1, self.newest))]
-        starts = sorted({1, *self.delivery.starts(self.cid)})
+        there = {row.generation for row in self.rows}
+        starts = sorted({min(there), *(self.delivery.starts(self.cid) & there)})
         ends = [*(start - 1 for start in starts[1:]), self.newest]
         return list(enumerate(zip(starts, ends, strict=True), self.newest + 1))
 
@@ -238,6 +245,8 @@ class _Cut:
                 letter(tx)
             if self.rewrap:
                 self._leave(tx, made[0].row.generation)
+            if self.dpo:
+                self.vault.log.new_keys(b"")
 
         facts = Facts("key event", "new generation", rule="session", resources=(f"/{self.container}/",),
                       count=len(moves), note=self.custody, keyring=change.digest)  # fmt: skip
@@ -249,6 +258,10 @@ class _Cut:
             raise Conflict("changed")
         tx.run(OLD, id=self.cid, first=first)
         self.delivery.retire(tx, self.cid, first)
+
+
+def _is_dpo(pod: PodFacts, container: str) -> bool:
+    return pod.kind == "office" and container == DPO_CONTAINER
 
 
 def _open(pod: PodFacts, row: Compartment, parents: Parents) -> tuple[CompartmentKey, Private]:

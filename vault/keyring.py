@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from keys.errors import SwappedKey
 from keys.keyring import Keyring, Signed, annexed, digest, open_keyring, sign_annex, sign_keyring
 from keys.secret import Private
+from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import Conflict, Stale
 from vault.tables import Gate, KeyringRow
@@ -55,18 +56,26 @@ def first(ring: Keyring, identity: Private) -> Change:
     return _change(ring, identity, None)
 
 
-def change(tx: Tx, pod: bytes, identity: Private, public: bytes, edit: Edit) -> Change:
-    """The next version, signed in an unlocked session. It takes in the annex and leaves out grants that are over."""
+def change(tx: Tx, pod: bytes, identity: Private, edit: Edit, heir: Private | None = None) -> Change:
+    """The next version, signed in an unlocked session. It takes in the annex and leaves out grants that are over.
+
+    `heir` signs it instead when `edit` puts a new identity in the place of this one. Raises SwappedKey.
+    """
     row = _row(tx, pod)
-    ring = _open(row, public)
+    ring = _open(row, signer_public(identity))
     live = {key: value for key, value in ring.grants.items() if _lives(tx, key[0])}
-    return _change(edit(replace(ring, version=ring.version + 1, grants=live)), identity, _stand(row))
+    return _change(edit(replace(ring, version=ring.version + 1, grants=live)), heir or identity, _stand(row))
 
 
 def extend(tx: Tx, pod: bytes, msign: Private, identity: bytes, compartment: bytes, public: bytes) -> Change:
-    """The same version with one more managed compartment in its annex, signed by the managed signing key."""
+    """The same version with one more managed compartment in its annex, signed by the managed signing key.
+
+    Raises Conflict: "exists", or "changed" if that key is no longer the one on the keyring.
+    """
     row = _row(tx, pod)
     ring = _open(row, identity)
+    if signer_public(msign) != ring.msign:
+        raise Conflict("changed")
     if compartment in ring.compartments:
         raise Conflict("exists")
     annex = sign_annex(ring, annexed(_annex(row)) | {compartment: public}, msign)

@@ -58,13 +58,15 @@ async def opens(vault: Vault, kit: Kit, now: datetime) -> bool:
     done = await vault.log.append(Intent(pod.id, Facts("unlock", "prove recovery kit", rule="recovery kit"), now))
     if not isinstance(done, Appended):
         return False
+    ring = vault.keyring(pod)
     try:
         with child(vault, pod, kit.root, "identity", Private) as private:
-            good = signer_public(private) == pod.identity == kit.identity  # type: ignore[arg-type]
+            good = signer_public(private) == ring.identity == kit.identity  # type: ignore[arg-type]
     except KeysError:
         good = False
     if not good:
-        denied = Facts("denial", "prove recovery kit", "denied", "wrong kit")
+        rule = "old kit" if ring.follows(kit.identity) else "wrong kit"
+        denied = Facts("denial", "prove recovery kit", "denied", rule)
         await vault.log.append(Intent(pod.id, denied, now))
     vault.log.served(done.index)
     return good

@@ -4,8 +4,9 @@ Before that an entry carries a random filler in its place (access-log.md, Format
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from keys.context import ctx
@@ -13,14 +14,19 @@ from keys.dropbox import collect
 from keys.errors import KeysError
 from keys.records import commitment, open_record
 from keys.secret import Private, RecordKey
+from vault.gates import ms
 from vault.log.append import DPO
-from vault.log.entry import DPO_DOMAIN, PRIVATE
+from vault.log.entry import DPO_DOMAIN, HOUR_MS, PRIVATE
+from vault.pod import compartment
 from vault.tables import RecordKey as KeyRow
-from vault.vault import Vault
+from vault.vault import DPO_CONTAINER, PodFacts, Vault
 
 NAME: Final = "office"
-CONTAINER: Final = "dpo"
+CONTAINER: Final = DPO_CONTAINER
 CATEGORY: Final = "kluis:Dpo"
+_FIRST = "SELECT min(period) FROM recordkey WHERE pod = x'' AND box = :box"
+YEAR_MS: Final = 365 * 86_400_000
+Letters = dict[bytes, tuple[bytes, bytes]]
 _NONCE = 32
 _LINES = """
 SELECT e.idx, e.leaf, d.entry, d.key, d.sealed FROM entry e LEFT JOIN dporecord d ON d.idx = e.idx
@@ -60,19 +66,29 @@ def sheets(vault: Vault, office: bytes) -> list[Sheet]:
     return [Sheet(i, leaf[34:], entry, key, sealed) for i, leaf, entry, key, sealed in rows if leaf[1] == PRIVATE]
 
 
-def letters(vault: Vault) -> dict[bytes, bytes]:
-    """Every DPO record key, still sealed to the office."""
-    return {row.id: row.sealed for row in vault.db.read.find(KeyRow, pod=b"")}
+def overdue(vault: Vault, pod: PodFacts, now: datetime) -> bool:
+    """Whether the first record key sealed to the newest generation of the office's key is a year old."""
+    newest = compartment(vault, pod, CONTAINER).public
+    first = vault.db.read.run(_FIRST, box=newest)[0][0]
+    return first is not None and ms(now) - first * HOUR_MS >= YEAR_MS
 
 
-def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Private, origin: str) -> Opened:
-    """Open every record and check it against the commitment that the public sees. No I/O: fit for a thread."""
+def letters(vault: Vault) -> Letters:
+    """Every DPO record key, still sealed to the office, with the public key of the generation it was sealed to."""
+    return {row.id: (row.box, row.sealed) for row in vault.db.read.find(KeyRow, pod=b"")}
+
+
+def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, Private], origin: str) -> Opened:
+    """Open every record and check it against the commitment that the public sees. No I/O: fit for a thread.
+
+    `privates`: the key of every generation by its public half.
+    """
     keys: dict[bytes, RecordKey] = {}
     records, damaged, entries = [], [], 0
     for line in lines:
         entries += 1
         try:
-            records.append(_open(line, keys, sealed_keys, private, origin))
+            records.append(_open(line, keys, sealed_keys, privates, origin))
         except (KeysError, KeyError, ValueError):
             damaged.append(line.index)
     for key in keys.values():
@@ -81,13 +97,18 @@ def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Priva
 
 
 def _open(
-    line: Sheet, keys: dict[bytes, RecordKey], sealed_keys: dict[bytes, bytes], private: Private, origin: str
+    line: Sheet,
+    keys: dict[bytes, RecordKey],
+    sealed_keys: Letters,
+    privates: Mapping[bytes, Private],
+    origin: str,
 ) -> dict[str, Any]:
     if line.entry is None or line.key is None or line.sealed is None:
         raise KeyError("no DPO record")
     if line.key not in keys:
         context = ctx("record-key", DPO, origin, line.key)
-        keys[line.key] = collect(private, context, sealed_keys[line.key], RecordKey)
+        box, sealed = sealed_keys[line.key]
+        keys[line.key] = collect(privates[box], context, sealed, RecordKey)
     data = open_record(keys[line.key], "dpo-record", origin, line.key, line.entry, line.sealed)
     nonce, record = data[:_NONCE], data[_NONCE:]
     if commitment(DPO_DOMAIN, nonce, record) != line.commitment:

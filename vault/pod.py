@@ -25,7 +25,6 @@ from keys.secret import (
 )
 from keys.sign import new_signer, signer_public
 from keys.state import control_key, lookup, names_key
-from keys.text import b64
 from keys.tree import unwrap, wrap
 from keys.unlock import lock, unlocker_pair
 from vault import keyring
@@ -37,7 +36,7 @@ from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
-from vault.vault import PodFacts, Vault
+from vault.vault import DPO_CONTAINER, PodFacts, Vault
 
 MANAGED = {"public": "kluis:File", "settings": "kluis:File", "inbox": "kluis:File"}
 FEWEST_UNLOCKERS = 2
@@ -93,14 +92,13 @@ class _Builder:
             self.id, name, kind, names_key(vault.state, self.id), control_key(vault.state, self.custody, self.id),
             signer_public(self.identity), box,
         )  # fmt: skip
-        told = json.dumps({"name": name, "kind": kind, "identity": b64(self.facts.identity)}).encode()
         self.rows: list[Pod | RootWrap | Unlocker | Compartment | Resource | Acl | object] = [
             Pod(
                 id=self.id,
                 name_mac=lookup(vault.state, "pod", name),
                 identity=self.facts.identity,
                 box=box,
-                sealed=self.facts.seal("pod", self.id, "sealed", told),
+                sealed=self.facts.seal("pod", self.id, "sealed", self.facts.told),
             )
         ]
         self.shares = [(Want("custody", self.id), self.custody)]
@@ -159,14 +157,20 @@ class _Builder:
 
 
 async def create(
-    vault: Vault, name: str, kind: str, unlockers: list[NewUnlocker], plan: Blueprint, now: datetime
+    vault: Vault,
+    name: str,
+    kind: str,
+    unlockers: list[NewUnlocker],
+    plan: Blueprint,
+    now: datetime,
+    extra: Callable[[Tx, PodFacts], None] | None = None,
 ) -> PodFacts:
-    """Make a pod in one transaction: shares first, then its rows and its first log entry.
+    """Make a pod in one transaction: shares first, then its rows, its first log entry and what `extra` writes.
 
     Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if the name is taken.
     """
     with _build(vault, name, kind, unlockers, plan, now) as made:
-        await _store(vault, made, now)
+        await _store(vault, made, now, extra)
         return made.facts
 
 
@@ -203,12 +207,11 @@ async def found_office(
 
     `extra` writes in the same transaction what must exist if and only if the office does.
     """
-    plan = Blueprint({"dpo": "kluis:Dpo"}, managed={"public": "kluis:File"})
+    plan = Blueprint({DPO_CONTAINER: "kluis:Dpo"}, managed={"public": "kluis:File"})
     with _build(vault, "office", "office", unlockers, plan, now) as made:
-        box = made.publics[made.facts.compartment("dpo")].public
-        made.rows += [Meta(key="office", value=made.id), Meta(key="dpo_box", value=box)]
+        made.rows.append(Meta(key="office", value=made.id))
         await _store(vault, made, now, extra)
-        vault.log.dpo_box = box
+        vault.log.has_office = True
         return made.facts
 
 
@@ -328,14 +331,6 @@ def log_key(vault: Vault, pod: PodFacts, root: Root) -> Private:
     return found
 
 
-def compartment_key(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> tuple[CompartmentKey, int]:
-    """The newest key of a compartment and its generation, in an unlocked session."""
-    *older, newest = compartment_keys(vault, pod, root, cid)
-    for key, _ in older:
-        key.wipe()
-    return newest
-
-
 def compartment_keys(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> list[tuple[CompartmentKey, int]]:
     """Every generation's key of a compartment, oldest first. The caller wipes them."""
     rows = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)
@@ -352,9 +347,11 @@ def _generation(vault: Vault, pod: PodFacts, root: Root, row: Compartment) -> tu
         return unwrap(managed, context, row.wrapped, CompartmentKey), row.generation
 
 
-def compartment_private(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> Private:
-    """The private half of a compartment's pair: what the DPO's records are sealed to, for the office."""
-    row = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)[-1]
-    key, generation = compartment_key(vault, pod, root, cid)
-    with key:
-        return unwrap(key, ctx("ck", pod.id, "pair", cid, generation), row.private, Private)
+def compartment_privates(vault: Vault, pod: PodFacts, root: Root, cid: bytes) -> dict[bytes, Private]:
+    """The private half of every generation's pair by its public half: what DPO records are sealed to. Caller wipes."""
+    rows = vault.db.read.find(Compartment, order_by="generation", id=cid, pod=pod.id)
+    made = {}
+    for row in rows:
+        with _generation(vault, pod, root, row)[0] as key:
+            made[row.public] = unwrap(key, ctx("ck", pod.id, "pair", cid, row.generation), row.private, Private)
+    return made

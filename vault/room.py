@@ -6,7 +6,7 @@ from keys.secret import Private
 from vault import keyring
 from vault.blobs import Label, enclose
 from vault.database import Tx
-from vault.door import admit
+from vault.door import admit, proven
 from vault.errors import Conflict, NoCompartment, Stale
 from vault.gates import ms
 from vault.log import versions
@@ -20,16 +20,19 @@ from vault.vault import PodFacts, Vault
 TRIES = 4
 
 
-async def make_room(vault: Vault, permit: Permit, path: str, at: datetime) -> None:
+async def make_room(vault: Vault, permit: Permit, path: str, at: datetime) -> Permit:
     """See to it that the compartment of `path` exists, behind an entry of its own if it has to be made.
 
-    Only for permits of access control, whose compartments are managed. Raises Denied.
+    Only for permits of access control, whose compartments are managed. The first entry uses up the proof behind the
+    request, so that a copy of it makes nothing; the permit to go on with is returned. Raises Denied.
     """
     pod = admit(vault, permit, path)
     try:
         compartment(vault, pod, top(path))
     except NoCompartment:
         await _make(vault, pod, permit, f"/{top(path)}/", at)
+        return proven(permit)
+    return permit
 
 
 async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: datetime) -> None:
@@ -37,7 +40,7 @@ async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: date
         "managed unlock", "create container", rule="custody", category=permit.facts.category, resources=(path,)
     )
     guards = (permit.guard,) if permit.guard else ()
-    async with managed_root(vault, pod, facts, guards, at) as managed:
+    async with managed_root(vault, pod, facts, guards, at, permit.jti, permit.jti_until) as managed:
         row, made = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
         with signer(vault, pod, managed) as msign:
             for _ in range(TRIES):

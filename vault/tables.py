@@ -143,7 +143,7 @@ class Jti(SQLModel, table=True):
 
 
 class Tally(SQLModel, table=True):
-    """Denials without a token, summed per pod, reason and minute until they become one entry."""
+    """Denials without a token, summed per pod, reason (`action rule`) and minute until they become one entry."""
 
     pod: bytes = Field(primary_key=True)
     reason: str = Field(primary_key=True)
@@ -186,11 +186,22 @@ class DpoRecord(SQLModel, table=True):
 
 
 class RecordKey(SQLModel, table=True):
-    """A record key, sealed once to the reader it is for: a pod's log key or the DPO key."""
+    """A record key, sealed once to the reader it is for: to `box`, the public half of a log key or of the DPO's key."""
 
     id: bytes = Field(primary_key=True)
     pod: bytes = Field(index=True)
     period: int
+    box: bytes
+    sealed: bytes
+
+
+class OldLog(SQLModel, table=True):
+    """A pod's log key that was in use before, sealed to the one in use now: what it was sealed to stays readable."""
+
+    __tablename__ = "oldlog"
+
+    pod: bytes = Field(primary_key=True)
+    public: bytes = Field(primary_key=True)
     sealed: bytes
 
 

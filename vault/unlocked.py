@@ -1,11 +1,12 @@
 """An unlocked session as this floor sees it, and RK for the length of one block, behind an entry of its own."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Protocol
 
 from keys.secret import Private, Released, Root, derive
+from keys.sign import signer_public
 from keys.tree import unwrap
 from vault import keyring
 from vault.errors import Denied, Stale
@@ -13,6 +14,7 @@ from vault.keyring import Change, Edit
 from vault.keysets import SessionKeys
 from vault.log.entry import Appended, Facts, Guard, Intent, Refused
 from vault.pod import child
+from vault.shares import Want
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
@@ -51,16 +53,20 @@ async def root(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> 
 
 
 @asynccontextmanager
-async def opened(vault: Vault, session: Unlocked, facts: Facts, now: datetime) -> AsyncIterator[tuple[Root, Released]]:
-    """The same, with the session's share beside it, for what wraps a root under the session again."""
+async def opened(
+    vault: Vault, session: Unlocked, facts: Facts, now: datetime, also: tuple[Want, ...] = ()
+) -> AsyncIterator[tuple[Root, dict[Want, Released]]]:
+    """The same, with the shares beside it that the entry released: the session's own and those of `also`."""
     want = session.keys.want(b"")
-    done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,)))
+    done = await vault.log.append(Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want, *also)))
     if isinstance(done, Refused):
         raise Denied(done.reason)
-    if want in done.missing:
+    if done.missing:
         raise Denied("ended")
-    with done.shares[want] as share, reach(session.keys, share) as rk:
-        yield rk, share
+    with ExitStack() as held:
+        for share in done.shares.values():
+            held.enter_context(share)
+        yield held.enter_context(reach(session.keys, done.shares[want])), done.shares
 
 
 def identity(vault: Vault, pod: PodFacts, rk: Root) -> Private:
@@ -71,15 +77,23 @@ def identity(vault: Vault, pod: PodFacts, rk: Root) -> Private:
 
 
 async def commit(
-    vault: Vault, pod: PodFacts, signer: Private, edit: Edit, intent: Callable[[Change], Intent]
+    vault: Vault,
+    pod: PodFacts,
+    signer: Private,
+    edit: Edit,
+    intent: Callable[[Change], Intent],
+    heir: Private | None = None,
 ) -> Appended:
     """Change the keyring together with what `intent` writes; another change that came between is taken along.
 
-    The intent's `write` calls the change it is given. Raises Denied.
+    The intent's `write` calls the change it is given; `heir` as in `keyring.change`. Raises Denied, "ended" when all
+    locks were changed since the signer was opened.
     """
     for _ in range(TRIES):
+        if vault.keyring(pod).identity != signer_public(signer):
+            raise Denied("ended")
         try:
-            done = await vault.log.append(intent(keyring.change(vault.db.read, pod.id, signer, pod.identity, edit)))
+            done = await vault.log.append(intent(keyring.change(vault.db.read, pod.id, signer, edit, heir)))
         except Stale:
             continue
         if isinstance(done, Appended):

@@ -29,6 +29,7 @@ PODS_IN_MEMORY = 65_536
 KEEP = "INSERT INTO checkpoint (size, note) VALUES (:size, :note) ON CONFLICT (size) DO NOTHING"
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
+DPO_CONTAINER = "dpo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class PodFacts:
     control: ControlKey
     identity: bytes
     box: bytes
+
+    @property
+    def told(self) -> bytes:
+        """What stands in the pod's sealed column, as JSON."""
+        return json.dumps({"name": self.name, "kind": self.kind, "identity": b64(self.identity)}).encode()
 
     def resource(self, path: str) -> bytes:
         """The id of the resource at a pod path such as `/loans/a.jsonld`."""
@@ -112,8 +118,18 @@ class Vault:
         return read_pod(self.shares, self.state, row)
 
     def keyring(self, pod: PodFacts) -> Keyring:
-        """Every public key of a pod, verified. Raises keys.errors.SwappedKey."""
-        return keyring.load(self.db.read, pod.id, pod.identity)
+        """Every public key of a pod, verified, also if its identity was renewed since the facts were read.
+
+        Raises keys.errors.SwappedKey.
+        """
+        try:
+            return keyring.load(self.db.read, pod.id, pod.identity)
+        except SwappedKey:
+            self.forget(pod)
+            now = self.pod_by_id(pod.id)
+            if now is None or now.identity == pod.identity:
+                raise
+            return keyring.load(self.db.read, pod.id, now.identity)
 
     def has_unlockers(self, kind: str) -> bool:
         """Whether any pod has an unlocker of this kind."""
@@ -136,6 +152,10 @@ class Vault:
             self.log.ledger.show(signed)
         return self.log.ledger.size
 
+    async def forget_proofs(self, now: datetime) -> None:
+        """Forget proofs whose window is over: from then on the window itself refuses them. For the clockwork."""
+        await self.db.write(partial(_forget_proofs, gates.ms(now)))
+
     def close(self) -> None:
         """Finish the queue and let go of the directory."""
         self.db.close()
@@ -154,9 +174,10 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         origin, signer = _log_identity(db, state, base, now)
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
-        log = Log(db, store, ledger, proof_key(state), _Boxes(store, state))
+        boxes = _Boxes(store, state)
+        log = Log(db, store, ledger, proof_key(state), boxes)
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
-        vault.log.dpo_box = _dpo_box(vault)
+        vault.log.has_office = _has_office(vault, boxes)
         _sweep(vault, gates.ms(now))
     except BaseException:
         db.close()
@@ -178,7 +199,7 @@ def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
 
 
 class _Boxes:
-    """What the records of a pod are sealed to: the public half of its log key, as its keyring says it.
+    """What records are sealed to: the public half of a pod's log key or of the DPO's newest, as the keyring says it.
 
     The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
     """
@@ -188,7 +209,21 @@ class _Boxes:
         self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
 
     def __call__(self, tx: Tx, pod: bytes) -> bytes:
-        """The key, verified. Raises NotFound, MissingKey or SwappedKey."""
+        """The key, verified; b"" stands for the DPO. Raises NotFound, MissingKey or SwappedKey."""
+        return self._of_pod(tx, pod) if pod else self._of_dpo(tx)
+
+    def _of_dpo(self, tx: Tx) -> bytes:
+        office = tx.get(Meta, "office")
+        row = tx.get(Pod, office.value) if office else None
+        if row is None:
+            raise NotFound("no office")
+        known = read_pod(self.shares, self.state, row)
+        box = keyring.load(tx, known.id, known.identity).compartments.get(known.compartment(DPO_CONTAINER))
+        if box is None:
+            raise SwappedKey("the key of the DPO's records is not on the office's keyring")
+        return box.publics[max(box.publics)]
+
+    def _of_pod(self, tx: Tx, pod: bytes) -> bytes:
         row = tx.get(Pod, pod)
         if row is None:
             raise NotFound("no such pod")
@@ -202,16 +237,12 @@ class _Boxes:
         return row.box
 
 
-def _dpo_box(vault: Vault) -> bytes | None:
-    """What DPO records are sealed to: a key on the office's own keyring."""
-    box = vault.db.read.get(Meta, "dpo_box")
-    if box is None:
-        return None
-    office = vault.pod_by_id(vault.office)
-    boxes = vault.keyring(office).compartments.values() if office else ()
-    if not any(box.value in known.publics.values() for known in boxes):
-        raise SwappedKey("the key of the DPO's records is not on the office's keyring")
-    return box.value
+def _has_office(vault: Vault, boxes: _Boxes) -> bool:
+    """Whether there is a DPO's office, whose key then is as its keyring says. Raises SwappedKey or MissingKey."""
+    if vault.db.read.get(Meta, "office") is None:
+        return False
+    boxes(vault.db.read, b"")
+    return True
 
 
 def shard(base: str, now: datetime) -> str:
@@ -276,4 +307,8 @@ def _sweep(vault: Vault, now: int) -> None:
         vault.shares.drop(drops)
     for pod in erased:
         vault.db.now(partial(purge, pod))
-    vault.db.now(lambda tx: tx.run("DELETE FROM jti WHERE until < :now", now=now))
+    vault.db.now(partial(_forget_proofs, now))
+
+
+def _forget_proofs(now: int, tx: Tx) -> None:
+    tx.run("DELETE FROM jti WHERE until < :now", now=now)

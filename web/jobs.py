@@ -1,4 +1,4 @@
-"""The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, stale sessions."""
+"""The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, old proofs, stale sessions."""
 
 import asyncio
 import logging
@@ -26,11 +26,12 @@ async def run(house: "House") -> None:
 
 
 async def tick(house: "House", *, last: bool = False) -> None:
-    """One turn: write outcomes and closed minutes, end stale sessions, then publish what is durable."""
+    """One turn: write outcomes and closed minutes, forget old proofs, end stale sessions, then publish."""
     vault, now = house.vault, house.clock()
     try:
         await vault.log.settle()
         await tally.flush(vault.log, now, all_of_them=last)
+        await vault.forget_proofs(now)
         await sessions.sweep(vault, now)
         await endings.sweep(vault, now)
         await vault.publish()

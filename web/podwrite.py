@@ -149,10 +149,10 @@ async def _written(
             raise
         if expected == NEVER:  # no room is made for a write that cannot happen
             raise Denied("precondition") from None
-    await make_room(vault, admitted.permit, path, now)
+    permit = await make_room(vault, admitted.permit, path, now)
     # Making room made the container itself, at version 1; writing it again gives this request its own entry.
     first = FIRST if path == f"/{paths.compartment_of(path)}/" else expected
-    return replace(await store.write(vault, admitted.permit, path, media or "", stored, now, first), created=True)
+    return replace(await store.write(vault, permit, path, media or "", stored, now, first), created=True)
 
 
 def _expected(asked: Asked, path: str, version: int | None) -> Expected:

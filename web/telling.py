@@ -85,6 +85,8 @@ DENIED: Final[Mapping[str, str]] = {
     "invalid_token": "met een sleutel die niet geldt",
     "wrong kit": "met een bestand van een andere kluis",
     "wrong_secret": "met een verkeerde wachtzin, code of passkey",
+    "too_many_tries": "er was te vaak na elkaar geprobeerd",
+    "too_long": "met een tekst die geen wachtzin kan zijn",
     "wrong_origin": "vanaf een andere website",
     "other_site": "met een passkey van een andere website",
     "stale_challenge": "met een antwoord dat te oud was",

@@ -28,9 +28,10 @@ async def login(vault: Vault, answer: Answer, browser: bytes, now: datetime) -> 
     """
     named = passkeys.account_of(answer)
     mac = tries.counted(vault, "passkey", b64(named))
-    if not await tries.spend(vault, mac, now):
-        return None
     account, purpose = by_id(vault, named), Purpose("login", browser)
+    if not await tries.spend(vault, mac, now):
+        await tries.turned_away(vault, account.pod if account else vault.office, "login", now)
+        return None
     if account is None:
         await _nobody(vault, answer, purpose, now)
         return None

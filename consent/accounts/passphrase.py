@@ -7,7 +7,7 @@ import unicodedata
 from datetime import datetime
 
 from consent.accounts import sessions, tries
-from consent.accounts.people import LONGEST, AccountFacts, by_id, find, user_mac
+from consent.accounts.people import LONGEST, AccountFacts, find, user_mac
 from consent.accounts.sessions import SessionFacts
 from keys.errors import KeysError, WrongSecret
 from keys.secret import Root, Seed
@@ -23,10 +23,10 @@ async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[st
 
     `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase.
     """
-    mac = user_mac(vault, user)
-    if len(secret) > LONGEST or not await tries.spend(vault, mac, now):
+    mac, account, long = user_mac(vault, user), find(vault, user), len(secret) > LONGEST
+    if long or not await tries.spend(vault, mac, now):
+        await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
         return None
-    account = find(vault, user)
     root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
@@ -35,18 +35,12 @@ async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[st
         return await sessions.open(vault, account, root, now)
 
 
-async def again(vault: Vault, session: SessionFacts, secret: str, now: datetime) -> Root | None:
-    """Somebody who is logged in shows her passphrase or a recovery code once more, under the same rate limit.
-
-    None if it is wrong. The caller wipes the root.
-    """
-    account, mac = by_id(vault, session.account), user_mac(vault, session.user)
-    if account is None or len(secret) > LONGEST or not await tries.spend(vault, mac, now):
-        return None
-    root = await known(vault, account, secret, now, "confirm")
-    if root is not None:
-        await tries.forgive(vault, mac)
-    return root
+def is_code(secret: str) -> bool:
+    """Whether this is a well-formed recovery code, which is never tried as a passphrase."""
+    code = _code(secret)
+    if code is not None:
+        code.wipe()
+    return code is not None
 
 
 async def known(vault: Vault, account: AccountFacts, secret: str, now: datetime, action: str = "login") -> Root | None:

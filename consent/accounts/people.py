@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from consent import columns
@@ -31,7 +32,6 @@ from vault.vault import PodFacts, Vault
 POD_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")
 FEWEST_LETTERS: Final = 12
 LONGEST: Final = 1024
-_HALF_MADE: Final = "DELETE FROM account WHERE user_mac = :mac AND pod IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ async def enroll(
     *,
     demo: bool = False,
 ) -> Enrolled:
-    """Make an account and its pod. Citizens name their pod; everybody else but the DPO gets a desk.
+    """Make an account and its pod, in one transaction. Citizens name their pod; everybody else but the DPO has a desk.
 
     Raises BadName for a name that cannot be used or a passphrase too short or long, Conflict("exists") if user or
     pod name is taken. Officers of the DPO come in with `found_office`.
@@ -150,16 +150,14 @@ async def enroll(
     title, webid, plan = _plan(vault, role, pod_name)
     who = Newcomer(user, name, passphrase, demo)
     ring = await _keyring(who)
-    account = await _reserve(vault, who, role, webid, ring, now)
+    row = _row(vault, who, role, webid, ring, now)
     try:
-        pod = await pods.create(vault, title, pod_kind(role), ring.unlockers, plan, now)
-    except BaseException:
-        await vault.db.write(lambda tx: tx.remove(Account, id=account))
-        raise
+        await pods.create(vault, title, pod_kind(role), ring.unlockers, plan, now, partial(_take, [row]))
+    except sqlite3.IntegrityError:
+        raise Conflict("exists") from None
     finally:
         ring.wipe()
-    await _settle(vault, [account], pod)
-    return Enrolled(account, webid, ring.codes, ring.demo)
+    return Enrolled(row.id, webid, ring.codes, ring.demo)
 
 
 async def found_office(
@@ -179,14 +177,9 @@ async def found_office(
     rows = [_row(vault, who, "dpo", "", ring, now) for who, ring in zip(officers, rings, strict=True)]
     made = [Enrolled(row.id, "", ring.codes, ring.demo) for row, ring in zip(rows, rings, strict=True)]
 
-    def accounts(tx: Tx, pod: PodFacts) -> None:
-        for row in rows:
-            row.pod = pod.id
-            _take(tx, row)
-
     try:
         keep(made)
-        await pods.found_office(vault, [new for ring in rings for new in ring.unlockers], now, accounts)
+        await pods.found_office(vault, [new for ring in rings for new in ring.unlockers], now, partial(_take, rows))
     except sqlite3.IntegrityError:
         raise Conflict("exists") from None
     finally:
@@ -212,9 +205,7 @@ def user_mac(vault: Vault, user: str) -> bytes:
     return lookup(vault.state, "user", unicodedata.normalize("NFKC", user).strip().casefold())
 
 
-def _facts(vault: Vault, row: Account) -> AccountFacts | None:
-    if row.pod is None:  # reserved by an enrolment that is under way, or that a crash cut short
-        return None
+def _facts(vault: Vault, row: Account) -> AccountFacts:
     told: dict[str, Any] = columns.take(vault.state, "account", row.id, row.sealed)
     if told["role"] != row.role:
         raise DamagedItem("an account's role is not the one it was sealed with")
@@ -260,37 +251,17 @@ async def from_phrase(passphrase: str) -> NewUnlocker:
     return NewUnlocker("passphrase", costs.text, await asyncio.to_thread(stretch, passphrase, costs))
 
 
-async def _reserve(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> bytes:
-    """Take the user name, not yet with a pod. Raises Conflict("exists")."""
-    row = _row(vault, who, role, webid, ring, now)
-    try:
-        await vault.db.write(lambda tx: _take(tx, row))
-    except sqlite3.IntegrityError:
-        raise Conflict("exists") from None
-    return row.id
-
-
 def _row(vault: Vault, who: Newcomer, role: Role, webid: str, ring: _Keyring, now: datetime) -> Account:
-    """The account of a newcomer, as it is stored."""
+    """The account of a newcomer, as it is stored with its pod."""
     account, added = fresh_bytes(16), gates.ms(now)
     ways = [Way(new.id, new.kind, added).told for new in ring.unlockers]
     told = {"role": role, "user": who.user, "name": who.name, "webid": webid, "ways": ways}
     sealed = columns.put(vault.state, "account", account, told)
-    return Account(id=account, user_mac=user_mac(vault, who.user), role=role, pod=None, sealed=sealed)
+    return Account(id=account, user_mac=user_mac(vault, who.user), role=role, pod=b"", sealed=sealed)
 
 
-def _take(tx: Tx, row: Account) -> None:
-    """Store an account; what a crash left half made is replaced. sqlite3.IntegrityError if the user name is taken."""
-    tx.run(_HALF_MADE, mac=row.user_mac)
-    tx.add(row)
-
-
-async def _settle(vault: Vault, accounts: list[bytes], pod: PodFacts) -> None:
-    """Give the accounts their pod: from here on they can log in."""
-
-    def write(tx: Tx) -> None:
-        for account in accounts:
-            if tx.change(Account, {"id": account}, pod=pod.id) != 1:
-                raise Conflict("exists")
-
-    await vault.db.write(write)
+def _take(rows: list[Account], tx: Tx, pod: PodFacts) -> None:
+    """Store the accounts of a pod in the unit that makes it. sqlite3.IntegrityError if a user name is taken."""
+    for row in rows:
+        row.pod = pod.id
+        tx.add(row)

@@ -30,7 +30,9 @@ class Proof:
 async def confirm(vault: Vault, session: SessionFacts, proof: Proof, now: datetime) -> bool:
     """Whether this proof opens one of the person's own unlockers, right now."""
     account, mac = by_id(vault, session.account), tries.counted(vault, CONFIRM, b64(session.account))
-    if account is None or len(proof.text) > LONGEST or not await tries.spend(vault, mac, now):
+    long = len(proof.text) > LONGEST
+    if account is None or long or not await tries.spend(vault, mac, now):
+        await tries.turned_away(vault, session.pod.id, CONFIRM, now, long=long)
         return False
     root = await _root(vault, account, session, proof, now)
     if root is None:

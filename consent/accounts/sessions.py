@@ -5,10 +5,11 @@ wrapped under the secret alone (reading one's own log opens no pod content, so i
 logout, after 15 minutes without a request, and after 8 hours whatever happens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from consent import signed
 from consent.accounts.people import AccountFacts, by_id
 from consent.accounts.roles import Role
 from consent.tables import Session
@@ -23,6 +24,7 @@ from vault.database import Tx
 from vault.errors import Denied, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
+from vault.newroot import Tops
 from vault.pod import log_key
 from vault.shares import Drop, Want
 from vault.vault import PodFacts, Vault
@@ -135,6 +137,18 @@ async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: dat
     return True
 
 
+async def end_others(vault: Vault, session: SessionFacts, now: datetime) -> int:
+    """End every other session of the same account, each behind an entry of its own, and return how many there were.
+
+    Live at once: when this returns none of their cookies opens anything.
+    """
+    rows = vault.db.read.find(Session, order_by="created", account=session.account)
+    others = [row.handle for row in rows if row.handle != session.handle]
+    for handle in others:
+        await _end(vault, session.pod.id, handle, now, "logout elsewhere", session.agent)
+    return len(others)
+
+
 async def sweep(vault: Vault, now: datetime) -> int:
     """End every session that was idle too long or is past its end, and return how many there were.
 
@@ -224,8 +238,8 @@ class Carry:
         """The shares of the other sessions of this pod."""
         return tuple(Drop("session", handle) for handle in self._others(self.vault.db.read))
 
-    def write(self, tx: Tx, rk: Root, share: Share, dropped: tuple[Drop, ...]) -> None:
-        """Wrap the new root under this session's secret and share; the others lose gate and row.
+    def write(self, tx: Tx, new: Tops, share: Share, dropped: tuple[Drop, ...]) -> None:
+        """Wrap the new root under this session's secret and share, its log key under the secret; the others end.
 
         Raises Stale if another session was opened or ended since `drops`: then it is done again.
         """
@@ -234,10 +248,23 @@ class Carry:
             raise Stale("another session was opened or ended meanwhile")
         keys = self.session.keys
         with derive(keys.secret, keys.context, share) as key:
-            tx.change(Session, {"handle": keys.handle}, root=wrap(key, keys.context, rk))
+            root = wrap(key, keys.context, new.root)
+        with derive(keys.secret, keys.context) as key:
+            tx.change(Session, {"handle": keys.handle}, root=root, log=wrap(key, keys.context, new.log))
         for handle in others:
             gates.end(tx, handle, "ended")
             tx.remove(Session, handle=handle)
+
+    def sign_again(self, tx: Tx, old: Tops, new: Tops) -> None:
+        """Every grant that the old identity or managed signing key signed gets the new one's signature."""
+        signed.again(tx, self.session.pod.id, (old.identity, new.identity), (old.msign, new.msign))
+
+    def renewed(self) -> SessionFacts:
+        """This session as it stands after the change."""
+        row, pod = self.vault.db.read.get(Session, self.session.handle), self.vault.pod_by_id(self.session.pod.id)
+        if row is None or pod is None:
+            raise Denied("ended")
+        return replace(self.session, pod=pod, keys=replace(self.session.keys, wrap=row.root), log_wrap=row.log)
 
     def _others(self, tx: Tx) -> list[bytes]:
         rows = tx.find(Session, order_by="handle", pod=self.session.pod.id)

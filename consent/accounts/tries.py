@@ -2,6 +2,7 @@
 
 A try is counted before it is made, so that tries at the same moment cannot all slip through. Whatever was wrong, a
 failed try adds exactly two entries: the size of the log is public and must not tell what somebody guessed right.
+A try that is not made, because the name rests, is counted and becomes part of one entry a minute.
 """
 
 from datetime import datetime
@@ -11,6 +12,7 @@ from consent.tables import Throttle
 from keys.state import lookup
 from vault import gates
 from vault.database import Tx
+from vault.log import tally
 from vault.log.entry import Facts, Intent
 from vault.vault import Vault
 
@@ -40,6 +42,14 @@ async def refused(vault: Vault, pod: bytes, action: str, rule: str, now: datetim
     """Write the two entries of a try that failed before any unlocker was tried; `rule` is the stable code of why."""
     for kind in ("unlock", "denial"):
         await vault.log.append(Intent(pod, Facts(kind, action, "denied", rule, agent=agent), now))
+
+
+async def turned_away(vault: Vault, pod: bytes, action: str, now: datetime, *, long: bool = False) -> None:
+    """Count a try that was not made, since its name rests or (`long`) the secret is longer than any can be.
+
+    Summed per minute like every denial that nobody stands behind, so that a flood cannot fill the log.
+    """
+    await tally.add(vault.log, pod, "too_long" if long else "too_many_tries", now, action)
 
 
 def pause(tries: int) -> int:

@@ -5,18 +5,21 @@ from typing import Any
 
 import pytest
 
-from consent.accounts import passphrase, people, tries, welcome
+from consent.accounts import passphrase, people, proof, sessions, tries, welcome
 from consent.accounts.people import Newcomer, enroll, find, found_office
+from consent.accounts.proof import Proof
 from consent.errors import BadName
 from consent.tables import Account, Throttle
 from keys.unlock import new_code
 from tests.conftest import BASE, Clock
-from tests.consent.entering import PHRASE, actions, an, entered, house, stored
+from tests.consent.entering import PHRASE, actions, an, entered, house, records, stored
 from vault import pod as pods
+from vault.database import Tx
 from vault.errors import Conflict, DamagedItem
+from vault.log import tally
 from vault.solid.wac import modes, parse_acl
 from vault.tables import Record
-from vault.vault import Vault
+from vault.vault import PodFacts, Vault
 
 
 async def test_a_citizen_gets_a_pod_with_a_webid_and_every_registered_compartment(vault: Vault, clock: Clock) -> None:
@@ -96,13 +99,63 @@ async def test_a_taken_user_or_pod_name_is_refused_and_leaves_nothing_behind(vau
         await found_office(vault, [Newcomer("second", "Second")], clock())
 
 
-async def test_an_enrolment_that_a_crash_cut_short_can_be_done_again(vault: Vault, clock: Clock) -> None:
+@pytest.mark.parametrize("after", [False, True], ids=["before the account", "after the account"])
+async def test_an_enrolment_that_a_crash_cuts_short_leaves_nothing_and_can_be_done_again(
+    vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
     await house(vault, clock)
-    left = Account(id=b"a" * 16, user_mac=people.user_mac(vault, "an"), role="citizen", pod=None, sealed=b"half")
-    await vault.db.write(lambda tx: tx.add(left))
-    assert find(vault, "an") is None
+    real, shares = people._take, len(vault.shares.owners("unlock"))
+
+    def crash(rows: list[Account], tx: Tx, pod: PodFacts) -> None:
+        if after:
+            real(rows, tx, pod)
+        raise ConnectionResetError
+
+    with monkeypatch.context() as here:
+        here.setattr(people, "_take", crash)
+        with pytest.raises(ConnectionResetError):
+            await enroll(vault, "an", "An", "citizen", "an", None, clock())
+    assert find(vault, "an") is None and vault.pod("an") is None
+    assert len(vault.shares.owners("unlock")) == shares
     made = await enroll(vault, "an", "An", "citizen", "an", None, clock())
     assert (await entered(vault, "an", made.codes[0], clock))[1].account == made.account
+
+
+@pytest.mark.parametrize("user", ["an", "nobody"])
+async def test_tries_while_a_name_rests_are_counted_and_become_one_line_a_minute(
+    vault: Vault, clock: Clock, user: str
+) -> None:
+    made = await an(vault, clock)
+    for _ in range(tries.FREE_TRIES):
+        await passphrase.login(vault, user, new_code(), clock())
+    size = vault.log.ledger.tree.size
+    for _ in range(50):
+        assert await passphrase.login(vault, user, made.codes[0], clock()) is None
+    for _ in range(3):
+        assert await passphrase.login(vault, user, "x" * (people.LONGEST + 1), clock()) is None
+    assert vault.log.ledger.tree.size == size
+    clock.forward(minutes=1)
+    await tally.flush(vault.log, clock())
+    assert vault.log.ledger.tree.size == size + 2  # as many for a name that does not exist
+    clock.forward(hours=1)
+    _, session = await entered(vault, "an", made.codes[0], clock)
+    with sessions.log_private(session) as private:
+        told = records(vault, private, session.pod)
+    said = {
+        line["rule"]: (line["action"], line["count"]) for line in told if line["type"] == "denial" and "count" in line
+    }
+    assert said == ({"too_many_tries": ("login", 50), "too_long": ("login", 3)} if user == "an" else {})
+
+
+async def test_tries_at_proving_who_one_is_are_counted_too_while_they_rest(vault: Vault, clock: Clock) -> None:
+    made = await an(vault, clock)
+    _, session = await entered(vault, "an", made.codes[0], clock)
+    for _ in range(tries.FREE_TRIES + 4):
+        assert not await proof.confirm(vault, session, Proof(new_code()), clock())
+    await tally.flush(vault.log, clock(), all_of_them=True)
+    with sessions.log_private(session) as private:
+        (line,) = [one for one in records(vault, private, session.pod) if one["rule"] == "too_many_tries"]
+    assert (line["action"], line["count"]) == ("confirm", 4)
 
 
 async def test_a_role_changed_in_the_database_is_noticed(vault: Vault, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """New locks: new generations reach who may have them and nobody else; a new root keeps all ways in."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import pytest
 
 from consent import endings, gate, grants, locks
 from consent.accounts import passphrase, sessions, ways
+from consent.accounts.sessions import SessionFacts
 from consent.tables import GrantKeyRow
 from keys.errors import SwappedKey
 from keys.unlock import new_code, read_code
@@ -17,6 +19,7 @@ from vault.errors import Conflict, Denied
 from vault.pod import NewUnlocker
 from vault.tables import Compartment, Resource, Unlocker
 from vault.unlockers import unlockers
+from vault.vault import Vault
 
 A, B = "/loans/a.jsonld", "/loans/b.jsonld"
 CODES: dict[bytes, str] = {}
@@ -50,6 +53,12 @@ def forms(city: City, grant: bytes) -> list[tuple[int, str]]:
 async def mine(city: City, path: str) -> Any:
     permit, keys = gate.own(city.session, path.split("/")[1], "read", path)
     return (await door.read(city.vault, permit, keys, path, city.now)).kind
+
+
+async def new_locks(vault: Vault, session: SessionFacts, now: datetime) -> SessionFacts:
+    """Change all locks; the session as it goes on."""
+    await locks.change_all(vault, session, now)
+    return sessions.Carry(vault, session).renewed()
 
 
 async def test_a_new_generation_reaches_a_live_grant_by_letter_and_is_wrapped_at_its_first_use(city: City) -> None:
@@ -96,6 +105,30 @@ async def test_moving_the_old_keys_along_gives_nobody_more_than_before(city: Cit
         assert await mine(city, path) == "resource"
     assert await city.read(second, A) is None
     assert (await city.read(second, B))["schema:about"] == ["opera"]
+
+
+async def test_moving_keys_along_again_and_again_makes_no_more_generations(city: City) -> None:
+    everything, first = await granted(city, ALL)
+    _, second = await granted(city, FROM_NOW)
+    await keep(city, B)
+    for number in (3, 5, 7):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number, number + 1]  # one before the second consent, one from it on
+    assert (await city.read(first, A))["schema:about"] and await city.read(second, A) is None
+    await endings.withdraw(city.vault, city.session, everything, city.now)
+    for number in (9, 11):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number, number + 1]
+    assert (await city.read(second, B))["schema:about"] == ["opera"] and await city.read(second, A) is None
+
+
+async def test_a_compartment_whose_oldest_grant_began_later_gets_no_empty_generation(city: City) -> None:
+    await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+    _, access = await granted(city, ALL)  # its oldest key is generation 2
+    for number in (3, 4):
+        await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)
+        assert generations(city) == [number]
+    assert (await city.read(access, A))["schema:about"] == ["strips"]
 
 
 async def test_a_withdrawn_grant_gets_no_new_generation(city: City) -> None:

@@ -5,15 +5,17 @@ from dataclasses import fields
 import orjson
 import pytest
 
-from consent import report
+from consent import locks, report
 from consent.accounts import passphrase, sessions
 from consent.accounts.people import Newcomer, enroll, found_office
 from tests.conftest import Clock
+from tests.consent.test_locks import new_locks
 from vault import office
-from vault.errors import Denied
+from vault.errors import Conflict, Denied
 from vault.log.entry import Facts, Intent, dpo_record
-from vault.tables import DpoRecord
-from vault.vault import Vault
+from vault.pod import compartment
+from vault.tables import DpoRecord, RecordKey
+from vault.vault import PodFacts, Vault
 
 READ = Facts(
     "access", "read", rule="grant", category="pd:Interest", count=3,
@@ -99,5 +101,64 @@ async def test_without_the_office_key_no_record_opens(vault: Vault, clock: Clock
     from keys.dropbox import pair
 
     await officer(vault, clock)
-    opened = office.read(office.sheets(vault, vault.office), office.letters(vault), pair()[0], vault.log.ledger.origin)
-    assert (opened.records, len(opened.damaged)) == ((), opened.entries)
+    keys, (private, _) = office.letters(vault), pair()
+    for privates in ({}, {box: private for box, _ in keys.values()}):
+        opened = office.read(office.sheets(vault, vault.office), keys, privates, vault.log.ledger.origin)
+        assert (opened.records, len(opened.damaged)) == ((), opened.entries)
+
+
+async def test_the_key_of_the_dpo_is_new_every_year_and_records_of_all_years_stay_readable(
+    vault: Vault, clock: Clock
+) -> None:
+    (made,) = await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
+    await enroll(vault, "an", "An", "citizen", "an", None, clock())
+    pod = vault.pod("an")
+    assert pod is not None
+
+    async def comes_in() -> sessions.SessionFacts:
+        opened = await passphrase.login(vault, "dpo", made.codes[0], clock())
+        assert opened is not None
+        return opened[1]
+
+    for year in range(3):
+        await vault.log.append(Intent(pod.id, READ, clock()))
+        told = await report.totals(vault, await comes_in(), clock())
+        assert (told.opened, told.damaged) == (told.entries, ())
+        again = await report.totals(vault, await comes_in(), clock())  # once a year, not once a visit
+        assert again.damaged == ()
+        assert len({box for box, _ in office.letters(vault).values()}) == year + 1
+        clock.forward(days=365)
+    newest = compartment(vault, the_office(vault), office.CONTAINER)
+    assert newest.generation == 3
+    last = vault.db.read.find(DpoRecord, order_by="idx DESC")[0]
+    key = vault.db.read.get(RecordKey, last.key)
+    assert key is not None and key.box == newest.public  # what is written now is sealed to the newest only
+
+
+async def test_when_all_locks_of_the_office_are_changed_its_records_stay_readable(vault: Vault, clock: Clock) -> None:
+    session = await officer(vault, clock)
+    await report.totals(vault, session, clock())
+    session = await new_locks(vault, session, clock())
+    with pytest.raises(Conflict, match="office"):
+        await locks.set_custody(vault, session, office.CONTAINER, "managed", clock())
+    told = await report.totals(vault, session, clock())
+    assert (told.opened, told.damaged) == (told.entries, ())
+
+
+async def test_a_year_passes_without_an_officer_and_nothing_is_cut(vault: Vault, clock: Clock) -> None:
+    session = await officer(vault, clock)
+    await report.totals(vault, session, clock())
+    await sessions.end(vault, session, clock())
+    await enroll(vault, "an", "An", "citizen", "an", "een lange wachtzin", clock())
+    opened = await passphrase.login(vault, "an", "een lange wachtzin", clock())
+    clock.forward(days=400)
+    assert opened is not None
+    assert not await locks.yearly(vault, opened[1], clock())  # a citizen's session opens no office
+    assert not await locks.yearly(vault, session, clock())  # nor does an officer's that has ended
+    assert compartment(vault, the_office(vault), office.CONTAINER).generation == 1
+
+
+def the_office(vault: Vault) -> PodFacts:
+    found = vault.pod_by_id(vault.office)
+    assert found is not None
+    return found

@@ -16,6 +16,7 @@ FIELDS = {
     "label": (POD, RESOURCE, 1),
     "body": (POD, RESOURCE, 1, bytes(32)),
     "record-key": (POD, "kluis.test/log/2026h2", HANDLE),
+    "old-log": (POD, b"\x0b" * 32),
     "record": ("kluis.test/log/2026h2", HANDLE, GRANT),
     "dpo-record": ("kluis.test/log/2026h2", HANDLE, GRANT),
     "session": (POD, HANDLE, RESOURCE),

@@ -12,7 +12,8 @@ from keys.secret import CompartmentKey, DataKey, Private, RecordKey, Root, Secre
 from tests.keys.places import FIELDS
 
 hybrid.register()
-LETTERS = [("unlock", Root), ("dek", DataKey), ("ck-grant", CompartmentKey), ("record-key", RecordKey)]
+LETTERS = [("unlock", Root), ("dek", DataKey), ("ck-grant", CompartmentKey), ("record-key", RecordKey),
+           ("old-log", Private)]  # fmt: skip
 
 
 def keyset(key, kind, material) -> tink.KeysetHandle:

@@ -12,15 +12,17 @@ from consent.accounts.sessions import log_private
 from keys.custodian import FileCustodian
 from keys.dropbox import pair
 from keys.errors import SwappedKey
-from keys.keyring import Box, Keyring, Signed, annexed, open_keyring, sign_annex, sign_keyring
+from keys.keyring import Box, Keyring, Signed, annexed, open_keyring, sign_annex, sign_keyring, succeed
 from keys.sign import new_signer, signer_public
+from keys.text import b64
 from tests.conftest import BASE
 from tests.house import ALL_INTERESTS, Household
 from vault import fsck, keyring, store
 from vault.database import Tx
 from vault.log import views
-from vault.tables import Compartment, KeyringRow, Meta, Pod, Resource
-from vault.vault import open_vault
+from vault.pod import compartment
+from vault.tables import Compartment, KeyringRow, Pod, Resource
+from vault.vault import PodFacts, open_vault
 
 POD, HOME, GRANT = b"p" * 16, b"c" * 16, b"g" * 16
 
@@ -55,6 +57,29 @@ def test_a_keyring_of_another_pod_or_identity_is_refused() -> None:
                 open_keyring(pod, public, signed, None)
         with pytest.raises(SwappedKey, match="another identity"):
             open_keyring(POD, signer_public(other), sign_keyring(made, other), None)
+
+
+def test_an_older_identity_leads_to_the_one_in_use_and_no_other_does() -> None:
+    with new_signer() as first, new_signer() as second, new_signer() as third:
+        ring_1 = ring(signer_public(first))
+        ring_2 = succeed(replace(ring_1, version=4), first, signer_public(second), b"m" * 32, bytes(32))
+        ring_3 = succeed(replace(ring_2, version=5), second, signer_public(third), b"n" * 32, bytes(32))
+        read = open_keyring(POD, signer_public(third), sign_keyring(ring_3, third), None)
+        assert read == ring_3
+        assert all(read.follows(signer_public(one)) for one in (first, second, third)) and not read.follows(bytes(32))
+        assert read.logs == {b"l" * 32, b"m" * 32, b"n" * 32}
+        step = ring_3.history[0]
+        for broken in (
+            ring_3.history[1:][::-1] + ring_3.history[:1],  # another order
+            (replace(step, log=bytes(32)), *ring_3.history[1:]),
+            (replace(step, version=1), *ring_3.history[1:]),
+            ring_3.history[:1],  # one left out
+        ):
+            forged = sign_keyring(replace(ring_3, history=broken), third)
+            with pytest.raises(SwappedKey, match="not named by the one before"):
+                open_keyring(POD, signer_public(third), forged, None)
+        with pytest.raises(SwappedKey, match="another identity"):
+            sign_keyring(ring_3, first)
 
 
 def test_the_annex_adds_managed_compartments_and_changes_none() -> None:
@@ -113,12 +138,22 @@ async def test_no_record_is_sealed_to_a_swapped_log_key(house: Household) -> Non
 async def test_a_directory_whose_dpo_key_was_swapped_does_not_start(
     house: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.vault.db.write(lambda tx: tx.change(Meta, {"key": "dpo_box"}, value=bytes(32)))
+    row = house.vault.db.read.get(KeyringRow, house.vault.office)
+    assert row is not None
+    box = compartment(house.vault, the_office(house), "dpo").public
+    swapped = row.body.replace(b64(box).encode(), b64(bytes(32)).encode())
+    await house.vault.db.write(lambda tx: tx.change(KeyringRow, {"pod": row.pod}, body=swapped))
     house.vault.close()
     custodian = FileCustodian.open(f"file:{tmp_path / 'custodian'}")
-    with pytest.raises(SwappedKey, match="office"):
+    with pytest.raises(SwappedKey, match="not signed by its owner"):
         open_vault(tmp_path / "vault", tmp_path / "shares", custodian, BASE, house.clock())
     monkeypatch.setattr(house.vault, "close", lambda: None)
+
+
+def the_office(house: Household) -> PodFacts:
+    found = house.vault.pod_by_id(house.vault.office)
+    assert found is not None
+    return found
 
 
 async def test_a_container_made_while_she_is_away_stands_in_the_annex_and_then_in_the_keyring(

@@ -23,8 +23,9 @@ from tests.keys.independent import framed, open_letter
 
 Name = tuple[object, ...]
 ENVELOPE = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
-TABLES = ("pod", "rootwrap", "unlocker", "compartment", "resource", "body", "recordkey", "record", "dporecord",
-          "session", "grant", "token", "grantkey", "meta", "controlkey", "account", "acl", "client")  # fmt: skip
+TABLES = ("pod", "rootwrap", "unlocker", "compartment", "resource", "body", "recordkey", "oldlog", "record",
+          "dporecord", "session", "grant", "token", "grantkey", "meta", "controlkey", "account", "acl",
+          "client")  # fmt: skip
 
 
 def ctx(kind: str, *fields: bytes | str | int) -> bytes:
@@ -173,6 +174,8 @@ class Thief:
             yield Lock(
                 ("recordkey", r["id"]), ctx("record-key", r["pod"] or bytes(16), origin, r["id"]), r["sealed"], True
             )
+        for r in self.rows["oldlog"]:
+            yield Lock(("log", r["pod"], r["public"]), ctx("old-log", r["pod"], r["public"]), r["sealed"], True)
         for table, kind in (("record", "record"), ("dporecord", "dpo-record")):
             for r in self.rows[table]:
                 yield Lock((table, r["idx"]), ctx(kind, origin, r["key"], r["entry"]), r["sealed"])

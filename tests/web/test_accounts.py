@@ -19,6 +19,7 @@ from vault.vault import Vault
 from web import guard, problems
 from web.routes import accounts, security
 
+RECOVERED = "/me/security?recovered=1"
 SAME = {"sec-fetch-site": "same-origin"}
 CROSS = [
     {"sec-fetch-site": "cross-site"},
@@ -70,6 +71,18 @@ async def log_in(browser: httpx.AsyncClient, user: str, secret: str, **more: str
     return await browser.post("/login", data=fields, headers=SAME)
 
 
+async def test_whoever_comes_in_with_a_recovery_code_is_led_to_a_new_passphrase(
+    browser: httpx.AsyncClient, an: Enrolled, vault: Vault, clock: Clock
+) -> None:
+    phrase = "zeven groene fietsen"
+    await enroll(vault, "bo", "Bo", "citizen", "bo", phrase, clock())
+    assert (await log_in(browser, "bo", phrase)).headers["location"] == "/me"
+    done = await log_in(browser, "an", an.codes[0])
+    assert done.headers["location"] == RECOVERED
+    assert "Je kwam binnen met je herstelcode" in (await browser.get(RECOVERED)).text
+    assert (await log_in(browser, "an", an.codes[0], next="/me/log")).headers["location"] == "/me/log"
+
+
 async def test_the_login_form_opens_a_session_and_goes_on_with_a_303(browser: httpx.AsyncClient, an: Enrolled) -> None:
     page = await browser.get("/login", params={"next": "/me/log?x=1"})
     assert 'id="login-form"' in page.text
@@ -88,7 +101,7 @@ async def test_a_script_that_sends_our_origin_or_no_browser_header_logs_in_too(
         page = await browser.get("/login")
         fields = {"user": "an", "passphrase": an.codes[0], "csrf": token(page)}
         done = await browser.post("/login", data=fields, headers=headers)
-        assert (done.status_code, done.headers["location"]) == (303, "/me")
+        assert (done.status_code, done.headers["location"]) == (303, RECOVERED)
 
 
 async def test_a_wrong_secret_and_an_unknown_name_get_the_same_answer(browser: httpx.AsyncClient, an: Enrolled) -> None:
@@ -111,7 +124,7 @@ async def test_next_never_leads_to_another_site(browser: httpx.AsyncClient, an: 
     page = await browser.get("/login", params={"next": there})
     assert 'name="next" value="/me"' in page.text
     done = await log_in(browser, "an", an.codes[0], next=there)
-    assert done.headers["location"] == "/me"
+    assert done.headers["location"] == RECOVERED
 
 
 async def test_the_session_cookie_is_hidden_from_scripts_and_lax(browser: httpx.AsyncClient, an: Enrolled) -> None:
@@ -237,7 +250,7 @@ async def test_the_dpo_sees_complete_totals_and_nobody_else_does(
 ) -> None:
     await log_in(browser, "an", an.codes[0])
     assert [(await browser.get(path)).status_code for path in ("/api/dpo/totals", "/dpo")] == [403, 403]
-    assert (await log_in(browser, "dpo", dirk.codes[0])).headers["location"] == "/dpo"
+    assert (await log_in(browser, "dpo", dirk.codes[0])).headers["location"] == RECOVERED
     told = (await browser.get("/api/dpo/totals")).json()
     assert told["opened"] == told["entries"] > 0
     assert told["damaged"] == []

@@ -10,15 +10,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from consent.accounts import people
+from consent.accounts import passphrase, people, sessions
 from consent.accounts.people import Enrolled, Newcomer, enroll, found_office
 from keys.text import b64
 from tests.conftest import BASE, Clock
 from tests.consent.authenticator import Device
+from vault.log import views
 from vault.vault import Vault
 from web import guard, problems
 from web.pages.entry import FAILED
-from web.routes import accounts, security
+from web.routes import accounts, erasure, security
 
 SAME = {"sec-fetch-site": "same-origin"}
 PHRASE, NEXT = "zeven groene fietsen", "vier nieuwe gewone woorden"
@@ -38,6 +39,7 @@ async def browser(vault: Vault, clock: Clock, an: Enrolled) -> AsyncIterator[htt
     app.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE)
     app.include_router(accounts.router)
     app.include_router(security.router)
+    app.include_router(erasure.router)
     problems.install(app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
         assert (await log_in(client, PHRASE)).headers["location"] == "/me"
@@ -182,7 +184,36 @@ async def test_a_new_code_is_shown_once_kept_by_no_cache_and_opens(browser: http
     assert re.fullmatch(r"(\w{4}-){8}\w{4}", code)
     assert code[:4] not in (await browser.get("/me/security")).text
     for good in (code, an.codes[0]):
-        assert (await log_in(browser, good)).headers["location"] == "/me"
+        assert (await log_in(browser, good)).headers["location"] == "/me/security?recovered=1"
+
+
+@pytest.mark.parametrize("change", ["passphrase", "remove"])
+@pytest.mark.parametrize("stay", [False, True], ids=["end", "stay"])
+async def test_whoever_stole_a_session_is_out_when_a_way_in_changes_unless_she_says_otherwise(
+    browser: httpx.AsyncClient, vault: Vault, an: Enrolled, clock: Clock, change: str, *, stay: bool
+) -> None:
+    await press(browser, "codes", proof=PHRASE)
+    stolen = []
+    for _ in range(2):
+        opened = await passphrase.login(vault, "an", an.codes[0], clock())
+        assert opened is not None
+        stolen.append(opened)
+    assert 'type="checkbox"' in (page := (await browser.get("/me/security")).text) and 'name="stay" value="1">' in page
+    fields = {"proof": PHRASE} | ({"stay": "1"} if stay else {})
+    if change == "passphrase":
+        done = await press(browser, "passphrase", passphrase=NEXT, again=NEXT, **fields)
+    else:
+        account = people.by_id(vault, an.account)
+        assert account is not None
+        done = await press(browser, f"unlockers/{b64(account.ways_of('recovery')[0])}/remove", **fields)
+    assert done.headers["location"].startswith("/me/security?done=")
+    left = [sessions.find(vault, cookie, clock()) is not None for cookie, _ in stolen]
+    assert left == [stay, stay]
+    assert [vault.shares.count("session", facts.handle) for _, facts in stolen] == [int(stay)] * 2
+    assert (await browser.get("/me/security")).status_code == 200  # her own goes on
+    with sessions.log_private(stolen[0][1]) as private:
+        lines = [line.told["action"] for line in views.lines(vault, stolen[0][1].pod, private)]
+    assert lines.count("logout elsewhere") == (0 if stay else 2)
 
 
 async def test_fewer_than_two_ways_in_are_refused_with_the_way_out(
@@ -258,6 +289,25 @@ async def test_a_passkey_is_a_proof_too_and_good_for_one_change(
     fields = {"csrf": token(page), "credential": credential, "prf": prf, "passphrase": NEXT, "again": NEXT}
     done = [await browser.post("/me/security/passphrase", data=fields, headers=SAME) for _ in range(2)]
     assert [one.headers["location"] for one in done] == ["/me/security?done=passphrase", "/me/security?failed=proof"]
+
+
+async def test_a_passkey_is_enough_to_erase_ones_pod_and_a_wrong_one_erases_nothing(
+    browser: httpx.AsyncClient, vault: Vault
+) -> None:
+    device = Device()
+    await add_passkey(browser, device)
+
+    async def erase(prf: str = "") -> httpx.Response:
+        page = await browser.get("/me/security")
+        credential, given = device.get(asked(page, "confirm"))
+        fields = {"csrf": token(page), "credential": credential, "prf": prf or given}
+        return await browser.post("/api/erase", data=fields, headers=SAME)
+
+    refused = await erase(b64(bytes(32)))
+    assert refused.status_code == 401 and vault.pod("an") is not None
+    done = await erase()
+    assert done.json() == {"entry": vault.log.ledger.tree.size - 1} and vault.pod("an") is None
+    assert "kluis" not in browser.cookies
 
 
 async def test_whoever_lost_her_passphrase_is_led_from_her_code_to_a_new_one(

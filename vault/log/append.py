@@ -52,10 +52,10 @@ class Log:
     def __init__(
         self, db: Database, shares: Shares, ledger: Ledger, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
     ) -> None:
-        """Take the key of the hashes beside records, and what gives the verified log key of a pod."""
+        """Take the key of the hashes beside records, and what gives a pod's verified log key, for b"" the DPO's key."""
         self.db, self.shares, self.ledger = db, shares, ledger
         self._proof_key, self._box_of = proof_key, box_of
-        self.dpo_box: bytes | None = None
+        self.has_office = False
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
         self._owing: list[int] = []
@@ -90,8 +90,11 @@ class Log:
         if batch:
             await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
 
-    def _wipe(self, pod: bytes) -> None:
-        """Wipe the record keys of a pod that is no more."""
+    def new_keys(self, pod: bytes) -> None:
+        """Wipe the record keys of a pod, b"" for the DPO's: the next record gets one under the key then in use.
+
+        In the writer's turn only. What an undone unit forgot is made again.
+        """
         for place in [place for place in self._keys if place[0] == pod]:
             self._keys.pop(place)[1].wipe()
 
@@ -105,7 +108,7 @@ class Log:
         self._owing += [] if index is None else [index]
         for drop in drops:
             if drop.kind == "*":
-                self._wipe(drop.owner)
+                self.new_keys(drop.owner)
         self.shares.drop(self._owed)
         self._owed = ()
         self._paid, self._owing = self._paid + self._owing, []
@@ -140,7 +143,7 @@ class Log:
         seq, prev = (head.seq + 1, head.head) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
-        key_id, key = self._pod_key(tx, pod, at)
+        key_id, key = self._key(tx, pod, month(at))
         sealed = seal_record(key, "record", self.ledger.origin, key_id, entry, nonce + record)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
@@ -153,29 +156,23 @@ class Log:
         return _Booked(index, entry, leaf, refused)
 
     def _dpo(self, tx: Tx, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
-        if self.dpo_box is None:  # only before the DPO's office exists
+        if not self.has_office:
             return fresh_bytes(32)
         record = forms.dpo_record(facts, at)
         nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
-        key_id, key = self._key(tx, b"", at // forms.HOUR_MS, self.dpo_box)
+        key_id, key = self._key(tx, b"", at // forms.HOUR_MS)
         sealed = seal_record(key, "dpo-record", self.ledger.origin, key_id, entry, nonce + record)
         tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
         return commitment
 
-    def _pod_key(self, tx: Tx, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
-        period = month(at)
+    def _key(self, tx: Tx, pod: bytes, period: int) -> tuple[bytes, RecordKey]:
+        """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
-        return self._key(tx, pod, period, self._box_of(tx, pod))
-
-    def _key(self, tx: Tx, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
-        """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
-        if (found := self._keys.get((pod, period))) is not None:
-            return found
-        key_id, key = fresh_bytes(16), RecordKey.fresh()
+        key_id, key, box = fresh_bytes(16), RecordKey.fresh(), self._box_of(tx, pod)
         sealed = deliver(box, ctx("record-key", pod or DPO, self.ledger.origin, key_id), key)
-        tx.add(KeyRow(id=key_id, pod=pod, period=period, sealed=sealed))
+        tx.add(KeyRow(id=key_id, pod=pod, period=period, box=box, sealed=sealed))
         self._keys[(pod, period)] = (key_id, key)
         if len(self._keys) > KEYS_IN_MEMORY:
             self._keys.popitem(last=False)

@@ -20,9 +20,10 @@ ON CONFLICT (pod, reason, minute) DO UPDATE SET count = count + 1
 """
 
 
-async def add(log: Log, pod: bytes, reason: str, at: datetime) -> None:
-    """Count one denial for a pod; durable when it returns."""
-    await log.db.write(lambda tx: tx.run(ADD, pod=pod, reason=reason, minute=ms(at) // MINUTE_MS))
+async def add(log: Log, pod: bytes, reason: str, at: datetime, action: str = "read") -> None:
+    """Count one denial for a pod; durable when it returns. `reason` is a stable code."""
+    said = f"{action} {reason}"
+    await log.db.write(lambda tx: tx.run(ADD, pod=pod, reason=said, minute=ms(at) // MINUTE_MS))
 
 
 async def flush(log: Log, now: datetime, *, all_of_them: bool = False) -> int:
@@ -42,5 +43,6 @@ async def _enter(log: Log, row: Tally, now: datetime) -> None:
         if not tx.remove(Tally, pod=row.pod, reason=row.reason, minute=row.minute, count=row.count):
             raise Stale("counted on meanwhile")
 
-    facts = Facts("denial", "read", "denied", rule=row.reason, count=row.count)
+    action, _, rule = row.reason.partition(" ")
+    facts = Facts("denial", action, "denied", rule=rule, count=row.count)
     await log.append(Intent(row.pod, facts, now, write=write))

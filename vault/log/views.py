@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keys.context import ctx
-from keys.dropbox import collect
+from keys.dropbox import collect, public_of
 from keys.errors import KeysError
 from keys.records import open_record
 from keys.secret import Private, RecordKey
@@ -13,7 +13,7 @@ from keys.text import b64
 from vault.errors import DamagedItem
 from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
-from vault.tables import Entry, PodHead, Record, RecordKey as KeyRow
+from vault.tables import Entry, OldLog, PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
 LINES = """
@@ -96,12 +96,13 @@ def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Lin
 
 
 class _Reader:
-    """Opens records; each record key is opened once and wiped at the end."""
+    """Opens records; each record key is opened once, with the log key it was sealed to, and wiped at the end."""
 
     def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
         self.vault, self.pod, self.log = vault, pod, log
         self.origin = vault.log.ledger.origin
         self._keys: dict[bytes, RecordKey] = {}
+        self._boxes = {public_of(log): log}
 
     def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
         """One row of LINES as a line."""
@@ -118,12 +119,21 @@ class _Reader:
             if row is None:
                 raise DamagedItem(f"record key {key_id.hex()} is missing")
             context = ctx("record-key", self.pod.id, self.origin, key_id)
-            self._keys[key_id] = collect(self.log, context, row.sealed, RecordKey)
+            self._keys[key_id] = collect(self._box(row.box), context, row.sealed, RecordKey)
         return self._keys[key_id]
+
+    def _box(self, public: bytes) -> Private:
+        """The log key in use, or one from before, which lies sealed to it."""
+        if public not in self._boxes:
+            row = self.vault.db.read.get(OldLog, self.pod.id, public)
+            if row is None:
+                raise DamagedItem(f"a log key of pod {self.pod.id.hex()} is missing")
+            self._boxes[public] = collect(self.log, ctx("old-log", self.pod.id, public), row.sealed, Private)
+        return self._boxes[public]
 
     def wipe(self) -> None:
         """Forget the keys."""
-        for key in self._keys.values():
+        for key in (*self._keys.values(), *(box for box in self._boxes.values() if box is not self.log)):
             key.wipe()
 
 

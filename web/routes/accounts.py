@@ -58,6 +58,8 @@ async def log_in(request: Request) -> RedirectResponse:
     if opened is None:
         more = {"recover": "1"} if fields.get("recover") else {}
         return _see("/login?" + urlencode({"next": there, "failed": "1"} | more))
+    if passphrase.is_code(secret) and there == "/me":  # whoever needed her code is led to a new passphrase
+        there = _RECOVERED
     return await _enter(request, *opened, there)
 
 

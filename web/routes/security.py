@@ -85,6 +85,7 @@ async def set_passphrase(request: Request) -> RedirectResponse:
         await renewal.set_passphrase(house.vault, session, phrase, house.clock())
     except Denied as refusal:
         return _refused(refusal)
+    await _end_others(request, session, fields)
     return _back(done="passphrase")
 
 
@@ -115,6 +116,7 @@ async def remove(request: Request, way: str) -> RedirectResponse:
         return _back(failed="few")
     except Denied as refusal:
         return _refused(refusal)
+    await _end_others(request, session, fields)
     return _back(done="removed")
 
 
@@ -148,6 +150,13 @@ def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tu
     create = passkeys.creation_options(house.base, account, add)
     has_one = bool(account.ways_of("passkey"))
     return create, passkeys.request_options(house.base, account, confirm) if has_one else ""
+
+
+async def _end_others(request: Request, session: SessionFacts, fields: FormData) -> None:
+    """End the person's other sessions unless she ticked that they stay: whoever stole one is out too."""
+    house = guard.house_of(request)
+    if fields.get("stay") is None:
+        await sessions.end_others(house.vault, session, house.clock())
 
 
 def _ways(account: AccountFacts) -> tuple[Unlocker, ...]:

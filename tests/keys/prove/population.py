@@ -11,7 +11,7 @@ import numpy as np
 from keys.context import ctx
 from keys.dropbox import collect, deliver, pair
 from keys.seal import seal
-from keys.secret import CompartmentKey, DataKey, GrantKey, RecordKey, Root, Secret, Share, derive
+from keys.secret import CompartmentKey, DataKey, GrantKey, Private, RecordKey, Root, Secret, Share, derive
 from keys.unseal import unseal
 
 PODS = COMPARTMENTS = GRANTS = RESOURCES = (b"a" * 16, b"b" * 16)
@@ -36,6 +36,7 @@ LETTERS: dict[str, tuple[type[Secret], tuple[tuple[Any, ...], ...]]] = {
     "dek": (DataKey, (PODS, COMPARTMENTS, NUMBERS, RESOURCES, NUMBERS, ("deposit",))),
     "ck-grant": (CompartmentKey, PLACES["ck-grant"]),
     "record-key": (RecordKey, (PODS, ("log/2026h2", "log/2027h1"), RESOURCES)),
+    "old-log": (Private, (PODS, (bytes(32), b"\1" * 32))),
 }
 Opening = Callable[[bytes, bytes], object]
 
