@@ -151,11 +151,12 @@ async def new_locks(house: Household, witness: Watch, granted: Granted) -> None:
 
 
 async def log_in_again(house: Household) -> None:
-    """A new root gave this session a new wrap: the cookie leads to it."""
+    """A new root gave this session a new wrap: the cookie leads to it, and to the log from before."""
     found = sessions.find(house.vault, house.cookie, house.clock())
     assert found is not None
     house.session = found
     await own(house)
+    await mine(house, "/me/log")
 
 
 def steps(house: Household, witness: Watch, granted: Granted, derived: Granted) -> list[tuple[str, Step]]:
