@@ -16,8 +16,8 @@ from consent.purposes import PURPOSES
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import canonical
+from web.pages.consenting import Choice, ConsentPage, DataRow
 from web.pages.dutch import day, listed
-from web.pages.views import Choice, ConsentPage, DataRow
 
 VERSION: Final = "3"
 """Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from web.pages import entry as e, views as v
+from web.pages import consenting as c, entry as e, granted as g, own as o, views as v
 from web.pages.taking import TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
@@ -10,7 +10,7 @@ FREE_PRIZE = (
     '<script>alert("gratis prijs")</script> & </blockquote><button id="allow">Toestaan</button> ' + "win " * 200
 )
 
-CONSENT = v.ConsentPage(
+CONSENT = c.ConsentPage(
     app="Cultuurwijzer <b>",
     controller="Stad Antwerpen, dienst Cultuur",
     domain="cultuurwijzer.example",
@@ -18,17 +18,17 @@ CONSENT = v.ConsentPage(
     purpose="Activiteiten voorstellen die bij je passen.",
     legal_basis="je toestemming",
     data=(
-        v.DataRow("pd:Interest", "Je interesses", "Zonder interesses gaat het niet.", True, ("jazz", "<i>strips</i>")),
-        v.DataRow("kluis:LibraryLoan", "Je leningen", "Zo kent de app wat je las.", False, ("jazz",), "Geen titels."),
-        v.DataRow("pd:PostalCode", "Je postnummer", "Zo komt wat dichtbij is bovenaan.", False),
+        c.DataRow("pd:Interest", "Je interesses", "Zonder interesses gaat het niet.", True, ("jazz", "<i>strips</i>")),
+        c.DataRow("kluis:LibraryLoan", "Je leningen", "Zo kent de app wat je las.", False, ("jazz",), "Geen titels."),
+        c.DataRow("pd:PostalCode", "Je postnummer", "Zo komt wat dichtbij is bovenaan.", False),
     ),
-    durations=(v.Choice("once", "één keer"), v.Choice("P1M", "1 maand"), v.Choice("P6M", "6 maanden")),
+    durations=(c.Choice("once", "één keer"), c.Choice("P1M", "1 maand"), c.Choice("P6M", "6 maanden")),
     storage="In België.",
     retention="De app bewaart geen kopie.",
     words=FREE_PRIZE,
     hidden=(("request_uri", "urn:ietf:params:oauth:request_uri:x"), ("client_id", "cultuurwijzer")),
 )
-GRANT = v.GrantCard(
+GRANT = g.GrantCard(
     "AAAAAAAAAAAAAAAAAAAAAA",
     "Uitgelezen",
     "Bibliotheek Zuid",
@@ -62,20 +62,20 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         e.LoginPage(failed=True, by="passkey"),
         e.LoginPage(recover=True),
     ),
-    "consent": (CONSENT, v.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
-    "receipt": (v.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
+    "consent": (CONSENT, c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
+    "receipt": (c.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
     "start": (
-        v.StartPage("An", (v.Reading("Uitgelezen", ("leningen",)),), 1, (v.Drawer("Interesses", 1, 2),), 9, "Late set"),
-        v.StartPage("An", (), 0, (v.Drawer("Gedrag", 0, 0), v.Drawer("Persoon", 0, 3)), 1),
+        o.StartPage("An", (o.Reading("Uitgelezen", ("leningen",)),), 1, (o.Drawer("Interesses", 1, 2),), 9, "Late set"),
+        o.StartPage("An", (), 0, (o.Drawer("Gedrag", 0, 0), o.Drawer("Persoon", 0, 3)), 1),
     ),
     "data": (
-        v.DataPage(
-            (v.Compartment("Leningen", "Transacties", "loans/", True, 1, ("Uitgelezen",)),), "http://x/pods/an/"
+        o.DataPage(
+            (o.Compartment("Leningen", "Transacties", "loans/", True, 1, ("Uitgelezen",)),), "http://x/pods/an/"
         ),
     ),
     "access": (
-        v.AccessPage((GRANT,), (v.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), stopped="Oud"),
-        v.AccessPage(()),
+        g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), stopped="Oud"),
+        g.AccessPage(()),
     ),
     "log": (
         v.LogPage(LINES, "o", 42, older="/me/log?before=1"),

@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 
 from tests.web.pages_sample import CONSENT, FREE_PRIZE, GRANT, LINES, NOW, SAMPLES
 from web.pages import dutch, views
+from web.pages.consenting import APP_WORDS_CAP
 
 EVERY = [pytest.param(name, page, id=f"{name}-{i}") for name, pages in SAMPLES.items() for i, page in enumerate(pages)]
 VOID = {"meta", "link", "input", "br", "path", "circle", "use", "hr", "img"}
@@ -147,7 +148,7 @@ def test_u6_an_apps_words_stand_only_in_the_quoted_capped_escaped_box() -> None:
     document = Document(html)
     (box,) = document.find("figure", data_test="app-words")
     (quote,) = document.find("blockquote")
-    assert box in quote["inside"] and len(str(quote["text"])) <= views.APP_WORDS_CAP + 2
+    assert box in quote["inside"] and len(str(quote["text"])) <= APP_WORDS_CAP + 2
     assert html.count("gratis prijs") == 1 and "gratis prijs" in str(quote["text"])
     assert "<script>alert" not in html and "Cultuurwijzer <b>" not in html and "<i>strips" not in html
     assert len(document.find("button", id="allow")) == 1
@@ -156,7 +157,7 @@ def test_u6_an_apps_words_stand_only_in_the_quoted_capped_escaped_box() -> None:
 
 def test_u6_line_breaks_cannot_push_an_apps_words_out_of_their_box() -> None:
     assert replace(CONSENT, words="a\n\n\n  b").quoted == "a b"
-    assert 150 < len(CONSENT.quoted) <= views.APP_WORDS_CAP < len(FREE_PRIZE)
+    assert 150 < len(CONSENT.quoted) <= APP_WORDS_CAP < len(FREE_PRIZE)
     assert FREE_PRIZE.startswith(CONSENT.quoted[:50])
 
 

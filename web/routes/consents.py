@@ -15,19 +15,11 @@ from keys.text import b64, unb64
 from vault.log import views
 from vault.vault import Vault
 from web import asking, guard
+from web.pages.consenting import ReceiptPage
 from web.pages.dutch import local
-from web.pages.views import (
-    AccessPage,
-    Compartment,
-    DataPage,
-    Drawer,
-    EndedGrant,
-    GrantCard,
-    Reading,
-    ReceiptPage,
-    StartPage,
-    render,
-)
+from web.pages.granted import AccessPage, EndedGrant, GrantCard
+from web.pages.own import Compartment, DataPage, Drawer, Reading, StartPage
+from web.pages.views import render
 from web.routes.log import opened
 
 router = APIRouter()
