@@ -28,6 +28,7 @@ from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
 from web.routes import (
+    access,
     accounts,
     consents,
     docs,
@@ -45,6 +46,7 @@ from web.routes import (
 from web.settings import Settings, SettingsError
 
 ROUTES = (
+    access,
     accounts,
     consents,
     docs,

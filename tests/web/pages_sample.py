@@ -1,5 +1,6 @@
 """One filled-in context per page, as the routes would make them; hostile words where an app may speak."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from web.pages import consenting as c, entry as e, granted as g, own as o, views as v
@@ -34,11 +35,12 @@ GRANT = g.GrantCard(
     "Bibliotheek Zuid",
     "Leestips geven.",
     "je toestemming",
-    ("je leningen",),
+    (g.Seen("Je leningen", "Alleen de laatste 6 maanden.", "kluis:LibraryLoan"), g.Seen("Je interesses")),
     NOW,
     31,
     NOW,
     receipt="rrrr",
+    less=True,
 )
 LINES = (
     v.LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
@@ -74,8 +76,13 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         ),
     ),
     "access": (
-        g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), stopped="Oud"),
+        g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
+        *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),
         g.AccessPage(()),
+    ),
+    "less": (
+        g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "nog 1 week"),), 1),
+        *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
     "log": (
         v.LogPage(LINES, "o", 42, older="/me/log?before=1"),

@@ -17,7 +17,7 @@ from web.pages import dutch
 from web.pages.consenting import ConsentPage, ReceiptPage
 from web.pages.dutch import local
 from web.pages.entry import CodePage, LoginPage, SecurityPage
-from web.pages.granted import AccessPage
+from web.pages.granted import AccessPage, LessPage
 from web.pages.own import DataPage, StartPage
 from web.pages.taking import TakeAwayPage
 
@@ -176,6 +176,7 @@ PAGES: dict[str, type] = {
     "start": StartPage,
     "data": DataPage,
     "access": AccessPage,
+    "less": LessPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,
