@@ -178,7 +178,7 @@ def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
         for record in records
         for name, value in record.items()
         if name[:1] != "@" and name not in FRAME
-        for text in _texts(value)
+        for text in texts(value)
     )
     found = [text for text in told if not text.startswith(ADDRESS)] or list(told)  # an address says little to people
     more = len(found) - SHOWN
@@ -186,14 +186,14 @@ def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
     return (*some, f"en nog {more} {'waarde' if more == 1 else 'waarden'}") if more > 0 else some
 
 
-def _texts(value: Any, left: int = DEEPEST) -> list[str]:
+def texts(value: Any, left: int = DEEPEST) -> list[str]:
     """The texts in a value on one line each, cut at LONGEST; what lies deeper than DEEPEST is not shown."""
     if value is None or left == 0:
         return []
     if isinstance(value, dict):
         value = [one for name, one in value.items() if name[:1] != "@"]
     if isinstance(value, list):
-        return [text for one in value for text in _texts(one, left - 1)]
+        return [text for one in value for text in texts(one, left - 1)]
     text = _dated({True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value))
     return [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"]
 

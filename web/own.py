@@ -17,6 +17,11 @@ from web import asking
 from web.pages.views import render
 from web.routes.log import opened
 
+ROOMS: Final = {
+    "public": "Je openbare map en je profiel",
+    "settings": "Je instellingen",
+    "inbox": "Je postvak",
+}
 NO_STORE: Final = {"cache-control": "no-store"}
 FAMILIES: Final = {
     "personal": "Over jou",
@@ -50,6 +55,13 @@ def apps(given: list[GrantFacts], held: Holding) -> Iterable[str]:
         solid = grant.terms.kind == "solid" and held.custody == "managed"
         if solid or held.kind.curie in {datum.category for datum in grant.terms.data}:
             yield grant.terms.client_name
+
+
+def room(held: Holding) -> str:
+    """What a compartment is called: a registered one by what is in it, any other by its container."""
+    if held.kind.container:
+        return held.kind.label["nl"]
+    return ROOMS.get(held.container, f"Je map “{held.container}”")
 
 
 def host(grant: GrantFacts) -> str:

@@ -103,6 +103,7 @@ NOTED: Final[Mapping[str, str]] = {
     "passphrase": "Een wachtzin",
     "recovery": "Een herstelcode",
     "preview": "Voorbeeld voor een aanvraag",
+    "titles": "De titels tonen op je eigen pagina",
 }
 TRIED: Final = frozenset({"unlock", "denial"})
 

@@ -75,6 +75,10 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (o.Compartment("Leningen", "Transacties", "loans/", True, 1, ("Uitgelezen",)),), "http://x/pods/an/"
         ),
     ),
+    "records": (
+        o.RecordsPage("Leningen", "/loans/", 2, (o.Record("<b>Tin Pan</b>", "/loans/a", NOW, "1 oktober 2026"),), 1),
+        o.RecordsPage("Leningen", "/loans/", 200, (), newer="/me/data/loans?page=1", older="/me/data/loans?page=3"),
+    ),
     "access": (
         g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
         *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),

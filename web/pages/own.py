@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class StartPage:
 
 @dataclass(frozen=True)
 class Compartment:
-    """One compartment: registry label, family, container path in the pod, resources in it, apps that may read it."""
+    """One compartment: what it is called, family, container path in the pod, resources in it, apps that may read it.
+    `titles`: local address of the page that opens it, "" when it is empty.
+    """
 
     label: str
     family: str
@@ -44,6 +47,7 @@ class Compartment:
     sealed: bool
     count: int
     apps: tuple[str, ...] = ()
+    titles: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,28 @@ class DataPage:
 
     compartments: tuple[Compartment, ...]
     pod: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One thing in a compartment: its title, the pod path, since when it is there, and its own date, "" for none."""
+
+    title: str
+    path: str
+    since: datetime
+    on: str = ""
+
+
+@dataclass(frozen=True)
+class RecordsPage:
+    """`/me/data/{container}`: one page of what lies in a compartment, newest first. `count`: of all; `damaged`: how
+    many of this page did not open. `newer`, `older`: local addresses of the pages beside it, "" for none.
+    """
+
+    label: str
+    path: str
+    count: int
+    records: tuple[Record, ...]
+    damaged: int = 0
+    newer: str = ""
+    older: str = ""

@@ -18,7 +18,7 @@ from web.pages.consenting import ConsentPage, ReceiptPage
 from web.pages.dutch import local
 from web.pages.entry import CodePage, LoginPage, SecurityPage
 from web.pages.granted import AccessPage, LessPage
-from web.pages.own import DataPage, StartPage
+from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
@@ -175,6 +175,7 @@ PAGES: dict[str, type] = {
     "receipt": ReceiptPage,
     "start": StartPage,
     "data": DataPage,
+    "records": RecordsPage,
     "access": AccessPage,
     "less": LessPage,
     "log": LogPage,
