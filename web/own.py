@@ -12,7 +12,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.grants import GrantFacts
 from consent.holdings import Holding
 from keys.text import unb64
-from vault.vault import Vault
+from vault.vault import UNDER_ROOT, Vault
 from web import asking
 from web.pages.views import render
 from web.routes.log import opened
@@ -62,6 +62,13 @@ def room(held: Holding) -> str:
     if held.kind.container:
         return held.kind.label["nl"]
     return ROOMS.get(held.container, f"Je map “{held.container}”")
+
+
+def may_change(held: Holding) -> bool:
+    """Whether its citizen may seal it or give it back to the server: not what everybody must reach, nor what is
+    registered, whose kind of lock is fixed.
+    """
+    return not held.kind.container and held.container not in UNDER_ROOT
 
 
 def host(grant: GrantFacts) -> str:

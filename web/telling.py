@@ -173,6 +173,8 @@ def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
     return "met je toestemming" if fields.get("grant") else ""
 
 
+# Actions of which an entry counts the things that were opened or stored; elsewhere it counts keys, or nothing.
+PIECES: Final = frozenset({"read", "list", "append", "write", "delete", "export"})
 ACTS: Final[Mapping[str, str]] = {
     "read": "lezen",
     "list": "lijst bekijken",
@@ -222,8 +224,16 @@ def total(row: Row, names: Mapping[str, str]) -> TotalRow:
         category=kind.label["nl"].replace("Je ", "").capitalize() if kind else "",
         action=ACTS.get(row.action, row.action),
         allowed=row.decision == "allowed",
-        count=max(row.count, row.entries),
+        lines=row.entries,
+        count=_pieces(row),
     )
+
+
+def _pieces(row: Row) -> int | None:
+    """How many things a row is about; of what was refused how many attempts, for many may share one line."""
+    if row.decision != "allowed":
+        return max(row.count, row.entries)
+    return row.count if row.action in PIECES else None
 
 
 def _purpose(code: str) -> str:

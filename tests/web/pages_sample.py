@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from web.pages import consenting as c, entry as e, granted as g, own as o, views as v
+from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
+from web.pages.desk import DESKS
 from web.pages.taking import TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
@@ -56,6 +57,8 @@ CARD = v.Suggestion(
     NOW,
 )
 
+ROOM = e.Room("Je map “notities”", "notities", sealed=False, changes=True)
+
 SAMPLES: dict[str, tuple[object, ...]] = {
     "home": (v.HomePage("localhost:8400/log/2026h2", 41182),),
     "login": (
@@ -103,8 +106,8 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "dpo": (
         v.DpoPage(
             (
-                v.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 1204),
-                v.TotalRow("TicketVlug", "Reclame", "Leningen", "lezen", False, 4),
+                v.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 12, 1204),
+                v.TotalRow("TicketVlug", "Reclame", "Leningen", "aanmelden", False, 4),
             ),
             NOW,
             NOW,
@@ -129,11 +132,18 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (e.Session(NOW, NOW, current=True),),
             create='{"rp": {"name": "Kluis"}}',
             confirm='{"challenge": "x"}',
+            rooms=(ROOM, e.Room("Leningen", "loans", sealed=True), replace(ROOM, sealed=True)),
+            changed=e.LockChange(NOW, 12),
             recovered=True,
             done="passkey",
         ),
         *(e.SecurityPage((), (), failed=failed) for failed in e.FAILED),
     ),
+    "locks": (e.LocksPage(), *(e.LocksPage('{"challenge": "x"}', failed) for failed in ("proof", "busy"))),
+    "room": (e.RoomPage(room=ROOM), e.RoomPage('{"challenge": "x"}', "proof", replace(ROOM, sealed=True))),
+    "erase": (l.ErasePage("pppp", 12, 2), l.ErasePage("pppp", 0, 0, '{"challenge": "x"}', failed=True)),
+    "goodbye": (l.GonePage(), l.GonePage(41182)),
+    "desk": tuple(DESKS.values()),
     "take-away": (TakeAwayPage(10), TakeAwayPage(10, failed=True)),
     "code": (e.CodePage("ABCD-EFGH", NOW),),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),

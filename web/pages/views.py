@@ -15,9 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.pages import dutch
 from web.pages.consenting import ConsentPage, ReceiptPage
+from web.pages.desk import DeskPage
 from web.pages.dutch import local
-from web.pages.entry import CodePage, LoginPage, SecurityPage
+from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPage
 from web.pages.granted import AccessPage, LessPage
+from web.pages.leaving import ErasePage, GonePage
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
 
@@ -124,14 +126,17 @@ class SuggestionsPage:
 
 @dataclass(frozen=True)
 class TotalRow:
-    """One cell of the DPO's table. `allowed`: the decision of the counted entries."""
+    """One cell of the DPO's table. `allowed`: the decision of the counted entries; `lines`: how many entries; `count`:
+    how many things or attempts these were about, None where the action is about none.
+    """
 
     app: str
     purpose: str
     category: str
     action: str
     allowed: bool
-    count: int
+    lines: int
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,12 @@ PAGES: dict[str, type] = {
     "dpo": DpoPage,
     "transparency": TransparencyPage,
     "security": SecurityPage,
+    "locks": LocksPage,
+    "room": RoomPage,
     "take-away": TakeAwayPage,
+    "erase": ErasePage,
+    "goodbye": GonePage,
+    "desk": DeskPage,
     "code": CodePage,
     "error": ErrorPage,
 }
