@@ -1,4 +1,4 @@
-"""What a record is called on a page: its own title, else the first thing it tells, else its file name."""
+"""What a record is called on a page: its own title, else the first thing it tells, else its path."""
 
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ def record(opened: Opened) -> Record:
     """A record as a page lists it. What stands in it was written by others: one line each, and cut."""
     label, told = opened.label, _json(opened)
     on = next(iter(asking.texts(told.get(START))), "")
-    return Record(_title(label.path, told), label.path, own.moment(label.created), on)
+    return Record(_title(label.path, told), own.moment(label.created), on)
 
 
 def _json(opened: Opened) -> dict[str, Any]:
@@ -38,5 +38,5 @@ def _title(path: str, told: dict[str, Any]) -> str:
         found = [text for text in asking.texts(told.get(field)) if not text.startswith(asking.ADDRESS)]
         if found:
             return _ANSWERS.get(found[0], found[0])
-    name = clean_text(unquote(path.rsplit("/", 1)[1]))
+    name = clean_text(unquote(path.removeprefix("/")))
     return name if len(name) <= asking.LONGEST else name[: asking.LONGEST - 1] + "…"

@@ -79,7 +79,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         ),
     ),
     "records": (
-        o.RecordsPage("Leningen", "/loans/", 2, (o.Record("<b>Tin Pan</b>", "/loans/a", NOW, "1 oktober 2026"),), 1),
+        o.RecordsPage("Leningen", "/loans/", 2, (o.Record("<b>Tin Pan</b>", NOW, "1 oktober 2026"),), 1),
         o.RecordsPage("Leningen", "/loans/", 200, (), newer="/me/data/loans?page=1", older="/me/data/loans?page=3"),
     ),
     "access": (

@@ -44,10 +44,10 @@ async def test_counting_opens_nothing_and_leaves_no_line(house: Household) -> No
     assert len(house.told()) == before
 
 
-async def test_a_thing_without_a_title_is_called_by_what_it_tells_or_by_its_file_name(house: Household) -> None:
+async def test_a_thing_without_a_title_is_called_by_what_it_tells_or_by_its_path(house: Household) -> None:
     await house.keep("/settings/een%20lijst.jsonld", [1, 2])
     assert titles(await look(house, "/me/data/person")) == ["2018"]
-    assert titles(await look(house, "/me/data/settings"))[0] == "een lijst.jsonld"
+    assert titles(await look(house, "/me/data/settings"))[0] == "settings/een lijst.jsonld"
 
 
 async def test_many_records_come_page_by_page_newest_first_and_each_line_counts_its_own_page(

@@ -1,4 +1,4 @@
-"""New locks, sealing a folder, and erasing everything, as pages: a fresh proof each time, and nothing lost without it."""
+"""New locks, sealing a folder, and erasing everything, as pages: a fresh proof each time, nothing lost without it."""
 
 import re
 

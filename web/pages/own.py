@@ -60,10 +60,9 @@ class DataPage:
 
 @dataclass(frozen=True)
 class Record:
-    """One thing in a compartment: its title, the pod path, since when it is there, and its own date, "" for none."""
+    """One thing in a compartment: its title, since when it is there, and its own date, "" for none."""
 
     title: str
-    path: str
     since: datetime
     on: str = ""
 
