@@ -55,6 +55,8 @@ SAID: Final[Mapping[str, str]] = {
     "pause": "pauzeerde {app}",
     "resume": "liet {app} weer toe",
     "sign": "ondertekende de toegang van {app}",
+    "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
+    "revoke": "gaf de toegang terug",
     "erase pod": "wiste een kluis",
 }
 BY_CITIZEN: Final = frozenset(
@@ -73,7 +75,7 @@ BY_CITIZEN: Final = frozenset(
     }
 )
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "keyring", "sign"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end"}
     | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 DENIED: Final[Mapping[str, str]] = {
@@ -184,6 +186,7 @@ ACTS: Final[Mapping[str, str]] = {
     "control": "toegangsregels",
     "login": "aanmelden of proberen",
     "logout": "afmelden",
+    "logout elsewhere": "ander toestel afmelden",
     "session expired": "sessie verlopen",
     "confirm": "opnieuw bevestigen",
     "open root": "hoofdsleutel openen",
@@ -194,6 +197,16 @@ ACTS: Final[Mapping[str, str]] = {
     "refuse": "weigeren",
     "withdraw": "toegang stoppen",
     "wrap keys": "sleutels maken",
+    "narrow": "minder geven",
+    "pause": "pauzeren",
+    "resume": "verder laten gaan",
+    "end": "toegang afgelopen",
+    "revoke": "toegang teruggeven",
+    "sign": "ondertekenen",
+    "keyring": "sleutelbos aanvullen",
+    "new generation": "slot vernieuwen",
+    "new root": "hoofdsleutel vernieuwen",
+    "erase pod": "kluis wissen",
     "token": "sleutel ophalen",
     "refresh": "sleutel vernieuwen",
     "create pod": "kluis maken",

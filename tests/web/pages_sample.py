@@ -88,7 +88,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         g.AccessPage(()),
     ),
     "less": (
-        g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "nog 1 week"),), 1),
+        g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "1 week"),), 1),
         *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
     "log": (

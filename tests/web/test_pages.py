@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from consent.report import Row
 from tests.web.pages_sample import CONSENT, FREE_PRIZE, GRANT, LINES, NOW, SAMPLES
+from web import telling
 from web.pages import dutch, views
 from web.pages.consenting import APP_WORDS_CAP
 
@@ -259,6 +261,28 @@ def test_without_a_grant_the_plain_list_stands_and_consent_can_be_asked() -> Non
     assert document.find("form", action="/me/suggestions/ask")
     assert not [e for e in document.all if "data-kluis-personal" in e]
     assert "Wintermarkt" in str(document.find("section", id="zonder")[0]["text"])
+
+
+@pytest.mark.parametrize(
+    ("action", "decision", "count", "entries", "shown"),
+    [
+        ("read", "allowed", 80, 4, (4, 80)),
+        ("login", "allowed", 0, 9, (9, None)),
+        ("new generation", "allowed", 33, 11, (11, None)),
+        ("read", "denied", 12, 2, (2, 12)),
+        ("login", "denied", 0, 3, (3, 3)),
+    ],
+)
+def test_the_dpos_lines_and_pieces_are_counted_apart(
+    action: str, decision: str, count: int, entries: int, shown: tuple[int, int | None]
+) -> None:
+    row = telling.total(Row("", "", "", "", action, decision, count, entries), {})
+    assert (row.lines, row.count) == shown
+
+
+def test_every_action_of_the_log_that_people_take_has_words_for_the_dpo() -> None:
+    assert set(telling.BY_CITIZEN) <= set(telling.ACTS)
+    assert {"narrow", "pause", "resume", "new generation", "new root", "erase pod"} <= set(telling.ACTS)
 
 
 def test_the_dpo_sees_no_count_below_five() -> None:

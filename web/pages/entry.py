@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from web.pages.dutch import listed
+
 WAYS: Final[Mapping[str, str]] = {
     "passphrase": "Wachtzin",
     "recovery": "Herstelcode",
@@ -123,6 +125,11 @@ class SecurityPage:
     recovered: bool = False
     done: str = ""
     failed: str = ""
+
+    def fixed(self, sealed: bool) -> str:
+        """The rooms of one kind whose lock cannot be chosen, as the start of a sentence, "" for none."""
+        names = [room.label for room in self.rooms if room.sealed == sealed and not room.changes]
+        return listed([*names[:1], *(name[0].lower() + name[1:] for name in names[1:])]) if names else ""
 
     @property
     def news(self) -> str:

@@ -152,7 +152,7 @@ def _chosen(terms: Terms, fields: FormData, now: datetime) -> tuple[list[str], i
 
 def _ends(terms: Terms, now: datetime) -> tuple[Choice, ...]:
     sooner = [offer for offer in offers(terms, now) if offer.code != "asked"]
-    return tuple(Choice(offer.code, f"nog {asking.LENGTHS[offer.code]}") for offer in sooner)
+    return tuple(Choice(offer.code, asking.LENGTHS[offer.code]) for offer in sooner)
 
 
 def _card(books: _Books, grant: GrantFacts) -> GrantCard:
