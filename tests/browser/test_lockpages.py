@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.entering import log_in, window
+from tests.browser.test_unlockers import Device, add_passkey
 from tests.browser.town import Person, Town
 
 BOTH = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
@@ -110,3 +111,16 @@ def test_erasing_asks_for_a_proof_ends_on_a_goodbye_and_the_back_button_says_the
         page.fill("#passphrase", citizen.passphrase)
         page.click("#login-form button")
         expect(page.locator("[role=alert]:visible")).to_contain_text("Dat lukte niet")
+
+
+def test_a_passkey_is_proof_enough_for_new_locks_and_for_erasing(
+    chromium: Browser, town: Town, citizen: Person
+) -> None:
+    with window(chromium, scripts=True) as page:
+        Device(page)
+        log_in(page, town, citizen)
+        add_passkey(page, town, citizen.passphrase)
+        for form, there in (("locks", "/me/security/locks"), ("erase", "/me/erase")):
+            page.goto(town.base + there)
+            page.click(f"#{form}-form button[value=passkey]")
+            page.wait_for_url("**/goodbye" if form == "erase" else "**/me/security?done=locks")

@@ -131,7 +131,7 @@ async def test_stopping_pausing_and_giving_less_weigh_the_same_and_stopping_is_o
 async def test_a_link_cannot_make_the_page_say_what_was_not_done(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS)
     name, plain = b64(granted.id), await look(house)
-    for lie in (f"stopped={name}", f"paused={name}", "less=x", "resumed=<b>"):
+    for lie in (f"stopped={name}", f"paused={name}", f"less={name}", "less=x", "resumed=<b>"):
         assert await look(house, f"/me/access?{lie}") == plain
 
 
@@ -144,3 +144,16 @@ async def test_nobody_elses_grant_and_no_step_that_there_is_not(house: Household
     assert bare.status_code in (400, 403)
     found = grants.load(house.vault, granted.id)
     assert found is not None and found.state == "live"
+
+
+async def test_a_paused_app_can_get_less_and_one_that_ended_cannot(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS, LOANS)
+    here = f"{b64(granted.id)}/less"
+    await house.press(f"/me/access/{b64(granted.id)}/pause")
+    shown = await look(house, f"/me/access/{here}")
+    done = await press(house, here, version=version(shown), drop="kluis:LibraryLoan")
+    told = await look(house, done.headers["location"])
+    assert "ziet nu minder" in told and "1 staat op pauze" in told
+    await house.press(f"/me/access/{b64(granted.id)}/withdraw")
+    ended = await house.http.get(f"/me/access/{here}", headers=headers(house))
+    assert (ended.status_code, ended.headers["location"]) == (303, "/me/access")

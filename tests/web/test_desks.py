@@ -9,6 +9,8 @@ from tests.web.test_accounts import log_in
 from web.pages.desk import DESKS
 from web.routes.desks import HOME
 
+PHRASE = "zeven groene fietsen"
+
 
 def test_every_role_has_a_place_to_land() -> None:
     assert set(HOME) == set(ROLES) and "/me/security" not in HOME.values()
@@ -18,8 +20,8 @@ def test_every_role_has_a_place_to_land() -> None:
 async def test_a_role_without_a_pod_lands_on_a_page_that_says_what_it_has_and_where(
     house: Household, role: Role
 ) -> None:
-    made = await enroll(house.vault, "devi", "Devi", role, None, None, house.clock())
-    done = await log_in(house.http, "devi", made.codes[0])
+    await enroll(house.vault, "devi", "Devi", role, None, PHRASE, house.clock())
+    done = await log_in(house.http, "devi", PHRASE)
     assert done.headers["location"] == HOME[role]
     shown = await house.http.get(HOME[role])
     assert shown.status_code == 200 and DESKS[role].lead in shown.text and DESKS[role].not_yet in shown.text

@@ -1,5 +1,6 @@
 """New locks, sealing a folder, and erasing everything, as pages: a fresh proof each time, nothing lost without it."""
 
+import asyncio
 import re
 
 import httpx
@@ -151,6 +152,15 @@ async def test_the_same_form_twice_says_what_happened_instead_of_asking_to_log_i
         assert (done.status_code, done.headers["location"]) == (303, "/goodbye")
     page = await house.http.get("/goodbye", headers={"cookie": "kluis-gone=-"})
     assert "De kluis is gewist" in page.text and "Regel nr." not in page.text
+
+
+async def test_two_presses_at_once_erase_once_and_both_say_so(house: Household) -> None:
+    hidden = re.search(r'name="pod" value="([^"]+)"', await look(house, "/me/erase"))
+    assert hidden is not None
+    before = len(house.vault.shares.deleted_owners("custody"))
+    answers = await asyncio.gather(*(prove(house, "/me/erase", pod=hidden[1]) for _ in range(2)))
+    assert [(one.status_code, one.headers["location"]) for one in answers] == [(303, "/goodbye")] * 2
+    assert len(house.vault.shares.deleted_owners("custody")) == before + 1
 
 
 async def test_a_session_that_merely_ended_is_not_told_that_anything_was_erased(house: Household) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from consent import clients, endings, events, grants, locks, narrowing
@@ -29,8 +29,8 @@ router = APIRouter(include_in_schema=False)
 
 SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
-# What an address says was done -> the state in which that is true.
-_TRUE_IN: Final = {"stopped": "withdrawn", "paused": "paused", "resumed": "live", "less": "live"}
+# What an address says was done -> the states in which that is true.
+_TRUE_IN: Final = {"stopped": ("withdrawn",), "paused": ("paused",), "resumed": ("live",), "less": LIVE}
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,13 @@ async def stop(request: Request, grant: str) -> RedirectResponse:
 
 
 @router.get("/me/access/{grant}/less")
-async def show_less(request: Request, grant: str, failed: str = "") -> HTMLResponse:
-    """What could be taken out of a grant, and the ends that come sooner."""
+async def show_less(request: Request, grant: str, failed: str = "") -> Response:
+    """What could be taken out of a grant, and the ends that come sooner; of one that ended there is nothing to take."""
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
     found, now = _hers(house.vault, session, grant), house.clock()
+    if grants.state_at(found, now) not in LIVE:
+        return _to("/me/access")
     client = clients.find(house.vault, found.terms.client)
     told = LessPage(
         id=grant,
@@ -135,10 +137,10 @@ def _hers(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
 
 def _news(request: Request, given: list[GrantFacts], states: Mapping[bytes, str]) -> tuple[str, GrantFacts | None]:
     """What the address says was done, if it is so."""
-    for done, state in _TRUE_IN.items():
+    for done, right in _TRUE_IN.items():
         named = request.query_params.get(done)
         for one in given:
-            if named == b64(one.id) and states[one.id] == state:
+            if named == b64(one.id) and states[one.id] in right and (done != "less" or one.version > 1):
                 return done, one
     return "", None
 
