@@ -12,6 +12,7 @@ from consent.tables import Account, ClientRow, Grant, Link, Pushed, Session
 from keys.text import b64
 from vault import erasure
 from vault.database import Tx
+from vault.shares import Want
 from vault.unlockers import Also
 from vault.vault import PodFacts, Vault
 
@@ -25,6 +26,11 @@ async def by_citizen(vault: Vault, session: SessionFacts, now: datetime) -> int:
 async def by_operator(vault: Vault, pod: PodFacts, now: datetime) -> int:
     """Erase a pod for somebody who asked for it at the desk. Raises Conflict("office") for a pod without a citizen."""
     return await erasure.erase(vault, pod, "operator", now, also=_also(pod))
+
+
+def erased(vault: Vault, pod: bytes) -> bool:
+    """Whether the pod with this id was erased here."""
+    return vault.shares.deleted(Want("custody", pod))
 
 
 def _also(pod: PodFacts) -> Also:

@@ -1,4 +1,4 @@
-"""Less of a grant: fewer rows, or a pause (consent.md, Life of a grant).
+"""Less of a grant: fewer rows, a sooner end, or a pause (consent.md, Life of a grant).
 
 Narrowing makes a new version, signed anew, and deletes the shares of the categories it no longer covers before it is
 answered: no copy of a token opens them any more. A pause deletes nothing.
@@ -33,15 +33,18 @@ from vault.vault import Vault
 COLUMNS: Final = ("version", "sealed", "commitment", "signature")
 
 
-async def narrow(vault: Vault, session: SessionFacts, grant: bytes, keep: Collection[str], now: datetime) -> bool:
+async def narrow(
+    vault: Vault, session: SessionFacts, grant: bytes, keep: Collection[str], now: datetime, *, until: int | None = None
+) -> bool:
     """Keep only these rows (`Datum.key`) of a grant; False if the citizen has no live one with this id.
 
-    Raises BadChoice if the rows are none or not of this grant, OAuthError access_denied if the session ended.
+    `until` is a sooner end (ms), None for the one it has. Raises BadChoice if the rows are none or not of this grant,
+    or if the end is past or no sooner, OAuthError access_denied if the session ended.
     """
     found = load(vault, grant)
     if found is None or found.pod.id != session.pod.id or found.state not in LIVE:
         return False
-    terms = _less(found.terms, keep)
+    terms = _sooner(_less(found.terms, keep), until, now)
     gone = {_place(found, c) for c in found.terms.compartments} - {_place(found, c) for c in terms.compartments}
     facts = told(terms, grant, "consent", "narrow", "session", note=" ".join(sorted(keep)))
     try:
@@ -77,6 +80,14 @@ def _less(terms: Terms, keep: Collection[str]) -> Terms:
     return replace(terms, data=tuple(datum for datum in terms.data if datum.key in keep))
 
 
+def _sooner(terms: Terms, until: int | None, now: datetime) -> Terms:
+    if until is None:
+        return terms
+    if not gates.ms(now) < until < terms.expires:
+        raise BadChoice("a grant is narrowed to an end that comes sooner; to end it now, withdraw it")
+    return replace(terms, expires=until)
+
+
 def _place(grant: GrantFacts, curie: str) -> bytes:
     return grant.pod.compartment(category(curie).container.rstrip("/"))
 
@@ -100,7 +111,7 @@ def _intent(
     receipt = receipts.issue(vault.issuer, terms, b64(found.id), "given", now)
 
     def write(tx: Tx) -> None:
-        epoch = gates.renew(tx, found.id)
+        epoch = gates.renew(tx, found.id, terms.expires)
         change(tx)
         columns = {name: getattr(row, name) for name in COLUMNS}
         if tx.change(Grant, {"id": found.id, "version": found.version}, **columns) != 1:

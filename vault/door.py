@@ -43,6 +43,7 @@ WHERE r.form <> 'gone' AND
 """
 ONE = SELECT + "r.id = :id"
 MEMBERS = SELECT + "r.parent = :id AND r.id <> :id"
+NEWEST = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.rowid DESC LIMIT :take OFFSET :skip"
 RECORDS = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.id"
 
 
@@ -144,6 +145,17 @@ async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since:
     return Batch(done.index, len(rows), _stream(vault, permit, at, _Chain(vault, pod, keys, done), rows, since))
 
 
+async def newest(vault: Vault, permit: Permit, keys: Keys, at: datetime, skip: int, take: int) -> Batch:
+    """Open at most `take` records of the permit's compartments, those written last first, after `skip` newer ones.
+
+    One entry that counts no more than these; all else is as in `records`.
+    """
+    pod = admit(vault, permit, None)
+    rows = [row for cid in permit.compartments for row in _rows(vault, NEWEST, keys, cid, skip=skip, take=take)]
+    done = await _append(vault, permit, keys, rows, at)
+    return Batch(done.index, len(rows), _stream(vault, permit, at, _Chain(vault, pod, keys, done), rows, None))
+
+
 async def _stream(
     vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed], since: datetime | None
 ) -> AsyncIterator[Opened]:
@@ -174,10 +186,10 @@ def proven(permit: Permit) -> Permit:
     return mint(replace(permit, jti=None, jti_until=0))
 
 
-def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes) -> list[Sealed]:
+def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes, **some: int) -> list[Sealed]:
     """What a query finds, without what these keys do not lead to: to their holder that is not there."""
     root = "custody" if isinstance(keys, CustodyKeys) else "rk"
-    rows = [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root)]
+    rows = [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root, **some)]
     return [row for row in rows if keys.reaches(row.compartment, row.generation, row.custody)]
 
 

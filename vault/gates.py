@@ -19,6 +19,9 @@ WHERE id = :gate AND pod = :pod AND epoch = :epoch AND state = 'live' AND :now <
   AND (uses_left IS NULL OR uses_left >= :use)
   AND (per_day IS NULL OR day <> :day OR day_left >= :use)
 """
+RENEW = """
+UPDATE gate SET epoch = epoch + 1, not_after = min(not_after, :end) WHERE id = :gate AND state IN ('live', 'paused')
+"""
 COUNT = """
 INSERT INTO grantuse (gate, day, count) VALUES (:gate, :day, :use)
 ON CONFLICT (gate, day) DO UPDATE SET count = count + :use
@@ -54,9 +57,12 @@ def pause(tx: Tx, gate: bytes, *, on: bool) -> None:
         raise Conflict(found.state if found else "gone")
 
 
-def renew(tx: Tx, gate: bytes) -> int:
-    """Give a live or paused gate a new epoch, so that permits under the old one no longer pass; return it."""
-    tx.run("UPDATE gate SET epoch = epoch + 1 WHERE id = :gate AND state IN ('live', 'paused')", gate=gate)
+def renew(tx: Tx, gate: bytes, not_after: int) -> int:
+    """Give a live or paused gate a new epoch, so that permits under the old one no longer pass; return it.
+
+    `not_after` (ms) is its end from now on, never a later one than before.
+    """
+    tx.run(RENEW, gate=gate, end=not_after)
     found = tx.run("SELECT epoch FROM gate WHERE id = :gate AND state IN ('live', 'paused')", gate=gate)
     if not found:
         raise Conflict("ended")

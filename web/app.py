@@ -28,11 +28,16 @@ from web.middleware import App, Front
 from web.pages.views import STATIC
 from web.recommending import Recommender
 from web.routes import (
+    access,
     accounts,
     consents,
+    data,
+    desks,
     docs,
     erasure,
     health,
+    leaving,
+    locks,
     log,
     oauth,
     operator,
@@ -46,11 +51,16 @@ from web.routes import (
 from web.settings import Settings, SettingsError
 
 ROUTES = (
+    access,
     accounts,
     consents,
+    data,
+    desks,
     docs,
     erasure,
     health,
+    leaving,
+    locks,
     log,
     oauth,
     operator,

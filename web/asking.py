@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,10 +16,10 @@ from consent.purposes import PURPOSES
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import canonical
+from web.pages.consenting import Choice, ConsentPage, DataRow
 from web.pages.dutch import day, listed
-from web.pages.views import Choice, ConsentPage, DataRow
 
-VERSION: Final = "3"
+VERSION: Final = "4"
 """Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""
 SHOWN: Final = 6
 LONGEST: Final = 120
@@ -118,6 +118,25 @@ def words(datum: Datum) -> str:
     return describe(datum.category, datum.fields, datum.derived)[0]
 
 
+def limit(datum: Datum, given: date | None = None) -> str:
+    """What of a row an app gets: fields, pieces, how far back; "" for all of it.
+
+    `given` is the day of the decision (UTC), None while it is not taken.
+    """
+    detail = describe(datum.category, datum.fields, None)[1]
+    told = [f"Alleen: {detail}"] if datum.fields else []
+    if datum.resources:
+        count = len(datum.resources)
+        told.append(f"Alleen {count} {'stuk' if count == 1 else 'stukken'}.")
+    if datum.since == "grant":
+        told.append(f"Alleen wat er {'vanaf nu' if given is None else f'sinds {day(given)}'} bij komt.")
+    elif datum.since is not None:
+        told.append(f"Alleen van {day(date.fromisoformat(datum.since))} en later.")
+    if datum.window is not None:
+        told.append(f"Alleen de laatste {_counted(datum.window)}.")
+    return " ".join(told)
+
+
 def label(curie: str) -> str:
     """What a category is called, in the registry's words."""
     return CATEGORIES[curie].label["nl"] if curie in CATEGORIES else curie
@@ -131,12 +150,12 @@ def _lists(value: Any) -> Any:
 
 def _row(datum: Datum, sources: Mapping[str, list[dict[str, Any]]], now: datetime) -> DataRow:
     label, detail = describe(datum.category, datum.fields, datum.derived)
-    reach = "" if datum.derived else f"Alleen: {detail}" if datum.fields else detail
+    whole = "" if datum.derived or datum.fields else detail
     needed = "Nodig voor dit doel." if datum.necessity == "required" else ""
     return DataRow(
         key=datum.key,
         label=label,
-        why=" ".join(part for part in (needed, reach) if part),
+        why=" ".join(part for part in (needed, whole, limit(datum)) if part),
         required=datum.necessity == "required",
         preview=_preview(datum, sources.get(datum.category, []), now),
         left_out=detail if datum.derived else "",
@@ -159,7 +178,7 @@ def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
         for record in records
         for name, value in record.items()
         if name[:1] != "@" and name not in FRAME
-        for text in _texts(value)
+        for text in texts(value)
     )
     found = [text for text in told if not text.startswith(ADDRESS)] or list(told)  # an address says little to people
     more = len(found) - SHOWN
@@ -167,14 +186,14 @@ def _values(records: list[dict[str, Any]]) -> tuple[str, ...]:
     return (*some, f"en nog {more} {'waarde' if more == 1 else 'waarden'}") if more > 0 else some
 
 
-def _texts(value: Any, left: int = DEEPEST) -> list[str]:
+def texts(value: Any, left: int = DEEPEST) -> list[str]:
     """The texts in a value on one line each, cut at LONGEST; what lies deeper than DEEPEST is not shown."""
     if value is None or left == 0:
         return []
     if isinstance(value, dict):
         value = [one for name, one in value.items() if name[:1] != "@"]
     if isinstance(value, list):
-        return [text for one in value for text in _texts(one, left - 1)]
+        return [text for one in value for text in texts(one, left - 1)]
     text = _dated({True: "ja", False: "nee"}[value] if isinstance(value, bool) else str(value))
     return [text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"]
 
@@ -209,8 +228,13 @@ def _storage(terms: Terms) -> str:
 
 
 def _retention(terms: Terms) -> str:
-    length = period.read(terms.retention)
+    said = _counted(terms.retention)
+    return f"De app wist alles na {said}." if said else "De app wist alles meteen na gebruik."
+
+
+def _counted(duration: str) -> str:
+    """An ISO 8601 duration in months and days, "" for none."""
+    length = period.read(duration)
     months, days = length.months, length.rest.days
     parts = [f"{months} {'maand' if months == 1 else 'maanden'}" if months else "", f"{days} dagen" if days else ""]
-    said = listed([part for part in parts if part]) if months or days else ""
-    return f"De app wist alles na {said}." if said else "De app wist alles meteen na gebruik."
+    return listed([part for part in parts if part]) if months or days else ""

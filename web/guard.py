@@ -136,10 +136,10 @@ def cookie_name(base: str, name: str) -> str:
     return f"__Host-{name}" if base.startswith("https:") else name
 
 
-def set_cookie(response: Response, base: str, name: str, value: str) -> None:
-    """Set one of our cookies: HttpOnly, SameSite=Lax, Secure with https, gone with the browser."""
+def set_cookie(response: Response, base: str, name: str, value: str, seconds: int | None = None) -> None:
+    """Set one of our cookies: HttpOnly, SameSite=Lax, Secure with https, gone with the browser or after `seconds`."""
     secure = base.startswith("https:")
-    response.set_cookie(cookie_name(base, name), value, path="/", httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(cookie_name(base, name), value, seconds, path="/", httponly=True, samesite="lax", secure=secure)
 
 
 def drop_cookie(response: Response, base: str, name: str) -> None:

@@ -55,6 +55,8 @@ SAID: Final[Mapping[str, str]] = {
     "pause": "pauzeerde {app}",
     "resume": "liet {app} weer toe",
     "sign": "ondertekende de toegang van {app}",
+    "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
+    "revoke": "gaf de toegang terug",
     "erase pod": "wiste een kluis",
 }
 BY_CITIZEN: Final = frozenset(
@@ -73,7 +75,7 @@ BY_CITIZEN: Final = frozenset(
     }
 )
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "keyring", "sign"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end"}
     | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 DENIED: Final[Mapping[str, str]] = {
@@ -106,6 +108,7 @@ NOTED: Final[Mapping[str, str]] = {
     "recovery": "Een herstelcode",
     "preview": "Voorbeeld voor een aanvraag",
     "brought back": "Uit een bestand dat je eerder meenam",
+    "titles": "De titels tonen op je eigen pagina",
 }
 TRIED: Final = frozenset({"unlock", "denial"})
 
@@ -175,6 +178,8 @@ def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
     return "met je toestemming" if fields.get("grant") else ""
 
 
+# Actions of which an entry counts the things that were opened or stored; elsewhere it counts keys, or nothing.
+PIECES: Final = frozenset({"read", "list", "append", "write", "delete", "export"})
 ACTS: Final[Mapping[str, str]] = {
     "read": "lezen",
     "list": "lijst bekijken",
@@ -184,6 +189,7 @@ ACTS: Final[Mapping[str, str]] = {
     "control": "toegangsregels",
     "login": "aanmelden of proberen",
     "logout": "afmelden",
+    "logout elsewhere": "ander toestel afmelden",
     "session expired": "sessie verlopen",
     "confirm": "opnieuw bevestigen",
     "open root": "hoofdsleutel openen",
@@ -194,6 +200,16 @@ ACTS: Final[Mapping[str, str]] = {
     "refuse": "weigeren",
     "withdraw": "toegang stoppen",
     "wrap keys": "sleutels maken",
+    "narrow": "minder geven",
+    "pause": "pauzeren",
+    "resume": "verder laten gaan",
+    "end": "toegang afgelopen",
+    "revoke": "toegang teruggeven",
+    "sign": "ondertekenen",
+    "keyring": "sleutelbos aanvullen",
+    "new generation": "slot vernieuwen",
+    "new root": "hoofdsleutel vernieuwen",
+    "erase pod": "kluis wissen",
     "token": "sleutel ophalen",
     "refresh": "sleutel vernieuwen",
     "create pod": "kluis maken",
@@ -224,8 +240,16 @@ def total(row: Row, names: Mapping[str, str]) -> TotalRow:
         category=kind.label["nl"].replace("Je ", "").capitalize() if kind else "",
         action=ACTS.get(row.action, row.action),
         allowed=row.decision == "allowed",
-        count=max(row.count, row.entries),
+        lines=row.entries,
+        count=_pieces(row),
     )
+
+
+def _pieces(row: Row) -> int | None:
+    """How many things a row is about; of what was refused how many attempts, for many may share one line."""
+    if row.decision != "allowed":
+        return max(row.count, row.entries)
+    return row.count if row.action in PIECES else None
 
 
 def _purpose(code: str) -> str:

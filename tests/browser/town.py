@@ -4,13 +4,27 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
+from consent import asks, clients, gate, grants
+from consent.accounts import passphrase, sessions
 from consent.accounts.people import Newcomer, enroll, found_office
+from consent.asks import Shown
+from consent.oauth.dpop import Proof
+from consent.oauth.par import Pushed
+from consent.request import choose, parse
 from keys.custodian import FileCustodian
+from keys.secret import fresh_bytes
+from keys.text import b64
+from tests.consent import sample
+from tests.house import RECORDS
 from tests.stories.city import free_port
+from vault import store
 from web.app import House, open_house, run, wall_clock
 from web.settings import Settings
 
@@ -46,6 +60,33 @@ class Town:
         name = f"burger-{next(self._numbers)}"
         made = self._do(enroll(self.house.vault, name, name.title(), "citizen", name, PHRASE, wall_clock()))
         return Person(name, PHRASE, made.codes[0])
+
+    def furnish(self, who: Person) -> None:
+        """Put a loan and an interest into her pod, and give Cultuurgids a grant over both."""
+        self._do(self._furnish(who))
+
+    async def _furnish(self, who: Person) -> None:
+        vault, now = self.house.vault, wall_clock()
+        opened = await passphrase.login(vault, who.user, who.passphrase, now)
+        assert opened is not None
+        session = opened[1]
+        for path, record in RECORDS.items():
+            permit, _ = gate.own(session, path.split("/")[1], "write", path)
+            await store.write(vault, permit, path, "application/ld+json", orjson.dumps(record), now)
+        if clients.find(vault, sample.APP.client_id) is None:
+            await clients.register(vault, sample.APP, now)
+        rows = [{"category": name, "necessity": "required"} for name in ("kluis:LibraryLoan", "pd:Interest")]
+        until = (now + timedelta(days=180)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        detail = sample.detail(locations=[f"{self.base}/pods/{who.user}/"], datatypes=rows, expires=until)
+        terms = parse(detail, sample.APP, self.base, now)
+        said = Pushed("cultuurgids", sample.RETURN, sample.CHALLENGE, sample.JKT, terms, state="s")
+        shown = Shown(Proof(sample.JKT, fresh_bytes(32), 2**50), None)
+        asked = await asks.push(vault, said, shown, now)
+        await asks.show(vault, session, asked, {"hash": "h", "language": "nl", "version": "1"}, now)
+        asked = asks.find(vault, b64(asked.handle), "cultuurgids", now)
+        chosen = choose(asked.terms.for_pod(who.user), set(), "asked", now)
+        await grants.give(vault, session, asked, chosen, now)
+        await sessions.end(vault, session, now)
 
     def stop(self) -> None:
         """End the server and let go of the data."""

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,22 @@ async def test_narrowing_and_pausing_over_http(house: Household) -> None:
     assert foreign.status_code == 403
     wrong = await house.http.post(f"{path}/narrow", data={**fields, "keep": "pd:Location"}, headers=shown)
     assert wrong.status_code == 400
+
+
+async def test_a_sooner_end_is_the_end_of_every_token_and_is_never_a_later_one(city: City) -> None:
+    grant, tokens = await granted(city)
+    before = grants.load(city.vault, grant)
+    assert before is not None
+    soon = int(city.now.timestamp() * 1000) + 60_000
+    assert await narrowing.narrow(city.vault, city.session, grant, [LOANS, INTERESTS], city.now, until=soon)
+    after = grants.load(city.vault, grant)
+    assert after is not None and after.terms == replace(before.terms, expires=soon)
+    assert (await city.read(tokens["access_token"], "/loans/a.jsonld"))["@type"] == LOANS
+    for late in (soon, before.terms.expires, soon - 60_000):
+        with pytest.raises(BadChoice):
+            await narrowing.narrow(city.vault, city.session, grant, [LOANS, INTERESTS], city.now, until=late)
+    city.clock.forward(minutes=1)
+    denied = await city.read(tokens["access_token"], "/loans/a.jsonld")
+    assert isinstance(denied, Denial) and denied.code == "invalid_token"
+    assert await endings.sweep(city.vault, city.now) == 1
+    assert grants.keys_left(city.vault, grant) == 0

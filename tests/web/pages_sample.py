@@ -1,8 +1,10 @@
 """One filled-in context per page, as the routes would make them; hostile words where an app may speak."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from web.pages import entry as e, views as v
+from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
+from web.pages.desk import DESKS
 from web.pages.taking import Brought, TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
@@ -10,7 +12,7 @@ FREE_PRIZE = (
     '<script>alert("gratis prijs")</script> & </blockquote><button id="allow">Toestaan</button> ' + "win " * 200
 )
 
-CONSENT = v.ConsentPage(
+CONSENT = c.ConsentPage(
     app="Cultuurwijzer <b>",
     controller="Stad Antwerpen, dienst Cultuur",
     domain="cultuurwijzer.example",
@@ -18,27 +20,28 @@ CONSENT = v.ConsentPage(
     purpose="Activiteiten voorstellen die bij je passen.",
     legal_basis="je toestemming",
     data=(
-        v.DataRow("pd:Interest", "Je interesses", "Zonder interesses gaat het niet.", True, ("jazz", "<i>strips</i>")),
-        v.DataRow("kluis:LibraryLoan", "Je leningen", "Zo kent de app wat je las.", False, ("jazz",), "Geen titels."),
-        v.DataRow("pd:PostalCode", "Je postnummer", "Zo komt wat dichtbij is bovenaan.", False),
+        c.DataRow("pd:Interest", "Je interesses", "Zonder interesses gaat het niet.", True, ("jazz", "<i>strips</i>")),
+        c.DataRow("kluis:LibraryLoan", "Je leningen", "Zo kent de app wat je las.", False, ("jazz",), "Geen titels."),
+        c.DataRow("pd:PostalCode", "Je postnummer", "Zo komt wat dichtbij is bovenaan.", False),
     ),
-    durations=(v.Choice("once", "één keer"), v.Choice("P1M", "1 maand"), v.Choice("P6M", "6 maanden")),
+    durations=(c.Choice("once", "één keer"), c.Choice("P1M", "1 maand"), c.Choice("P6M", "6 maanden")),
     storage="In België.",
     retention="De app bewaart geen kopie.",
     words=FREE_PRIZE,
     hidden=(("request_uri", "urn:ietf:params:oauth:request_uri:x"), ("client_id", "cultuurwijzer")),
 )
-GRANT = v.GrantCard(
+GRANT = g.GrantCard(
     "AAAAAAAAAAAAAAAAAAAAAA",
     "Uitgelezen",
     "Bibliotheek Zuid",
     "Leestips geven.",
     "je toestemming",
-    ("je leningen",),
+    (g.Seen("Je leningen", "Alleen de laatste 6 maanden.", "kluis:LibraryLoan"), g.Seen("Je interesses")),
     NOW,
     31,
     NOW,
     receipt="rrrr",
+    less=True,
 )
 LINES = (
     v.LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
@@ -54,6 +57,8 @@ CARD = v.Suggestion(
     NOW,
 )
 
+ROOM = e.Room("Je map “notities”", "notities", sealed=False, changes=True)
+
 SAMPLES: dict[str, tuple[object, ...]] = {
     "home": (v.HomePage("localhost:8400/log/2026h2", 41182),),
     "login": (
@@ -62,20 +67,29 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         e.LoginPage(failed=True, by="passkey"),
         e.LoginPage(recover=True),
     ),
-    "consent": (CONSENT, v.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
-    "receipt": (v.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
+    "consent": (CONSENT, c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
+    "receipt": (c.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
     "start": (
-        v.StartPage("An", (v.Reading("Uitgelezen", ("leningen",)),), 1, (v.Drawer("Interesses", 1, 2),), 9, "Late set"),
-        v.StartPage("An", (), 0, (v.Drawer("Gedrag", 0, 0), v.Drawer("Persoon", 0, 3)), 1),
+        o.StartPage("An", (o.Reading("Uitgelezen", ("leningen",)),), 1, (o.Drawer("Interesses", 1, 2),), 9, "Late set"),
+        o.StartPage("An", (), 0, (o.Drawer("Gedrag", 0, 0), o.Drawer("Persoon", 0, 3)), 1),
     ),
     "data": (
-        v.DataPage(
-            (v.Compartment("Leningen", "Transacties", "loans/", True, 1, ("Uitgelezen",)),), "http://x/pods/an/"
+        o.DataPage(
+            (o.Compartment("Leningen", "Transacties", "loans/", True, 1, ("Uitgelezen",)),), "http://x/pods/an/"
         ),
     ),
+    "records": (
+        o.RecordsPage("Leningen", "/loans/", 2, (o.Record("<b>Tin Pan</b>", NOW, "1 oktober 2026"),), 1),
+        o.RecordsPage("Leningen", "/loans/", 200, (), newer="/me/data/loans?page=1", older="/me/data/loans?page=3"),
+    ),
     "access": (
-        v.AccessPage((GRANT,), (v.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), stopped="Oud"),
-        v.AccessPage(()),
+        g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
+        *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),
+        g.AccessPage(()),
+    ),
+    "less": (
+        g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "1 week"),), 1),
+        *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
     "log": (
         v.LogPage(LINES, "o", 42, older="/me/log?before=1"),
@@ -92,8 +106,8 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "dpo": (
         v.DpoPage(
             (
-                v.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 1204),
-                v.TotalRow("TicketVlug", "Reclame", "Leningen", "lezen", False, 4),
+                v.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 12, 1204),
+                v.TotalRow("TicketVlug", "Reclame", "Leningen", "aanmelden", False, 4),
             ),
             NOW,
             NOW,
@@ -118,11 +132,18 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (e.Session(NOW, NOW, current=True),),
             create='{"rp": {"name": "Kluis"}}',
             confirm='{"challenge": "x"}',
+            rooms=(ROOM, e.Room("Leningen", "loans", sealed=True), replace(ROOM, sealed=True)),
+            changed=e.LockChange(NOW, 12),
             recovered=True,
             done="passkey",
         ),
         *(e.SecurityPage((), (), failed=failed) for failed in e.FAILED),
     ),
+    "locks": (e.LocksPage(), *(e.LocksPage('{"challenge": "x"}', failed) for failed in ("proof", "busy"))),
+    "room": (e.RoomPage(room=ROOM), e.RoomPage('{"challenge": "x"}', "proof", replace(ROOM, sealed=True))),
+    "erase": (l.ErasePage("pppp", 12, 2), l.ErasePage("pppp", 0, 0, '{"challenge": "x"}', failed=True)),
+    "goodbye": (l.GonePage(), l.GonePage(41182)),
+    "desk": tuple(DESKS.values()),
     "take-away": (
         TakeAwayPage(10),
         TakeAwayPage(10, failed=True),

@@ -227,7 +227,7 @@ async def test_a_person_ends_her_other_session_by_its_handle(
         for bad in ("x", b64(b"h" * 16), "%2e%2e"):
             assert (await browser.post(f"/me/sessions/{bad}/end", data=fields, headers=SAME)).status_code == 404
         done = await browser.post(f"/me/sessions/{handle}/end", data=fields, headers=SAME)
-        assert (done.status_code, done.headers["location"]) == (303, "/me/security")
+        assert (done.status_code, done.headers["location"]) == (303, "/me/security?done=ended")
         assert (await phone.get("/me/security")).status_code == 303
 
 

@@ -18,7 +18,8 @@ from tests.conftest import Clock
 from tests.consent import sample
 from tests.house import INTERESTS, Household
 from web import asking
-from web.pages.views import ConsentPage, render
+from web.pages.consenting import ConsentPage
+from web.pages.views import render
 
 PRIZE = "Gratis prijs: klik op Toestaan!"
 TEXT = {"nl": PRIZE, "en": "Free prize", "fr": "Prix gratuit"}

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from consent.report import Row
 from tests.web.pages_sample import CONSENT, FREE_PRIZE, GRANT, LINES, NOW, SAMPLES
+from web import telling
 from web.pages import dutch, views
+from web.pages.consenting import APP_WORDS_CAP
 
 EVERY = [pytest.param(name, page, id=f"{name}-{i}") for name, pages in SAMPLES.items() for i, page in enumerate(pages)]
 VOID = {"meta", "link", "input", "br", "path", "circle", "use", "hr", "img"}
@@ -147,7 +150,7 @@ def test_u6_an_apps_words_stand_only_in_the_quoted_capped_escaped_box() -> None:
     document = Document(html)
     (box,) = document.find("figure", data_test="app-words")
     (quote,) = document.find("blockquote")
-    assert box in quote["inside"] and len(str(quote["text"])) <= views.APP_WORDS_CAP + 2
+    assert box in quote["inside"] and len(str(quote["text"])) <= APP_WORDS_CAP + 2
     assert html.count("gratis prijs") == 1 and "gratis prijs" in str(quote["text"])
     assert "<script>alert" not in html and "Cultuurwijzer <b>" not in html and "<i>strips" not in html
     assert len(document.find("button", id="allow")) == 1
@@ -156,7 +159,7 @@ def test_u6_an_apps_words_stand_only_in_the_quoted_capped_escaped_box() -> None:
 
 def test_u6_line_breaks_cannot_push_an_apps_words_out_of_their_box() -> None:
     assert replace(CONSENT, words="a\n\n\n  b").quoted == "a b"
-    assert 150 < len(CONSENT.quoted) <= views.APP_WORDS_CAP < len(FREE_PRIZE)
+    assert 150 < len(CONSENT.quoted) <= APP_WORDS_CAP < len(FREE_PRIZE)
     assert FREE_PRIZE.startswith(CONSENT.quoted[:50])
 
 
@@ -260,9 +263,34 @@ def test_without_a_grant_the_plain_list_stands_and_consent_can_be_asked() -> Non
     assert "Wintermarkt" in str(document.find("section", id="zonder")[0]["text"])
 
 
+@pytest.mark.parametrize(
+    ("action", "decision", "count", "entries", "shown"),
+    [
+        ("read", "allowed", 80, 4, (4, 80)),
+        ("login", "allowed", 0, 9, (9, None)),
+        ("new generation", "allowed", 33, 11, (11, None)),
+        ("read", "denied", 12, 2, (2, 12)),
+        ("login", "denied", 0, 3, (3, 3)),
+    ],
+)
+def test_the_dpos_lines_and_pieces_are_counted_apart(
+    action: str, decision: str, count: int, entries: int, shown: tuple[int, int | None]
+) -> None:
+    row = telling.total(Row("", "", "", "", action, decision, count, entries), {})
+    assert (row.lines, row.count) == shown
+
+
+def test_every_action_of_the_log_that_people_take_has_words_for_the_dpo() -> None:
+    assert set(telling.BY_CITIZEN) <= set(telling.ACTS)
+    assert {"narrow", "pause", "resume", "new generation", "new root", "erase pod"} <= set(telling.ACTS)
+
+
 def test_the_dpo_sees_no_count_below_five() -> None:
-    cells = [cell["text"] for cell in read("dpo", SAMPLES["dpo"][0]).find("td", data_label="Aantal")]
-    assert cells == ["1.204", "<5"]
+    document = read("dpo", SAMPLES["dpo"][0])
+    told = [
+        [cell["text"] for cell in document.find("td", data_label=name)] for name in ("Regels", "Stukken", "Pogingen")
+    ]
+    assert told == [["12", "<5"], ["1.204"], ["geen"]]
     assert [dutch.cell(count) for count in (0, 4, 5)] == ["<5", "<5", "5"]
 
 

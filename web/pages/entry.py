@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from web.pages.dutch import listed
+
 WAYS: Final[Mapping[str, str]] = {
     "passphrase": "Wachtzin",
     "recovery": "Herstelcode",
@@ -16,6 +18,10 @@ WAYS: Final[Mapping[str, str]] = {
 DONE: Final[Mapping[str, str]] = {
     "passkey": "Je passkey is klaar. Ze opent vanaf nu je kluis.",
     "passphrase": "Je nieuwe wachtzin werkt. De oude opent niets meer.",
+    "ended": "Dat toestel is afgemeld. Het kan niets meer openen.",
+    "locks": "Al je sloten zijn nieuw. Andere toestellen zijn afgemeld. Je manieren om binnen te gaan blijven werken.",
+    "sealed": "Die map is verzegeld. De server kan ze vanaf nu niet meer openen.",
+    "managed": "Die map is weer beheerd. De server kan ze openen volgens jouw regels.",
     "removed": "Weggehaald. Daarmee gaat je kluis niet meer open.",
 }
 # What happened, then what to do now.
@@ -39,6 +45,10 @@ FAILED: Final[Mapping[str, tuple[str, str]]] = {
     "few": (
         "Dat kan nog niet: zonder deze manier heb je er minder dan twee over.",
         "Voeg eerst een andere toe, zoals een herstelcode. Daarna kan je deze weghalen.",
+    ),
+    "busy": (
+        "Niet alle sloten zijn nieuw. Er werd op hetzelfde moment iets anders veranderd.",
+        "Er is niets verloren. Probeer het nog eens.",
     ),
     "gone": ("Die manier was er al niet meer.", "Er is niets veranderd."),
     "many": ("Je hebt al zestien manieren om binnen te gaan.", "Haal er eerst een weg die je niet meer gebruikt."),
@@ -79,19 +89,47 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Room:
+    """One compartment: who can open it is `sealed` (its citizen alone) or not (the server too). `changes`: she may
+    choose.
+    """
+
+    label: str
+    container: str
+    sealed: bool
+    changes: bool = False
+
+
+@dataclass(frozen=True)
+class LockChange:
+    """When all locks were last changed, and the line of her log that says so."""
+
+    at: datetime
+    line: int
+
+
+@dataclass(frozen=True)
 class SecurityPage:
     """`/me/security`. `confirm`, `create`: what the browser asks a passkey for, as JSON; `confirm` is "" for somebody
-    without one. `done`, `failed`: keys of the sentences above; `recovered`: she came in with her recovery code.
+    without one. `rooms`, `changed`: of a citizen only. `done`, `failed`: keys of the sentences above; `recovered`: she
+    came in with her recovery code.
     """
 
     unlockers: tuple[Unlocker, ...]
     sessions: tuple[Session, ...]
     create: str = ""
     confirm: str = ""
+    rooms: tuple[Room, ...] = ()
+    changed: LockChange | None = None
     has_phrase: bool = False
     recovered: bool = False
     done: str = ""
     failed: str = ""
+
+    def fixed(self, sealed: bool) -> str:
+        """The rooms of one kind whose lock cannot be chosen, as the start of a sentence, "" for none."""
+        names = [room.label for room in self.rooms if room.sealed == sealed and not room.changes]
+        return listed([*names[:1], *(name[0].lower() + name[1:] for name in names[1:])]) if names else ""
 
     @property
     def news(self) -> str:
@@ -110,3 +148,23 @@ class CodePage:
 
     code: str
     made: datetime
+
+
+@dataclass(frozen=True)
+class LocksPage:
+    """`/me/security/locks`: change all locks. `confirm` as in SecurityPage; `failed`: key of FAILED."""
+
+    confirm: str = ""
+    failed: str = ""
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What went wrong and what to do now, both "" for nothing."""
+        return FAILED.get(self.failed, ("", ""))
+
+
+@dataclass(frozen=True)
+class RoomPage(LocksPage):
+    """`/me/security/rooms/{container}`: the other kind of lock for one compartment."""
+
+    room: Room = Room("", "", sealed=False)

@@ -14,13 +14,17 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.pages import dutch
+from web.pages.consenting import ConsentPage, ReceiptPage
+from web.pages.desk import DeskPage
 from web.pages.dutch import local
-from web.pages.entry import CodePage, LoginPage, SecurityPage
+from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPage
+from web.pages.granted import AccessPage, LessPage
+from web.pages.leaving import ErasePage, GonePage
+from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-APP_WORDS_CAP = 200  # most characters of an app's own words that a consent page repeats
 
 
 @dataclass(frozen=True)
@@ -29,167 +33,6 @@ class HomePage:
 
     origin: str
     size: int
-
-
-@dataclass(frozen=True)
-class DataRow:
-    """One datum of a request. `label`, `why` and `left_out` are registry words; `preview`: the values the app would
-    get. `key` is the value of its check box; a required row has none and comes with the decision.
-    """
-
-    key: str
-    label: str
-    why: str
-    required: bool
-    preview: tuple[str, ...] = ()
-    left_out: str = ""
-    special: bool = False
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One radio button: what the form sends and what a person reads."""
-
-    value: str
-    label: str
-
-
-@dataclass(frozen=True)
-class ConsentPage:
-    """The consent page (consent.md U1-U20): one form, one purpose, one decision.
-
-    `purpose`: the registered text. `hidden`: names and values that come back with the form (request_uri, client_id).
-    `durations`: shortest first; choosing none means the first. `undecided`: a person pressed Enter, nothing is decided.
-    """
-
-    app: str
-    controller: str
-    domain: str
-    trusted: bool
-    purpose: str
-    legal_basis: str
-    data: tuple[DataRow, ...]
-    durations: tuple[Choice, ...]
-    storage: str
-    retention: str
-    recipients: tuple[str, ...] = ()
-    words: str = ""
-    hidden: tuple[tuple[str, str], ...] = ()
-    action: str = "/oauth/authorize"
-    contact: str = ""
-    undecided: bool = False
-
-    @property
-    def quoted(self) -> str:
-        """The app's own words on one line, cut at APP_WORDS_CAP characters."""
-        words = " ".join(self.words.split())
-        return words if len(words) <= APP_WORDS_CAP else words[: APP_WORDS_CAP - 1].rstrip() + "…"
-
-
-@dataclass(frozen=True)
-class ReceiptPage:
-    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt."""
-
-    id: str
-    app: str
-    controller: str
-    purpose: str
-    legal_basis: str
-    at: datetime
-    until: datetime
-    given: tuple[str, ...]
-    digest: str
-    withheld: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """An app that read today, and what: registry words."""
-
-    app: str
-    what: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Drawer:
-    """One data family of the pod and how many live grants reach it."""
-
-    label: str
-    apps: int
-    records: int
-
-
-@dataclass(frozen=True)
-class StartPage:
-    """`/me`. `surprise`: title of a personal suggestion, "" for none; `lines`: this pod's lines in the log."""
-
-    name: str
-    today: tuple[Reading, ...]
-    grants: int
-    drawers: tuple[Drawer, ...]
-    lines: int
-    surprise: str = ""
-
-
-@dataclass(frozen=True)
-class Compartment:
-    """One compartment: registry label, family, container path in the pod, resources in it, apps that may read it."""
-
-    label: str
-    family: str
-    path: str
-    sealed: bool
-    count: int
-    apps: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DataPage:
-    """`/me/data`."""
-
-    compartments: tuple[Compartment, ...]
-    pod: str
-
-
-@dataclass(frozen=True)
-class GrantCard:
-    """One live grant. `sees`: registry words of what it covers; `reads`: how often it read, `last_read`: when last.
-    `receipt`: id of its proof, "" for none.
-    """
-
-    id: str
-    app: str
-    controller: str
-    purpose: str
-    legal_basis: str
-    sees: tuple[str, ...]
-    until: datetime
-    reads: int
-    last_read: datetime | None = None
-    trusted: bool = False
-    ending: bool = False
-    receipt: str = ""
-
-
-@dataclass(frozen=True)
-class EndedGrant:
-    """A grant that gives nothing any more. `state`: withdrawn, expired, used_up or invalidated."""
-
-    app: str
-    purpose: str
-    state: str
-    at: datetime
-    reads: int
-    receipt: str = ""
-
-
-@dataclass(frozen=True)
-class AccessPage:
-    """`/me/access`. `stopped`: the app whose grant was withdrawn a moment ago, "" for none."""
-
-    grants: tuple[GrantCard, ...]
-    ended: tuple[EndedGrant, ...] = ()
-    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -283,14 +126,17 @@ class SuggestionsPage:
 
 @dataclass(frozen=True)
 class TotalRow:
-    """One cell of the DPO's table. `allowed`: the decision of the counted entries."""
+    """One cell of the DPO's table. `allowed`: the decision of the counted entries; `lines`: how many entries; `count`:
+    how many things or attempts these were about, None where the action is about none.
+    """
 
     app: str
     purpose: str
     category: str
     action: str
     allowed: bool
-    count: int
+    lines: int
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -334,13 +180,20 @@ PAGES: dict[str, type] = {
     "receipt": ReceiptPage,
     "start": StartPage,
     "data": DataPage,
+    "records": RecordsPage,
     "access": AccessPage,
+    "less": LessPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,
     "transparency": TransparencyPage,
     "security": SecurityPage,
+    "locks": LocksPage,
+    "room": RoomPage,
     "take-away": TakeAwayPage,
+    "erase": ErasePage,
+    "goodbye": GonePage,
+    "desk": DeskPage,
     "code": CodePage,
     "error": ErrorPage,
 }

@@ -17,11 +17,11 @@ from consent.accounts.sessions import SessionFacts
 from web import guard, telling
 from web.pages.entry import LoginPage
 from web.pages.views import DpoPage, render
+from web.routes.desks import HOME
 
 router = APIRouter()
 
 _RECOVERED: Final = "/me/security?recovered=1"
-_HOME: Final = {"citizen": "/me", "dpo": "/dpo"}
 
 
 @router.get("/login", include_in_schema=False)
@@ -133,7 +133,7 @@ async def _enter(request: Request, cookie: str, session: SessionFacts, there: st
     before = await guard.current(request)
     if before is not None:
         await sessions.end(house.vault, before, house.clock())
-    response = _see(_HOME.get(session.role, "/me/security") if there == "/me" else there)
+    response = _see(HOME[session.role] if there == "/me" else there)
     guard.set_cookie(response, house.base, guard.SESSION, cookie)
     guard.drop_cookie(response, house.base, guard.FORM)
     return response

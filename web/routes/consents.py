@@ -1,47 +1,25 @@
-"""The citizen's own pages and API about who may use what: start, access, data, grants, receipts, withdrawal."""
+"""The citizen's start page, her receipts, and her API about who may use what: grants, less of them, withdrawal."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from consent import clients, endings, events, grants, holdings, narrowing, receipts
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.terms import Terms
-from keys.text import b64, unb64
+from keys.text import b64
 from vault.log import views
 from vault.vault import Vault
-from web import asking, guard
+from web import asking, guard, own
+from web.pages.consenting import ReceiptPage
 from web.pages.dutch import local
-from web.pages.views import (
-    AccessPage,
-    Compartment,
-    DataPage,
-    Drawer,
-    EndedGrant,
-    GrantCard,
-    Reading,
-    ReceiptPage,
-    StartPage,
-    render,
-)
-from web.routes.log import opened
+from web.pages.own import Drawer, Reading, StartPage
 
 router = APIRouter()
-
-NO_STORE: Final = {"cache-control": "no-store"}
-SOON_MS: Final = 2 * 86_400_000
-DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
-FAMILIES: Final = {
-    "personal": "Over jou",
-    "interests": "Interesses",
-    "preferences": "Voorkeuren",
-    "transactions": "Leningen en tickets",
-    "behaviour": "Antwoorden",
-}
 
 
 @router.get("/me", include_in_schema=False)
@@ -49,8 +27,8 @@ async def start(request: Request) -> HTMLResponse:
     """What happened today, who may read, what is kept."""
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
-    live, held = _live(house.vault, session, house.clock()), holdings.of_pod(house.vault, session.pod)
-    reads = [r for r in _reads(request, session) if _same_day(_at(r["time"]), house.clock())]
+    live, held = own.live(house.vault, session, house.clock()), holdings.of_pod(house.vault, session.pod)
+    reads = [r for r in own.reads(request, session) if _same_day(own.moment(r["time"]), house.clock())]
     page = StartPage(
         name=session.name.split()[0],
         today=tuple(_readings(reads, grants.listing(house.vault, session.pod))),
@@ -58,51 +36,7 @@ async def start(request: Request) -> HTMLResponse:
         drawers=tuple(_drawers(held, live)),
         lines=views.of_pod(house.vault, session.pod),
     )
-    return _page("start", page, session)
-
-
-@router.get("/me/access", include_in_schema=False)
-async def access(request: Request, stopped: str = "") -> HTMLResponse:
-    """Who has access; stopping is one button."""
-    session = await guard.required(request, "citizen")
-    house, now = guard.house_of(request), guard.house_of(request).clock()
-    reads = _reads(request, session)
-    found = grants.every(house.vault, session.pod)
-    given = [one for one in found if isinstance(one, GrantFacts)]
-    proofs = {kept.grant: b64(kept.id) for kept in reversed(grants.kept_receipts(house.vault, session.pod))}
-    cards = [_card(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) == "live"]
-    ended = [_damaged(one, reads, proofs) for one in found if isinstance(one, DamagedGrant)]
-    ended += [_ended(house.vault, g, reads, proofs, now) for g in given if grants.state_at(g, now) != "live"]
-    named = next((g.terms.client_name for g in given if b64(g.id) == stopped and g.state == "withdrawn"), "")
-    return _page("access", AccessPage(tuple(cards), tuple(ended), named), session)
-
-
-@router.post("/me/access/{grant}/withdraw", include_in_schema=False)
-async def stop(request: Request, grant: str) -> RedirectResponse:
-    """Withdraw a grant; when this answers, no key of it exists any more."""
-    session, _ = await guard.written(request)
-    await _withdraw(request, session, grant)
-    return RedirectResponse(f"/me/access?stopped={grant}", 303, headers=NO_STORE)
-
-
-@router.get("/me/data", include_in_schema=False)
-async def data(request: Request) -> HTMLResponse:
-    """What lies in the pod, per compartment, and who may read it."""
-    session = await guard.required(request, "citizen")
-    house = guard.house_of(request)
-    live = _live(house.vault, session, house.clock())
-    rows = tuple(
-        Compartment(
-            label=held.kind.label["nl"],
-            family=FAMILIES[held.kind.family],
-            path=f"/{held.container}/",
-            sealed=held.custody == "sealed",
-            count=held.count,
-            apps=tuple(dict.fromkeys(_apps(live, held))),
-        )
-        for held in holdings.of_pod(house.vault, session.pod)
-    )
-    return _page("data", DataPage(rows, f"{house.base}/pods/{session.pod.name}/"), session)
+    return own.page("start", page, session)
 
 
 @router.get("/me/receipts/{receipt}", include_in_schema=False)
@@ -119,16 +53,16 @@ async def show_receipt(request: Request, receipt: str) -> HTMLResponse:
     page = ReceiptPage(
         id=receipt,
         app=grant.terms.client_name,
-        controller=_host(grant),
+        controller=own.host(grant),
         purpose=asking.purpose(grant.terms, clients.find(house.vault, grant.terms.client)),
         legal_basis=asking.BASES[grant.terms.legal_basis],
-        at=_at(kept.at),
-        until=_at(grant.terms.expires),
+        at=own.moment(kept.at),
+        until=own.moment(grant.terms.expires),
         given=given,
         digest=receipts.digest(receipts.open_receipt(kept.jws, house.vault.issuer_public)),
         withheld=tuple(sorted(asked - set(given))),
     )
-    return _page("receipt", page, session)
+    return own.page("receipt", page, session)
 
 
 @router.get("/api/grants")
@@ -142,7 +76,7 @@ async def list_grants(request: Request) -> JSONResponse:
         else _told(house.vault, one, house.clock())
         for one in grants.every(house.vault, session.pod)
     ]
-    return JSONResponse({"grants": found}, headers=NO_STORE)
+    return JSONResponse({"grants": found}, headers=own.NO_STORE)
 
 
 @router.get("/api/grants/{grant}")
@@ -152,7 +86,7 @@ async def show_grant(request: Request, grant: str) -> JSONResponse:
     house = guard.house_of(request)
     found = _own(house.vault, session, grant)
     steps = [{"at": step.at, "state": step.state} for step in events.history(house.vault, session.pod, found.id)]
-    return JSONResponse({**_told(house.vault, found, house.clock()), "events": steps}, headers=NO_STORE)
+    return JSONResponse({**_told(house.vault, found, house.clock()), "events": steps}, headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/withdraw")
@@ -161,7 +95,7 @@ async def withdraw(request: Request, grant: str) -> JSONResponse:
     session, _ = await guard.written(request)
     await _withdraw(request, session, grant)
     house = guard.house_of(request)
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
+    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/narrow")
@@ -169,9 +103,9 @@ async def narrow(request: Request, grant: str) -> JSONResponse:
     """Keep only the rows named by the fields `keep`; the keys to all others are gone when this answers."""
     session, fields = await guard.written(request)
     house, keep = guard.house_of(request), [str(row) for row in fields.getlist("keep")]
-    if not await narrowing.narrow(house.vault, session, _id(grant), keep, house.clock()):
+    if not await narrowing.narrow(house.vault, session, own.ident(grant), keep, house.clock()):
         raise HTTPException(404, "not_found")
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
+    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/{step}")
@@ -179,9 +113,9 @@ async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) 
     """Pause a grant, or let it go on."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
-    if not await narrowing.pause(house.vault, session, _id(grant), house.clock(), on=step == "pause"):
+    if not await narrowing.pause(house.vault, session, own.ident(grant), house.clock(), on=step == "pause"):
         raise HTTPException(404, "not_found")
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=NO_STORE)
+    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.get("/api/receipts")
@@ -190,7 +124,7 @@ async def list_receipts(request: Request) -> JSONResponse:
     session = await guard.required(request)
     kept = grants.kept_receipts(guard.house_of(request).vault, session.pod)
     found = [{"id": b64(one.id), "grant": b64(one.grant), "at": one.at, "receipt": one.jws} for one in kept]
-    return JSONResponse({"receipts": found}, headers=NO_STORE)
+    return JSONResponse({"receipts": found}, headers=own.NO_STORE)
 
 
 @router.get("/api/receipts/{receipt}")
@@ -199,12 +133,12 @@ async def save_receipt(request: Request, receipt: str) -> Response:
     session = await guard.required(request)
     kept = _receipt(guard.house_of(request).vault, session, receipt)
     named = {"content-disposition": f'attachment; filename="kluis-receipt-{receipt}.jwt"'}
-    return Response(kept.jws, media_type="application/jose", headers=NO_STORE | named)
+    return Response(kept.jws, media_type="application/jose", headers=own.NO_STORE | named)
 
 
 async def _withdraw(request: Request, session: SessionFacts, grant: str) -> None:
     house = guard.house_of(request)
-    if not await endings.withdraw(house.vault, session, _id(grant), house.clock()):
+    if not await endings.withdraw(house.vault, session, own.ident(grant), house.clock()):
         raise HTTPException(404, "not_found")
 
 
@@ -220,68 +154,9 @@ def _told(vault: Vault, grant: GrantFacts, now: datetime) -> dict[str, Any]:
         "created": grant.created,
         "expires": grant.terms.expires,
         "uses": grant.uses,
-        "last_day": None if grant.last is None else _at(grant.last * 86_400_000).date().isoformat(),
+        "last_day": None if grant.last is None else own.moment(grant.last * 86_400_000).date().isoformat(),
         "keys": grants.keys_left(vault, grant.id),
     }
-
-
-def _live(vault: Vault, session: SessionFacts, now: datetime) -> list[GrantFacts]:
-    return [one for one in grants.listing(vault, session.pod) if grants.state_at(one, now) == "live"]
-
-
-def _reads(request: Request, session: SessionFacts) -> list[dict[str, Any]]:
-    """What apps opened, from the citizen's own log: the page and the log can never tell two stories."""
-    told = (line.told for line in opened(request, session))
-    return [one for one in told if one["type"] == "access" and one.get("grant") and one["decision"] == "allowed"]
-
-
-def _card(
-    vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], proofs: dict[bytes, str], now: datetime
-) -> GrantCard:
-    times, terms = _times(grant, reads), grant.terms
-    client = clients.find(vault, terms.client)
-    return GrantCard(
-        id=b64(grant.id),
-        app=terms.client_name,
-        controller="" if terms.kind == "solid" else _host(grant),
-        purpose=asking.purpose(terms, client),
-        legal_basis=asking.BASES[terms.legal_basis],
-        sees=tuple(_sees(grant)),
-        until=_at(terms.expires),
-        reads=len(times),
-        last_read=_at(times[-1]) if times else None,
-        trusted=client is not None and client.trust == "city",
-        receipt=proofs.get(grant.id, ""),
-        ending=terms.expires - now.timestamp() * 1000 < SOON_MS,
-    )
-
-
-def _ended(
-    vault: Vault, grant: GrantFacts, reads: list[dict[str, Any]], proofs: dict[bytes, str], now: datetime
-) -> EndedGrant:
-    steps, state = events.history(vault, grant.pod, grant.id), grants.state_at(grant, now)
-    at = grant.terms.expires if state == "expired" else steps[-1].at
-    purpose = asking.purpose(grant.terms, clients.find(vault, grant.terms.client))
-    count, proof = len(_times(grant, reads)), proofs.get(grant.id, "")
-    return EndedGrant(grant.terms.client_name, purpose, state, _at(at), count, proof)
-
-
-def _damaged(grant: DamagedGrant, reads: list[dict[str, Any]], proofs: dict[bytes, str]) -> EndedGrant:
-    """A grant that nobody can read any more, told by the log: its app as the lines name it, since it was given."""
-    app = next((one["client_name"] for one in reads if one["grant"] == b64(grant.id)), "Een app")
-    count, proof = len(_times(grant, reads)), proofs.get(grant.id, "")
-    return EndedGrant(app, DAMAGED, grant.state, _at(grant.created), count, proof)
-
-
-def _times(grant: GrantFacts | DamagedGrant, reads: list[dict[str, Any]]) -> list[int]:
-    shown = b64(grant.id)
-    return [one["time"] for one in reads if one["grant"] == shown]
-
-
-def _sees(grant: GrantFacts) -> Iterable[str]:
-    if grant.terms.kind == "solid":
-        return ["Alles in je beheerde mappen"] if "/" in grant.terms.containers else grant.terms.containers
-    return dict.fromkeys(asking.words(datum) for datum in grant.terms.data)
 
 
 def _readings(reads: list[dict[str, Any]], given: list[GrantFacts]) -> Iterable[Reading]:
@@ -297,18 +172,10 @@ def _readings(reads: list[dict[str, Any]], given: list[GrantFacts]) -> Iterable[
 
 
 def _drawers(held: list[holdings.Holding], live: list[GrantFacts]) -> Iterable[Drawer]:
-    for family, label in FAMILIES.items():
+    for family, label in own.FAMILIES.items():
         inside = [one for one in held if one.kind.family == family]
-        apps = {app for one in inside for app in _apps(live, one)}
+        apps = {app for one in inside for app in own.apps(live, one)}
         yield Drawer(label, len(apps), sum(one.count for one in inside))
-
-
-def _apps(live: list[GrantFacts], held: holdings.Holding) -> Iterable[str]:
-    """The apps whose grant reaches a compartment; an answer from it counts, for it tells something of what is there."""
-    for grant in live:
-        solid = grant.terms.kind == "solid" and held.custody == "managed"
-        if solid or held.kind.curie in {datum.category for datum in grant.terms.data}:
-            yield grant.terms.client_name
 
 
 def _labels(step: events.Step) -> Iterable[str]:
@@ -318,7 +185,7 @@ def _labels(step: events.Step) -> Iterable[str]:
 
 
 def _receipt(vault: Vault, session: SessionFacts, receipt: str) -> grants.Kept:
-    wanted = _id(receipt)
+    wanted = own.ident(receipt)
     found = next((one for one in grants.kept_receipts(vault, session.pod) if one.id == wanted), None)
     if found is None:
         raise HTTPException(404, "not_found")
@@ -326,32 +193,11 @@ def _receipt(vault: Vault, session: SessionFacts, receipt: str) -> grants.Kept:
 
 
 def _own(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
-    found = grants.load(vault, _id(grant))
+    found = grants.load(vault, own.ident(grant))
     if found is None or found.pod.id != session.pod.id:
         raise HTTPException(404, "not_found")
     return found
 
 
-def _host(grant: GrantFacts) -> str:
-    if grant.terms.kind == "solid":
-        return "jezelf"
-    return asking.host(grant.terms.controller)
-
-
 def _same_day(one: datetime, other: datetime) -> bool:
     return local(one).date() == local(other).date()
-
-
-def _at(moment: int) -> datetime:
-    return datetime.fromtimestamp(moment / 1000, UTC)
-
-
-def _id(text: str) -> bytes:
-    try:
-        return unb64(text)
-    except ValueError:
-        raise HTTPException(404, "not_found") from None
-
-
-def _page(name: str, page: object, session: SessionFacts) -> HTMLResponse:
-    return HTMLResponse(render(name, page, person=session.name, role=session.role, csrf=session.csrf), headers=NO_STORE)

@@ -13,18 +13,19 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent.accounts import passkeys, people, proof, renewal, sessions, ways
-from consent.accounts.passkeys import Answer, Purpose
+from consent import holdings
+from consent.accounts import passkeys, people, renewal, sessions, ways
+from consent.accounts.passkeys import Purpose
 from consent.accounts.people import FEWEST_LETTERS, LONGEST, AccountFacts
-from consent.accounts.proof import Proof
 from consent.accounts.sessions import SessionFacts
 from consent.errors import BadCeremony
 from keys.text import b64, unb64
 from vault.errors import Denied, TooFewUnlockers
 from vault.pod import FEWEST_UNLOCKERS
-from web import guard
-from web.pages.entry import WAYS, CodePage, SecurityPage, Session, Unlocker
+from web import guard, own, proving
+from web.pages.entry import WAYS, CodePage, LockChange, Room, SecurityPage, Session, Unlocker
 from web.pages.views import render
+from web.routes.log import opened
 
 router = APIRouter()
 
@@ -40,12 +41,15 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
     account = people.by_id(house.vault, session.account)
     listed = sessions.listing(house.vault, session.account, house.clock())
     asked = ("", "") if account is None else _asked(request, session, account)
+    rooms, changed = _rooms(request, session) if session.role == "citizen" else ((), None)
     page = SecurityPage(
         () if account is None else _ways(account),
         tuple(
             Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
         ),
         *asked,
+        rooms,
+        changed,
         has_phrase=account is not None and bool(account.ways_of("passphrase")),
         recovered=recovered,
         done=done,
@@ -58,10 +62,10 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
 async def add_passkey(request: Request) -> RedirectResponse:
     """Add the passkey that the browser just made; a device that cannot hold a key is told the other ways."""
     session, fields = await guard.written(request)
-    house, made = guard.house_of(request), _answer(fields, "new_")
+    house, made = guard.house_of(request), proving.answer(fields, "new_")
     if made.credential and not made.prf:
         return _back(failed="prf")
-    if not await _confirmed(request, session, fields):
+    if not await proving.confirmed(request, session, fields):
         return _back(failed="proof")
     try:
         await renewal.add_passkey(house.vault, session, made, house.clock())
@@ -79,7 +83,7 @@ async def set_passphrase(request: Request) -> RedirectResponse:
     house, phrase = guard.house_of(request), str(fields.get("passphrase", ""))
     if phrase != str(fields.get("again", "")) or not FEWEST_LETTERS <= len(phrase) <= LONGEST:
         return _back(failed="phrase")
-    if not await _confirmed(request, session, fields):
+    if not await proving.confirmed(request, session, fields):
         return _back(failed="proof")
     try:
         await renewal.set_passphrase(house.vault, session, phrase, house.clock())
@@ -94,7 +98,7 @@ async def add_code(request: Request) -> Response:
     """Make a recovery code and show it: the only answer that ever holds it, so it is no redirect."""
     session, fields = await guard.written(request)
     house = guard.house_of(request)
-    if not await _confirmed(request, session, fields):
+    if not await proving.confirmed(request, session, fields):
         return _back(failed="proof")
     try:
         code = await renewal.add_code(house.vault, session, house.clock())
@@ -108,7 +112,7 @@ async def remove(request: Request, way: str) -> RedirectResponse:
     """Take one way in away; fewer than two are never left."""
     session, fields = await guard.written(request)
     house = guard.house_of(request)
-    if not await _confirmed(request, session, fields):
+    if not await proving.confirmed(request, session, fields):
         return _back(failed="proof")
     try:
         await ways.remove(house.vault, session, _id(way), house.clock())
@@ -127,29 +131,24 @@ async def end_session(request: Request, handle: str) -> RedirectResponse:
     house = guard.house_of(request)
     if not await sessions.end_other(house.vault, session, _id(handle), house.clock()):
         raise HTTPException(404, "not-found")
-    return _back()
-
-
-async def _confirmed(request: Request, session: SessionFacts, fields: FormData) -> bool:
-    """Whether the form brings a proof that holds right now; a failed one is counted and in the log."""
-    house, answer = guard.house_of(request), _answer(fields)
-    shown = Proof(answer=answer) if answer.credential else Proof(str(fields.get("proof", "")))
-    return await proof.confirm(house.vault, session, shown, house.clock())
-
-
-def _answer(fields: FormData, prefix: str = "") -> Answer:
-    return Answer(str(fields.get(f"{prefix}credential", "")), str(fields.get(f"{prefix}prf", "")))
+    return _back(done="ended")
 
 
 def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tuple[str, str]:
     """What the browser asks for to make a passkey, and to confirm with one ("" without one)."""
     house = guard.house_of(request)
-    add, confirm = [
-        passkeys.challenge(Purpose(name, session.handle), house.clock()) for name in (renewal.ADD, proof.CONFIRM)
-    ]
-    create = passkeys.creation_options(house.base, account, add)
-    has_one = bool(account.ways_of("passkey"))
-    return create, passkeys.request_options(house.base, account, confirm) if has_one else ""
+    add = passkeys.challenge(Purpose(renewal.ADD, session.handle), house.clock())
+    return passkeys.creation_options(house.base, account, add), proving.asked(request, session, account)
+
+
+def _rooms(request: Request, session: SessionFacts) -> tuple[tuple[Room, ...], LockChange | None]:
+    """What lies behind which kind of lock, and when the locks were last changed."""
+    held = holdings.of_pod(guard.house_of(request).vault, session.pod)
+    rooms = tuple(
+        Room(own.room(one), one.container, sealed=one.custody == "sealed", changes=own.may_change(one)) for one in held
+    )
+    changed = [line for line in opened(request, session) if line.told.get("action") == "new root"]
+    return rooms, LockChange(own.moment(changed[-1].told["time"]), changed[-1].seq) if changed else None
 
 
 async def _end_others(request: Request, session: SessionFacts, fields: FormData) -> None:

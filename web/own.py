@@ -1,0 +1,89 @@
+"""What the citizen's own pages share: which apps reach her, what they read, and how an address names her things."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import HTTPException, Request
+from fastapi.responses import HTMLResponse
+
+from consent import grants
+from consent.accounts.sessions import SessionFacts
+from consent.grants import GrantFacts
+from consent.holdings import Holding
+from keys.text import unb64
+from vault.vault import UNDER_ROOT, Vault
+from web import asking
+from web.pages.views import render
+from web.routes.log import opened
+
+ROOMS: Final = {
+    "public": "Je openbare map en je profiel",
+    "settings": "Je instellingen",
+    "inbox": "Je postvak",
+}
+NO_STORE: Final = {"cache-control": "no-store"}
+FAMILIES: Final = {
+    "personal": "Over jou",
+    "interests": "Interesses",
+    "preferences": "Voorkeuren",
+    "transactions": "Leningen en tickets",
+    "behaviour": "Antwoorden",
+}
+
+
+def page(name: str, shown: object, session: SessionFacts, status: int = 200) -> HTMLResponse:
+    """A page of somebody who is logged in; no cache keeps it."""
+    text = render(name, shown, person=session.name, role=session.role, csrf=session.csrf)
+    return HTMLResponse(text, status, headers=NO_STORE)
+
+
+def live(vault: Vault, session: SessionFacts, now: datetime) -> list[GrantFacts]:
+    """Her grants that give something right now."""
+    return [one for one in grants.listing(vault, session.pod) if grants.state_at(one, now) == "live"]
+
+
+def reads(request: Request, session: SessionFacts) -> list[dict[str, Any]]:
+    """What apps opened, from the citizen's own log: the page and the log can never tell two stories."""
+    told = (line.told for line in opened(request, session))
+    return [one for one in told if one["type"] == "access" and one.get("grant") and one["decision"] == "allowed"]
+
+
+def apps(given: list[GrantFacts], held: Holding) -> Iterable[str]:
+    """The apps whose grant reaches a compartment; an answer from it counts, for it tells something of what is there."""
+    for grant in given:
+        solid = grant.terms.kind == "solid" and held.custody == "managed"
+        if solid or held.kind.curie in {datum.category for datum in grant.terms.data}:
+            yield grant.terms.client_name
+
+
+def room(held: Holding) -> str:
+    """What a compartment is called: a registered one by what is in it, any other by its container."""
+    if held.kind.container:
+        return held.kind.label["nl"]
+    return ROOMS.get(held.container, f"Je map “{held.container}”")
+
+
+def may_change(held: Holding) -> bool:
+    """Whether its citizen may seal it or give it back to the server: not what everybody must reach, nor what is
+    registered, whose kind of lock is fixed.
+    """
+    return not held.kind.container and held.container not in UNDER_ROOT
+
+
+def host(grant: GrantFacts) -> str:
+    """Who is behind a grant: the host of the controller's address."""
+    return "jezelf" if grant.terms.kind == "solid" else asking.host(grant.terms.controller)
+
+
+def moment(ms: int) -> datetime:
+    """A stored time (ms since 1970)."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def ident(text: str) -> bytes:
+    """An id in an address. HTTPException 404 for what is none."""
+    try:
+        return unb64(text)
+    except ValueError:
+        raise HTTPException(404, "not_found") from None

@@ -1,0 +1,80 @@
+"""What the pages about one decision show: the consent page, and the receipt after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+APP_WORDS_CAP: Final = 200  # most characters of an app's own words that a consent page repeats
+
+
+@dataclass(frozen=True)
+class DataRow:
+    """One datum of a request. `label`, `why` and `left_out` are registry words; `preview`: the values the app would
+    get. `key` is the value of its check box; a required row has none and comes with the decision.
+    """
+
+    key: str
+    label: str
+    why: str
+    required: bool
+    preview: tuple[str, ...] = ()
+    left_out: str = ""
+    special: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One radio button: what the form sends and what a person reads."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ConsentPage:
+    """The consent page (consent.md U1-U20): one form, one purpose, one decision.
+
+    `purpose`: the registered text. `hidden`: names and values that come back with the form (request_uri, client_id).
+    `durations`: shortest first; choosing none means the first. `undecided`: a person pressed Enter, nothing is decided.
+    """
+
+    app: str
+    controller: str
+    domain: str
+    trusted: bool
+    purpose: str
+    legal_basis: str
+    data: tuple[DataRow, ...]
+    durations: tuple[Choice, ...]
+    storage: str
+    retention: str
+    recipients: tuple[str, ...] = ()
+    words: str = ""
+    hidden: tuple[tuple[str, str], ...] = ()
+    action: str = "/oauth/authorize"
+    contact: str = ""
+    undecided: bool = False
+
+    @property
+    def quoted(self) -> str:
+        """The app's own words on one line, cut at APP_WORDS_CAP characters."""
+        words = " ".join(self.words.split())
+        return words if len(words) <= APP_WORDS_CAP else words[: APP_WORDS_CAP - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True)
+class ReceiptPage:
+    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt."""
+
+    id: str
+    app: str
+    controller: str
+    purpose: str
+    legal_basis: str
+    at: datetime
+    until: datetime
+    given: tuple[str, ...]
+    digest: str
+    withheld: tuple[str, ...] = ()

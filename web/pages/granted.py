@@ -1,0 +1,111 @@
+"""What the pages about access show: every grant of the citizen, live, paused or ended; and giving less of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from web.pages.consenting import Choice
+
+# What was just done with {app}, and what that means.
+DONE: Final[Mapping[str, tuple[str, str]]] = {
+    "stopped": ("De toegang van {app} is gestopt.", "De app leest nu niets meer."),
+    "paused": ("{app} staat op pauze.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
+    "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
+    "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
+}
+FAILED: Final[Mapping[str, tuple[str, str]]] = {
+    "nothing": ("Je koos niets. Er is niets veranderd.", "Kruis aan wat weg mag, of kies een vroeger einde."),
+    "all": ("Dan blijft er niets over. Er is niets veranderd.", "Wil je niets meer delen? Stop dan de toegang."),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One row of a grant, in registry words. `limit`: what of it the app gets, "" for all; `key` names it in a form."""
+
+    label: str
+    limit: str = ""
+    key: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class GrantCard:
+    """One grant that is live or paused. `reads`: how often it read, `last_read`: when last; `less`: it can be narrowed.
+    `receipt`: id of its proof, "" for none.
+    """
+
+    id: str
+    app: str
+    controller: str
+    purpose: str
+    legal_basis: str
+    sees: tuple[Seen, ...]
+    until: datetime
+    reads: int
+    last_read: datetime | None = None
+    trusted: bool = False
+    ending: bool = False
+    receipt: str = ""
+    paused: bool = False
+    less: bool = False
+
+
+@dataclass(frozen=True)
+class EndedGrant:
+    """A grant that gives nothing any more. `state`: withdrawn, expired, used_up or invalidated."""
+
+    app: str
+    purpose: str
+    state: str
+    at: datetime
+    reads: int
+    receipt: str = ""
+
+
+@dataclass(frozen=True)
+class AccessPage:
+    """`/me/access`. `done`: key of DONE for what was done a moment ago with the app `to`, "" for nothing; `receipt`: id
+    of the proof of that, "" for none.
+    """
+
+    grants: tuple[GrantCard, ...]
+    ended: tuple[EndedGrant, ...] = ()
+    done: str = ""
+    to: str = ""
+    receipt: str = ""
+
+    @property
+    def news(self) -> tuple[str, str]:
+        """What was done and what it means."""
+        said, means = DONE[self.done]
+        return said.format(app=self.to), means
+
+    @property
+    def paused(self) -> int:
+        """How many stand on pause."""
+        return sum(card.paused for card in self.grants)
+
+
+@dataclass(frozen=True)
+class LessPage:
+    """`/me/access/{grant}/less`. `ends`: sooner ends, soonest first; `version`: of the grant that is shown, so that a
+    form sent twice is noticed; `failed`: key of FAILED.
+    """
+
+    id: str
+    app: str
+    purpose: str
+    rows: tuple[Seen, ...]
+    until: datetime
+    ends: tuple[Choice, ...]
+    version: int
+    failed: str = ""
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What went wrong and what to do now, both "" for nothing."""
+        return FAILED.get(self.failed, ("", ""))
