@@ -22,7 +22,14 @@ from keys.secret import GrantKey, Private, RecordKey, Released, Secret
 # Opened without a share, so without an entry: control data of the live server; a grant's key by a token (it opens no
 # compartment without the grant's share); and the citizen's own log by her cookie, down to its records.
 FREE: frozenset[tuple[str, type]] = frozenset(
-    {("state", bytes), ("gk", GrantKey), ("session", Private), ("record-key", RecordKey), ("record", bytes)}
+    {
+        ("state", bytes),
+        ("gk", GrantKey),
+        ("session", Private),
+        ("record-key", RecordKey),
+        ("record", bytes),
+        ("old-log", Private),
+    }
 )
 PODS_FIRST = frozenset({"unlock", "root", "ck", "ck-grant", "dek", "label", "body", "session"})
 Place = tuple[tuple[str, ...], str]
