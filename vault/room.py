@@ -59,9 +59,9 @@ def _home(vault: Vault, pod: PodFacts, facts: CompartmentFacts, path: str, at: d
 async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, msign: Private, at: datetime) -> bool:
     """Store the compartment with its line in the keyring's annex; False if another change came between."""
     try:
-        ring = keyring.extend(vault.db.read, pod.id, msign, pod.identity, row.id, row.public)
-    except Conflict:
-        return True  # somebody else made the same room
+        ring = keyring.extend(vault.db.read, pod.id, msign, vault.keyring(pod).identity, row.id, row.public)
+    except Conflict as refusal:
+        return refusal.reason == "exists"  # somebody else made the same room
 
     def write(tx: Tx) -> None:
         ring(tx)

@@ -52,9 +52,13 @@ async def test_everything_at_the_top_is_another_one_afterwards(city: City) -> No
     assert ("key event", "new root", "session") in told and ("key event", "new generation", "session") in told
 
 
-async def test_facts_read_before_the_change_still_lead_to_the_keyring(city: City) -> None:
+async def test_facts_read_before_the_change_still_lead_to_the_keyring_and_the_grants(city: City) -> None:
+    grant, _ = await granted(city, ALL)
     stale = city.session.pod
     city.session = await new_locks(city.vault, city.session, city.now)
+    row = city.vault.db.read.get(Grant, grant)
+    assert row is not None
+    assert signed.read(city.vault, stale, row).client == "cultuurgids"
     assert city.vault.keyring(stale).identity == city.session.pod.identity
 
 
