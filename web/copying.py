@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 import typer
 from rich.progress import Progress
 
-from vault import backup, fsck, restore
 from web.settings import load
 from web.terminal import answer, err, told
 
@@ -26,6 +25,8 @@ def make_backup(
     as_json: Json = False,
 ) -> None:
     """Back up the data directory; the server may go on. Share backups older than 7 days in DIR are deleted."""
+    from vault import backup
+
     with told():
         settings, now = load(data=data), datetime.now(UTC)
         with Progress(console=err, transient=True) as bars:
@@ -54,6 +55,8 @@ def put_back(
     as_json: Json = False,
 ) -> None:
     """Put the newest backup of DIR back into a data directory that is empty or stopped, and check it."""
+    from vault import fsck, restore
+
     with told():
         settings = load(data=data)
         done = restore.restore(source, settings.vault_dir, settings.shares_dir, datetime.now(UTC))

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keys import age
-from vault import database
 from vault.errors import Locked
 from web.client import Unanswered
 from web.settings import Settings, load
@@ -41,10 +39,14 @@ def take_along(
     as_json: Json = False,
 ) -> None:
     """Take everything in your pod along, in one file under a passphrase of its own."""
+    from consent.accounts.people import FEWEST_LETTERS, LONGEST
+
     with told():
         settings = load(base_url=base, data=data)
         secret = typer.prompt("Passphrase of the vault", hide_input=True, err=True)
         phrase = typer.prompt("Passphrase for the file", hide_input=True, err=True, confirmation_prompt=True)
+        if not FEWEST_LETTERS <= len(phrase) <= LONGEST:
+            stop(f"nothing taken: the passphrase for the file has {FEWEST_LETTERS} to {LONGEST} characters")
         if base is None and _idle(settings):
             with _house(settings) as house:
                 taken = asyncio.run(_everything(house, user or pod, secret, phrase))
@@ -118,13 +120,17 @@ async def _everything(house: "House", user: str, secret: str, phrase: str) -> by
 
 
 async def _locked(pieces: AsyncIterator[bytes], phrase: str) -> bytes:
-    writer = age.Writer(passphrase=phrase)
+    from keys.age import Writer
+
+    writer = Writer(passphrase=phrase)
     return writer.head + b"".join([writer.add(piece) async for piece in pieces]) + writer.end()
 
 
 def _checked(taken: bytes, phrase: str, pod: str) -> int:
     """How many resources are in the file; it is opened to the end, so that what is kept is whole. Raises Unanswered."""
-    with tarfile.open(fileobj=io.BytesIO(age.unlock(taken, passphrase=phrase))) as tar:
+    from keys.age import unlock
+
+    with tarfile.open(fileobj=io.BytesIO(unlock(taken, passphrase=phrase))) as tar:
         member = tar.extractfile("kluis.json")
         contents = json.load(member) if member else {}
     if not str(contents.get("pod", "")).endswith(f"/pods/{pod}/"):
@@ -145,6 +151,8 @@ def _keep(target: Path, taken: bytes) -> None:
 
 def _idle(settings: Settings) -> bool:
     """Whether there is a vault that nobody serves."""
+    from vault import database
+
     if not (settings.vault_dir / "kluis.db").exists():
         return False
     try:

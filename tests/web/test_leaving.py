@@ -115,6 +115,8 @@ def test_a_wrong_passphrase_or_another_pod_takes_nothing(
     assert wrong.exit_code == 2 and "does not know this name" in wrong.stderr
     other = taken(place, "--data", place.data, "--user", "bo")
     assert other.exit_code == 2 and "not the pod an" in other.stderr
+    short = taken(place, "--data", place.data, typed=f"{PHRASE}\nkort\nkort\n")
+    assert short.exit_code == 2 and "12 to 1024 characters" in short.stderr
     assert not list(place.data.parent.glob("*an.age*"))
 
 
