@@ -236,7 +236,7 @@ async def test_t15_how_calls_ended_can_be_read(house: Household, thief: Copy) ->
     await house.vault.log.settle()
     assert {row["outcome"] for row in thief.rows("record")} <= {"served", "unknown", "refused"}
     assert [(row["pod"], row["reason"], row["count"]) for row in thief.rows("tally")] == [
-        (thief.pod, "invalid_token", 1)
+        (thief.pod, "read invalid_token", 1)
     ]
 
 
