@@ -25,7 +25,7 @@ from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
 from vault.log.entry import Appended, Intent
-from vault.mint import demand, mint as _mint
+from vault.mint import demand, spent
 from vault.permit import Permit
 from vault.pod import compartments
 from vault.tables import Resource
@@ -182,8 +182,7 @@ def admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
 
 def proven(permit: Permit) -> Permit:
     """The same decision for the next step of its request, once an entry has used up its proof. Raises NotMinted."""
-    demand(permit)
-    return _mint(replace(permit, jti=None, jti_until=0))
+    return spent(permit)
 
 
 def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes, **some: int) -> list[Sealed]:

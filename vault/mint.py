@@ -16,3 +16,9 @@ def demand(permit: Permit) -> None:
     """Raise NotMinted unless this permit is exactly as it was minted here."""
     if not check(permit.mark, permit.body()):
         raise NotMinted("this permit was not minted by the gate")
+
+
+def spent(permit: Permit) -> Permit:
+    """The same decision without its proof, which an entry has used up. Raises NotMinted."""
+    demand(permit)
+    return mint(replace(permit, jti=None, jti_until=0))
