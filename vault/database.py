@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
+from time import sleep
 from typing import Any, TextIO, TypeVar
 
 from sqlmodel import SQLModel, create_engine
@@ -26,6 +27,7 @@ from vault.errors import Locked, LogUnavailable, WrongVersion
 
 VERSION = b"3"
 BATCH = 256
+WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
 T = TypeVar("T")
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -82,6 +84,10 @@ class Tx:
         _, columns = _columns(type(row))
         self.raw.execute(_insert(type(row)), {c: getattr(row, c) for c in columns})
 
+    def insert(self, table: type[SQLModel], **values: Any) -> None:
+        """Insert a row by all its columns: what `add` does, without building the row first."""
+        self.raw.execute(_insert(table), values)
+
     def change(self, table: type[SQLModel], where: dict[str, Any], **values: Any) -> int:
         """Set values on the rows that match; return how many there were."""
         name, _ = _columns(table)
@@ -114,7 +120,7 @@ class Job:
     """One unit on its way through the writer: `first` before the transaction, `unit` in it, `then` after its commit."""
 
     unit: Callable[[Tx], Any]
-    answer: Callable[[Any, BaseException | None], None]
+    asker: "SimpleQueue[Job] | tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]"
     first: Callable[[], None] | None = None
     then: Callable[[Any], Any] | None = None
     undo: Callable[[], None] | None = None
@@ -172,11 +178,12 @@ class Database:
 
     def now(self, unit: Callable[[Tx], T]) -> T:
         """Run a unit and wait for its commit, without an event loop: for the start of a process."""
-        done: SimpleQueue[tuple[T, BaseException | None]] = SimpleQueue()
-        self._queue.put(Job(unit, lambda result, error: done.put((result, error))))
-        result, error = done.get()
-        if error is not None:
-            raise error
+        done: SimpleQueue[Job] = SimpleQueue()
+        self._queue.put(Job(unit, done))
+        job = done.get()
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
         return result
 
     def submit(
@@ -190,16 +197,8 @@ class Database:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
-        def settle(result: Any, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
         self.queued += 1
-        self._queue.put(Job(unit, lambda r, e: _hand(loop, settle, r, e), first, then, undo))
+        self._queue.put(Job(unit, (loop, future), first, then, undo))
         return future
 
     def close(self) -> None:
@@ -212,16 +211,26 @@ class Database:
     def _work(self) -> None:
         tx = Tx(_connect(self.path))
         self._ready.set()
+        before = 1
         while (job := self._queue.get()) is not None:
             batch = [job]
+            self._gather(before)
             while len(batch) < BATCH and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     self._queue.put(None)
                     break
                 batch.append(following)
+            before = len(batch)
             self._serve(tx, batch)
         tx.raw.close()
+
+    def _gather(self, before: int) -> None:
+        """Under load wait a moment for those who were answered last time: else every other batch holds one entry."""
+        for _ in range(10):
+            if self._queue.qsize() + 1 >= before:
+                return
+            sleep(WAIT / 10)
 
     def _serve(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch and answer every job in it, whatever happens: nobody waits for ever."""
@@ -235,7 +244,7 @@ class Database:
                 job.error = LogUnavailable(f"the writer stopped: {self.broken}")
             else:
                 _follow(job)
-            job.answer(job.result, job.error)
+        _answer(batch)
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         try:
@@ -301,11 +310,27 @@ def _told(error: Exception) -> Exception:
     return LogUnavailable(f"the share store failed: {error}") if isinstance(error, sqlite3.Error) else error
 
 
-def _hand(
-    loop: asyncio.AbstractEventLoop, settle: Callable[..., None], result: Any, error: BaseException | None
-) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle, result, error)
+def _answer(batch: list[Job]) -> None:
+    """Wake every asker; those of one loop are woken together."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[Job, asyncio.Future[Any]]]] = {}
+    for job in batch:
+        if isinstance(job.asker, SimpleQueue):
+            job.asker.put(job)
+        else:
+            loops.setdefault(job.asker[0], []).append((job, job.asker[1]))
+    for loop, waiting in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, waiting)
+
+
+def _settle(waiting: list[tuple[Job, asyncio.Future[Any]]]) -> None:
+    for job, future in waiting:
+        if future.cancelled():
+            continue
+        if job.error is None:
+            future.set_result(job.result)
+        else:
+            future.set_exception(job.error)
 
 
 def free(folder: Path) -> None:

@@ -28,11 +28,12 @@ from vault.log.tiles import Ledger
 from vault.log.times import Times
 from vault.log.versions import proof, touched
 from vault.shares import Drop, Shares
-from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
+from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
 HEAD = """
 INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
@@ -154,8 +155,9 @@ class Log:
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
         at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
-            with tx.savepoint():
-                _hold(tx, intent, at)
+            if intent.guards or intent.jti is not None or intent.write is not None:
+                with tx.savepoint():
+                    _hold(tx, intent, at)
             return self._write(tx, intent.pod, replace(intent.facts, clock=clock) if clock else intent.facts, at, None)
         except Conflict as refusal:
             denied = replace(
@@ -165,19 +167,18 @@ class Log:
 
     def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
-        head = tx.get(PodHead, pod)
-        seq, prev = (head.seq + 1, head.head) if head else (1, b"")
+        head = tx.run(LAST, pod=pod)
+        seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
         key_id, key = self._pod_key(tx, turn.origin, pod, at)
         sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
-        row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
-        row.touched, row.proof = listed, proven
-        tx.add(row)
+        row = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
+        tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
-        tx.add(Entry(idx=index, leaf=leaf))
+        tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         return _Booked(index, entry, leaf, turn, refused)
 
@@ -188,7 +189,7 @@ class Log:
         nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
         key_id, key = self._key(tx, origin, b"", at // forms.HOUR_MS, self.dpo_box)
         sealed = seal_record(key, "dpo-record", origin, key_id, entry, nonce + record)
-        tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
+        tx.insert(DpoRecord, idx=index, entry=entry, key=key_id, sealed=sealed)
         return commitment
 
     def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int) -> tuple[bytes, RecordKey]:

@@ -6,12 +6,13 @@ person.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Final
 
 from keys.records import commitment
 from keys.secret import Share, fresh_bytes
-from keys.text import b64, canonical
+from keys.text import b64, canonical_flat
 from vault.database import Tx
 from vault.shares import Drop, Want
 
@@ -58,6 +59,10 @@ class Facts:
     versions: tuple[str, ...] = ()
     signature: str = ""
     clock: str = ""
+
+
+TOLD: Final = tuple(one.name for one in fields(Facts) if one.name != "app")
+"""What a pod record tells of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +114,14 @@ class Refused:
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> bytes:
     """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
-    told["resources"] = list(facts.resources)
-    if facts.versions:
-        told["versions"] = list(facts.versions)
-    return canonical({**told, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)})
+    told = {name: value for name in TOLD if (value := getattr(facts, name))}
+    told |= {"resources": facts.resources, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
+    return canonical_flat(told)
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
     """The DPO's record as RFC 8785 JSON: eight fields, none of them personal (access-log.md, DPO record)."""
-    return canonical(
+    return canonical_flat(
         {
             "hour": at // HOUR_MS,
             "client": facts.app,
