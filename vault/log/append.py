@@ -27,6 +27,7 @@ from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
 from vault.log.versions import proof, touched
+from vault.reserve import is_full
 from vault.shares import Drop, Shares
 from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
@@ -77,6 +78,7 @@ class Log:
             first=lambda: self._prepare(intent),
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
+            vital=bool(intent.drops),
         )
         return answer
 
@@ -97,7 +99,7 @@ class Log:
 
     def _stated(self, done: tuple[Turn, int], leaf: bytes) -> int:
         turn, index = done
-        self.shards.add(turn, leaf)
+        self.shards.add(turn, index, leaf)
         return index
 
     def _place(self, tx: Tx, at: int) -> tuple[Turn, int]:
@@ -128,7 +130,7 @@ class Log:
 
     async def drop(self, drops: tuple[Drop, ...]) -> None:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
-        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
+        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops), vital=True)
 
     def _drop(self, drops: tuple[Drop, ...]) -> None:
         """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
@@ -136,7 +138,13 @@ class Log:
         for drop in drops:
             if drop.kind == "*":
                 self._wipe(drop.owner)
-        self.shares.drop(self._owed)
+        try:
+            self.shares.drop(self._owed)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            self.db.reserve.release()  # we are in the writer's turn
+            self.shares.drop(self._owed)
         self._owed = ()
 
     def _prepare(self, intent: Intent) -> None:
@@ -212,7 +220,7 @@ class Log:
         return key_id, key
 
     def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
-        self.shards.add(booked.turn, booked.leaf)
+        self.shards.add(booked.turn, booked.index, booked.leaf)
         if booked.refused is not None:
             if intent.new_shares:
                 self._unput(intent)
