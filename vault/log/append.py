@@ -23,6 +23,7 @@ from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
@@ -82,19 +83,24 @@ class Log:
         )
         return answer
 
-    async def state(self, body: bytes, at: datetime) -> int:
-        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long."""
+    async def state(self, body: bytes, at: datetime, write: Callable[[Tx, int], object] | None = None) -> int:
+        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long.
+
+        `write` stores, in the same transaction, what else depends on that index.
+        """
         leaf = forms.statement(body)
         index = await self.db.submit(
-            lambda tx: self._state(tx, leaf, gates.ms(at)),
+            lambda tx: self._state(tx, leaf, gates.ms(at), write),
             then=lambda done: self._stated(done, leaf),
             undo=self._times.forget,
         )
         return int(index)
 
-    def _state(self, tx: Tx, leaf: bytes, at: int) -> tuple[Turn, int]:
+    def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], object] | None) -> tuple[Turn, int]:
         turn, index = self._place(tx, self._times.take(tx, at)[0])
         tx.add(Entry(idx=index, leaf=leaf))
+        if write is not None:
+            write(tx, index)
         return turn, index
 
     def _stated(self, done: tuple[Turn, int], leaf: bytes) -> int:
@@ -179,7 +185,7 @@ class Log:
         seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
-        key_id, key = self._pod_key(tx, turn.origin, pod, at)
+        key_id, key = self._pod_key(tx, turn.origin, pod, at, index)
         sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
@@ -200,11 +206,12 @@ class Log:
         tx.insert(DpoRecord, idx=index, entry=entry, key=key_id, sealed=sealed)
         return commitment
 
-    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
+    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int, index: int) -> tuple[bytes, RecordKey]:
         period = month(at)
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
+        tx.run(BEGIN, period=period, first=index)
         return self._key(tx, origin, pod, period, self._box_of(tx, pod))
 
     def _key(self, tx: Tx, origin: str, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:

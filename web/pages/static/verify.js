@@ -143,13 +143,31 @@ export async function openSeal(note, vkey, origin) {
 }
 
 /** One line by itself: its leaf holds what we are shown. */
-async function readLine(entry, domain) {
-  const leaf = unb64(entry.leaf), record = parse(entry.record), nonce = unb64(entry.nonce);
+async function readLine(entry, domain, over) {
+  const leaf = unb64(entry.leaf);
+  if (entry.record === null && over(entry)) return readEnded(entry, leaf);
+  const record = parse(entry.record), nonce = unb64(entry.nonce);
   const [commitment, hash, next] = await Promise.all([
     sha256(domain, nonce, utf8.encode(entry.record)), sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
   const layout = join(Uint8Array.of(1, entry.kind), commitment, unb64(entry.dpo_commitment));
   const intact = nonce.length === 32 && same(leaf, layout) && record.seq === entry.seq;
   return { seq: entry.seq, shard: entry.shard, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+}
+
+/** A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree. */
+async function readEnded({ seq, shard, index, proof }, leaf) {
+  const commitment = leaf.subarray(2, 34), [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(commitment)]);
+  return { seq, shard, index, proof, record: {}, ended: true, commitment, intact: leaf.length === 66, hash, next };
+}
+
+/** Which entries may have ended: those that the log itself names, in a statement under the seal. */
+async function endedBefore(told, seals) {
+  if (!told) return 0;
+  const leaf = unb64(told.leaf), seal = seals[told.shard], said = parse(new TextDecoder().decode(leaf.subarray(2)));
+  const inside = seal && leaf[1] === 2 && said.type === "kluis/log-retention/v1"
+    && await included(await sha256(LEAF, leaf), told.index, seal.size, decoded(told.proof), seal.root, seal.proven);
+  if (!inside) throw new Broken("outside");
+  return said.before;
 }
 
 /** The part of a verification key that is the same in every half-year of a log. */
@@ -175,7 +193,9 @@ export async function check(log, memory, fetchProof) {
     const key = keyOf(log.shards.at(-1).vkey);
     if (memory && memory.key !== key) throw new Broken("key");
     const seals = await openSeals(log.shards), domain = utf8.encode(log.pod_domain);
-    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain)));
+    const before = await endedBefore(log.ended, seals);
+    const over = ({ shard, index }) => seals[shard]?.first + index < before;
+    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain, over)));
     const sealOf = (line) => seals[line.shard] ?? { size: 0, first: NaN };
     const inside = (line, { size, root, proven } = sealOf(line)) =>
       included(line.hash, line.index, size, decoded(line.proof ?? []), root, proven);
@@ -192,7 +212,8 @@ export async function check(log, memory, fetchProof) {
     const head = lines.at(-1);
     const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
     const newest = { seq: head?.seq ?? null, head: head && raw(head.commitment) };
-    return { ok: true, checked: lines.length, waiting: waiting.length, memory: { ...seen, ...newest } };
+    const ended = lines.filter((line) => line.ended).length;
+    return { ok: true, checked: lines.length, ended, waiting: waiting.length, memory: { ...seen, ...newest } };
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { ok: false, reason: error.reason, line: error.line };
@@ -204,6 +225,7 @@ async function checkChain(lines, inside) {
     const before = lines[i - 1], due = before ? before.seq + 1 : 1;
     if (!line.intact) throw new Broken("edited", line.seq);
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
+    if (line.ended) continue;
     if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
     if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
     // One of the two was written again: the one that the tree does not hold.
@@ -268,8 +290,9 @@ function show(verdict, memory) {
   const later = verdict.waiting ? ` Nog niet verzegeld: ${verdict.waiting}. Dat duurt enkele seconden.` : "";
   const where = verdict.line === null ? "" : `Regel ${verdict.line}: `;
   const counted = `${verdict.checked} ${verdict.checked === 1 ? "regel" : "regels"}`;
+  const ended = verdict.ended ? ` Ouder dan de termijn, en niet meer te lezen: ${verdict.ended}.` : "";
   say.textContent = verdict.ok
-    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${later}`
+    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${ended}${later}`
     : where + WORDS[verdict.reason];
   box.hidden = false;
   if (verdict.ok) return memory.keep(verdict.memory);
