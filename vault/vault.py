@@ -22,6 +22,7 @@ from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
+from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
@@ -71,6 +72,7 @@ class Vault:
     custodian: Custodian
     base: str
     issuer: dict[str, str]
+    lost: Lost
     _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
@@ -155,10 +157,11 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     db, state = Database(data), custodian.state_key()
     try:
         store = Shares(shares)
+        missing = lost(db.read, store)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
         log = Log(db, store, trees, proof_key(state), _Boxes(store, state))
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing)
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:
