@@ -20,6 +20,7 @@ from vault import gates, keyring
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
+from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
 from vault.lost import Lost, lost
@@ -73,7 +74,7 @@ class Vault:
     base: str
     issuer: dict[str, str]
     lost: Lost
-    _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -135,7 +136,7 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        async with self._publishing:
+        async with self.publishing:
             if grown := self.log.shards.grown():
                 await self.db.write(partial(keep, grown))
             for one in grown:
@@ -220,7 +221,7 @@ def _dpo_box(vault: Vault) -> bytes | None:
     return box.value
 
 
-def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Private]:
+def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, LogKeys]:
     """The host whose log this directory keeps, and the log's key, made at its first start."""
     here = base.split("://", 1)[1]
     row = db.read.get(ControlKeyRow, "log")
@@ -234,7 +235,8 @@ def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Privat
         raise MissingKey("the name of the log's host is missing from this directory")
     if (home := host.value.decode()) != here:
         raise WrongAddress(f"this directory was made for {home} and does not work under {here}: serve it there")
-    return home, Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    private = Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    return home, LogKeys(private, earlier(db.read))
 
 
 def _issuer(db: Database, state: StateKey) -> dict[str, str]:
