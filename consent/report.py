@@ -77,7 +77,7 @@ async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
         for private in privates.values():
             held.enter_context(private)
         lines, keys = office.sheets(vault, session.pod.id), office.letters(vault)
-        opened = await asyncio.to_thread(office.read, lines, keys, privates, vault.log.ledger.origin)
+        opened = await asyncio.to_thread(office.read, lines, keys, privates)
     return _summed(opened, now)
 
 

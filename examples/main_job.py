@@ -75,7 +75,8 @@ class Citizen:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             told = self.json("/api/log?proofs=1")
-            found = [one for one in told["entries"] if one["index"] == index]
+            first = [shard["first"] for shard in told["shards"]]
+            found = [one for one in told["entries"] if first[one["shard"]] + one["index"] == index]
             check(found, f"entry {index} is not in the log")
             if found[0]["proof"] is not None:
                 return verify(told, found[0])
@@ -104,7 +105,8 @@ def hidden(page: str, name: str) -> str:
 
 def verify(told: dict[str, Any], entry: dict[str, Any]) -> str:
     """Check one record against the signed tree: signature, commitment, inclusion."""
-    text, _ = open_note(told["checkpoint"], [told["vkey"]])
+    shard = told["shards"][entry["shard"]]
+    text, _ = open_note(shard["checkpoint"], [shard["vkey"]])
     head = read_checkpoint(text)
     leaf = unb64(entry["leaf"])
     blinded = hashlib.sha256(told["pod_domain"].encode() + unb64(entry["nonce"]) + entry["record"].encode()).digest()

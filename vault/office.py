@@ -17,6 +17,7 @@ from keys.secret import Private, RecordKey
 from vault.gates import ms
 from vault.log.append import DPO
 from vault.log.entry import DPO_DOMAIN, HOUR_MS, PRIVATE
+from vault.log.retention import ended
 from vault.pod import compartment
 from vault.tables import RecordKey as KeyRow
 from vault.vault import DPO_CONTAINER, PodFacts, Vault
@@ -30,7 +31,7 @@ Letters = dict[bytes, tuple[bytes, bytes]]
 _NONCE = 32
 _LINES = """
 SELECT e.idx, e.leaf, d.entry, d.key, d.sealed FROM entry e LEFT JOIN dporecord d ON d.idx = e.idx
-WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) ORDER BY e.idx
+WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) AND e.idx >= :kept ORDER BY e.idx
 """
 
 
@@ -39,6 +40,7 @@ class Sheet:
     """What lies in the database for one private entry: its DPO commitment, and the sealed record or None."""
 
     index: int
+    origin: str
     commitment: bytes
     entry: bytes | None
     key: bytes | None
@@ -60,10 +62,12 @@ class Opened:
 def sheets(vault: Vault, office: bytes) -> list[Sheet]:
     """One line per private entry after the one that made the office, from one snapshot.
 
-    Counted from there and not from the first DPO record, so that records cut off at the front are missed too.
+    Counted from there and not from the first DPO record, so that records cut off at the front are missed too; from the
+    first entry whose DPO record is still kept, once the log says that older ones ended.
     """
-    rows = vault.db.read.run(_LINES, office=office)
-    return [Sheet(i, leaf[34:], entry, key, sealed) for i, leaf, entry, key, sealed in rows if leaf[1] == PRIVATE]
+    over, at = ended(vault.db.read), vault.log.shards.at
+    rows = vault.db.read.run(_LINES, office=office, kept=over.dpo_before if over else 0)
+    return [Sheet(i, at(i).origin, leaf[34:], *sealed) for i, leaf, *sealed in rows if leaf[1] == PRIVATE]
 
 
 def overdue(vault: Vault, pod: PodFacts, now: datetime) -> bool:
@@ -78,7 +82,7 @@ def letters(vault: Vault) -> Letters:
     return {row.id: (row.box, row.sealed) for row in vault.db.read.find(KeyRow, pod=b"")}
 
 
-def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, Private], origin: str) -> Opened:
+def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, Private]) -> Opened:
     """Open every record and check it against the commitment that the public sees. No I/O: fit for a thread.
 
     `privates`: the key of every generation by its public half.
@@ -88,7 +92,7 @@ def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, 
     for line in lines:
         entries += 1
         try:
-            records.append(_open(line, keys, sealed_keys, privates, origin))
+            records.append(_open(line, keys, sealed_keys, privates))
         except (KeysError, KeyError, ValueError):
             damaged.append(line.index)
     for key in keys.values():
@@ -97,19 +101,15 @@ def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, 
 
 
 def _open(
-    line: Sheet,
-    keys: dict[bytes, RecordKey],
-    sealed_keys: Letters,
-    privates: Mapping[bytes, Private],
-    origin: str,
+    line: Sheet, keys: dict[bytes, RecordKey], sealed_keys: Letters, privates: Mapping[bytes, Private]
 ) -> dict[str, Any]:
     if line.entry is None or line.key is None or line.sealed is None:
         raise KeyError("no DPO record")
     if line.key not in keys:
-        context = ctx("record-key", DPO, origin, line.key)
+        context = ctx("record-key", DPO, line.origin, line.key)
         box, sealed = sealed_keys[line.key]
         keys[line.key] = collect(privates[box], context, sealed, RecordKey)
-    data = open_record(keys[line.key], "dpo-record", origin, line.key, line.entry, line.sealed)
+    data = open_record(keys[line.key], "dpo-record", line.origin, line.key, line.entry, line.sealed)
     nonce, record = data[:_NONCE], data[_NONCE:]
     if commitment(DPO_DOMAIN, nonce, record) != line.commitment:
         raise ValueError("another record than the one committed to")

@@ -152,7 +152,7 @@ class Tally(SQLModel, table=True):
 
 
 class Entry(SQLModel, table=True):
-    """One public log entry of 66 bytes; `idx` is its place in the tree (access-log.md, Formats)."""
+    """One public log entry, 66 bytes or a statement; `idx` counts over all shards (access-log.md, Formats)."""
 
     idx: int = Field(primary_key=True)
     leaf: bytes
@@ -190,7 +190,7 @@ class RecordKey(SQLModel, table=True):
 
     id: bytes = Field(primary_key=True)
     pod: bytes = Field(index=True)
-    period: int
+    period: int = Field(index=True)
     box: bytes
     sealed: bytes
 
@@ -205,6 +205,13 @@ class OldLog(SQLModel, table=True):
     sealed: bytes
 
 
+class Month(SQLModel, table=True):
+    """A month (since 1970) in which the log has pod records, and the first entry of it."""
+
+    period: int = Field(primary_key=True)
+    first: int
+
+
 class PodHead(SQLModel, table=True):
     """The end of a pod's own chain: how many entries, and the hash of the last commitment."""
 
@@ -213,11 +220,28 @@ class PodHead(SQLModel, table=True):
     head: bytes
 
 
-class Checkpoint(SQLModel, table=True):
-    """A published, signed head of the tree."""
+class Shard(SQLModel, table=True):
+    """One half-year of the log: its origin, and the place of its first entry in the whole log."""
 
+    first: int = Field(primary_key=True)
+    origin: str
+
+
+class Checkpoint(SQLModel, table=True):
+    """A published, signed head of the tree of the shard that begins at entry `first`."""
+
+    first: int = Field(primary_key=True)
     size: int = Field(primary_key=True)
     note: str
+
+
+class Tile(SQLModel, table=True):
+    """A full tile of 256 hashes, kept so that a start need not compute it anew; `fsck` does."""
+
+    first: int = Field(primary_key=True)
+    level: int = Field(primary_key=True)
+    idx: int = Field(primary_key=True)
+    hashes: bytes
 
 
 class ControlKeyRow(SQLModel, table=True):

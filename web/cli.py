@@ -21,7 +21,7 @@ from web.terminal import answer, err, operator, out, read_json, server, stop, to
 from web.verify import Verified, check_records, prove, read_directory, read_log
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
-log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
+log = typer.Typer(help="Check the access log from outside; replace its key.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(log, name="log")
@@ -199,6 +199,13 @@ def rotate(data: Data = None, as_json: Json = False) -> None:
         answer(done, as_json=as_json)
         if done["left"]:
             raise typer.Exit(1)
+
+
+@log.command("rotate")
+def rotate_log(data: Data = None, as_json: Json = False) -> None:
+    """Replace the log's key; the old one certifies the new one in the log. Tell the world the key this prints."""
+    with told(), operator(load(data=data)) as client:
+        answer(client.rotate_log(), as_json=as_json)
 
 
 @apps.command()

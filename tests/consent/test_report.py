@@ -103,7 +103,7 @@ async def test_without_the_office_key_no_record_opens(vault: Vault, clock: Clock
     await officer(vault, clock)
     keys, (private, _) = office.letters(vault), pair()
     for privates in ({}, {box: private for box, _ in keys.values()}):
-        opened = office.read(office.sheets(vault, vault.office), keys, privates, vault.log.ledger.origin)
+        opened = office.read(office.sheets(vault, vault.office), keys, privates)
         assert (opened.records, len(opened.damaged)) == ((), opened.entries)
 
 

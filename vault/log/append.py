@@ -23,14 +23,19 @@ from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.retention import BEGIN
+from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
+from vault.log.times import Times
 from vault.log.versions import proof, touched
+from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
-from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
+from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
 HEAD = """
 INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
@@ -43,6 +48,7 @@ class _Booked:
     index: int
     entry: bytes
     leaf: bytes
+    turn: Turn
     refused: str | None
 
 
@@ -50,17 +56,23 @@ class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
     def __init__(
-        self, db: Database, shares: Shares, ledger: Ledger, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+        self, db: Database, shares: Shares, shards: Trees, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
     ) -> None:
         """Take the key of the hashes beside records, and what gives a pod's verified log key, for b"" the DPO's key."""
-        self.db, self.shares, self.ledger = db, shares, ledger
+        self.db, self.shares, self.shards = db, shares, shards
         self._proof_key, self._box_of = proof_key, box_of
         self.has_office = False
+        self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
         self._owing: list[int] = []
         self._paid: list[int] = []
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The shard that grows."""
+        return self.shards.current
 
     async def append(self, intent: Intent) -> Appended | Refused:
         """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released."""
@@ -69,8 +81,40 @@ class Log:
             first=lambda: self._prepare(intent),
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
+            vital=bool(intent.drops),
         )
         return answer
+
+    async def state(self, body: bytes, at: datetime, write: Callable[[Tx, int], object] | None = None) -> int:
+        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long.
+
+        `write` stores, in the same transaction, what else depends on that index.
+        """
+        leaf = forms.statement(body)
+        index = await self.db.submit(
+            lambda tx: self._state(tx, leaf, gates.ms(at), write),
+            then=lambda done: self._stated(done, leaf),
+            undo=self._times.forget,
+        )
+        return int(index)
+
+    def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], object] | None) -> tuple[Turn, int]:
+        turn, index = self._place(tx, self._times.take(tx, at)[0])
+        tx.add(Entry(idx=index, leaf=leaf))
+        if write is not None:
+            write(tx, index)
+        return turn, index
+
+    def _stated(self, done: tuple[Turn, int], leaf: bytes) -> int:
+        turn, index = done
+        self.shards.add(turn, index, leaf)
+        return index
+
+    def _place(self, tx: Tx, at: int) -> tuple[Turn, int]:
+        """The shard and the index of the next entry; the first of a half-year has its seam before it."""
+        index = int(tx.run(NEXT)[0][0])
+        turn = self.shards.turn(tx, at, index)
+        return turn, index + len(turn.leaves)
 
     def served(self, index: int) -> None:
         """Remember that what entry `index` allowed was given; written with the next `settle`."""
@@ -100,7 +144,7 @@ class Log:
 
     async def drop(self, drops: tuple[Drop, ...]) -> None:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
-        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
+        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops), vital=True)
 
     def _drop(self, drops: tuple[Drop, ...], index: int | None = None) -> None:
         """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
@@ -109,7 +153,13 @@ class Log:
         for drop in drops:
             if drop.kind == "*":
                 self.new_keys(drop.owner)
-        self.shares.drop(self._owed)
+        try:
+            self.shares.drop(self._owed)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            self.db.reserve.release()  # we are in the writer's turn
+            self.shares.drop(self._owed)
         self._owed = ()
         self._paid, self._owing = self._paid + self._owing, []
 
@@ -119,6 +169,7 @@ class Log:
 
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()
+        self._times.forget()
         if intent.new_shares:
             self._unput(intent)
 
@@ -126,52 +177,61 @@ class Log:
         self.shares.drop((Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares), remember=False)
 
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
-        at = gates.ms(intent.at)
+        at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
-            with tx.savepoint():
-                _hold(tx, intent, at)
-            booked = self._write(tx, intent.pod, intent.facts, at, None)
+            if intent.guards or intent.jti is not None or intent.write is not None:
+                with tx.savepoint():
+                    _hold(tx, intent, at)
+            facts = replace(intent.facts, clock=clock) if clock else intent.facts
+            booked = self._write(tx, intent.pod, facts, at, None)
             owed.promise(tx, booked.index, intent.drops)
             return booked
         except Conflict as refusal:
-            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
+            denied = replace(
+                intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
+            )
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
-        index, entry = tx.run(NEXT)[0][0], fresh_bytes(16)
-        head = tx.get(PodHead, pod)
-        seq, prev = (head.seq + 1, head.head) if head else (1, b"")
+        (turn, index), entry = self._place(tx, at), fresh_bytes(16)
+        head = tx.run(LAST, pod=pod)
+        seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
-        key_id, key = self._key(tx, pod, month(at))
-        sealed = seal_record(key, "record", self.ledger.origin, key_id, entry, nonce + record)
+        key_id, key = self._pod_key(tx, turn.origin, pod, at, index)
+        sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
-        row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
-        row.touched, row.proof = listed, proven
-        tx.add(row)
-        leaf = forms.leaf(forms.PRIVATE, commitment, self._dpo(tx, index, entry, facts, at))
-        tx.add(Entry(idx=index, leaf=leaf))
+        row = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
+        tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
+        leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
+        tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
-        return _Booked(index, entry, leaf, refused)
+        return _Booked(index, entry, leaf, turn, refused)
 
-    def _dpo(self, tx: Tx, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
+    def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
         if not self.has_office:
             return fresh_bytes(32)
         record = forms.dpo_record(facts, at)
         nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
-        key_id, key = self._key(tx, b"", at // forms.HOUR_MS)
-        sealed = seal_record(key, "dpo-record", self.ledger.origin, key_id, entry, nonce + record)
-        tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
+        key_id, key = self._key(tx, origin, b"", at // forms.HOUR_MS)
+        sealed = seal_record(key, "dpo-record", origin, key_id, entry, nonce + record)
+        tx.insert(DpoRecord, idx=index, entry=entry, key=key_id, sealed=sealed)
         return commitment
 
-    def _key(self, tx: Tx, pod: bytes, period: int) -> tuple[bytes, RecordKey]:
+    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int, index: int) -> tuple[bytes, RecordKey]:
+        period = month(at)
+        if (pod, period) not in self._keys:
+            tx.run(BEGIN, period=period, first=index)
+        return self._key(tx, origin, pod, period)
+
+    def _key(self, tx: Tx, origin: str, pod: bytes, period: int) -> tuple[bytes, RecordKey]:
         """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
         key_id, key, box = fresh_bytes(16), RecordKey.fresh(), self._box_of(tx, pod)
-        sealed = deliver(box, ctx("record-key", pod or DPO, self.ledger.origin, key_id), key)
+        sealed = deliver(box, ctx("record-key", pod or DPO, origin, key_id), key)
         tx.add(KeyRow(id=key_id, pod=pod, period=period, box=box, sealed=sealed))
         self._keys[(pod, period)] = (key_id, key)
         if len(self._keys) > KEYS_IN_MEMORY:
@@ -179,7 +239,7 @@ class Log:
         return key_id, key
 
     def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
-        self.ledger.add(booked.leaf)
+        self.shards.add(booked.turn, booked.index, booked.leaf)
         if booked.refused is not None:
             if intent.new_shares:
                 self._unput(intent)

@@ -1,22 +1,25 @@
 """What is written in the log, as values: the facts of one event, its three forms, and what is asked of the writer.
 
-Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment` (access-log.md, Formats). The pod record tells
-the citizen everything; the DPO record has no pod, no resource and no person.
+Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment`, or a statement, `0x01 | 0x02 | body` in clear
+(access-log.md, Formats). The pod record tells the citizen everything; the DPO record has no pod, no resource and no
+person.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Final
 
 from keys.records import commitment
 from keys.secret import Released, Share, fresh_bytes
-from keys.text import b64, canonical
+from keys.text import b64, canonical_flat
 from vault.database import Tx
 from vault.shares import Drop, Want
 
 POD_DOMAIN = "kluis/pod-record/v1"
 DPO_DOMAIN = "kluis/dpo-record/v1"
-PRIVATE, STATEMENT = 0, 1
+PRIVATE, STATEMENT = 0, 2
+LONGEST = 65_000  # bytes of a statement: an entry bundle has 16 bits for a length
 HOUR_MS = 3_600_000
 
 
@@ -29,7 +32,8 @@ class Facts:
     a shown id. `digest` is that of the version or receipt it is about, `keyring` that of the pod's keyring as it
     stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
     registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
-    source's assertion for a file (compact JWS).
+    source's assertion for a file (compact JWS). `clock` is the writer's own: `behind` when the machine's clock went
+    back and the time is that of the entry before, `ahead` when it went forward by days.
     """
 
     type: str
@@ -54,6 +58,11 @@ class Facts:
     keyring: str = ""
     versions: tuple[str, ...] = ()
     signature: str = ""
+    clock: str = ""
+
+
+TOLD: Final = tuple(one.name for one in fields(Facts) if one.name != "app")
+"""What a pod record tells of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +114,14 @@ class Refused:
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> bytes:
     """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
-    told["resources"] = list(facts.resources)
-    if facts.versions:
-        told["versions"] = list(facts.versions)
-    return canonical({**told, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)})
+    told = {name: value for name in TOLD if (value := getattr(facts, name))}
+    told |= {"resources": facts.resources, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
+    return canonical_flat(told)
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
     """The DPO's record as RFC 8785 JSON: eight fields, none of them personal (access-log.md, DPO record)."""
-    return canonical(
+    return canonical_flat(
         {
             "hour": at // HOUR_MS,
             "client": facts.app,
@@ -128,9 +135,16 @@ def dpo_record(facts: Facts, at: int) -> bytes:
     )
 
 
-def leaf(kind: int, pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
-    """The 66 public bytes."""
-    return bytes((1, kind)) + pod_commitment + dpo_commitment
+def leaf(pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
+    """The 66 public bytes of a private entry."""
+    return bytes((1, PRIVATE)) + pod_commitment + dpo_commitment
+
+
+def statement(body: bytes) -> bytes:
+    """The public bytes of a statement. Raises ValueError for one that is empty or longer than a bundle can hold."""
+    if not 0 < len(body) <= LONGEST:
+        raise ValueError(f"a statement has 1 to {LONGEST} bytes")
+    return bytes((1, STATEMENT)) + body
 
 
 def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:

@@ -1,44 +1,77 @@
 """The tree that the public sees: leaves in order, signed checkpoints on a fixed clock, C2SP tlog-tiles.
 
-The tree is a pure function of the durable entries: it is rebuilt from them at start and must contain the last
-published checkpoint, else we refuse to start (access-log.md, Order). The writer's thread adds leaves, the loop's
+The tree is a pure function of the durable entries. Its full tiles are stored beside each checkpoint, so that a start
+computes only what came after them, however long the log is; `vault.fsck` computes all of it anew. It must contain the
+last published checkpoint, else we refuse to start (access-log.md, Order). The writer's thread adds leaves, the loop's
 thread reads up to a published size, which never changes again.
 """
+
+from typing import Any
 
 from keys.errors import Damaged
 from keys.merkle import Tree, leaf_hash
 from keys.note import checkpoint, open_note, read_checkpoint, sign_note, vkey
-from keys.secret import Private
 from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import DamagedItem, NotFound
-from vault.tables import Checkpoint
+from vault.log.handover import LogKeys
+from vault.tables import Checkpoint, Entry, Tile
 
 WIDTH = 256
+FULL = "SELECT coalesce(max(idx) + 1, 0) FROM tile WHERE first = :first AND level = 0"
+LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER BY idx"
 
 
 class Ledger:
     """The Merkle tree of one log shard and its latest checkpoint."""
 
-    def __init__(self, origin: str, signer: Private) -> None:
-        self.origin, self._signer = origin, signer
-        self.vkey = vkey(origin, signer_public(signer))
+    def __init__(self, origin: str, keys: LogKeys, first: int = 0) -> None:
+        """Begin empty at entry `first` of the whole log; positions here count from there."""
+        self.origin, self._keys, self.first = origin, keys, first
+        self.half = origin.rpartition("/")[2]
+        self.vkey = self._own
         self.tree = Tree()
         self.size = 0
         self.note = ""
 
-    def load(self, tx: Tx) -> None:
-        """Rebuild the tree from the durable entries. Raises DamagedItem if the last checkpoint is not in it."""
-        for place, (idx, leaf) in enumerate(tx.run("SELECT idx, leaf FROM entry ORDER BY idx")):
+    @property
+    def _own(self) -> str:
+        return vkey(self.origin, signer_public(self._keys.private))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The shard as JSON: `first` is the place of its first entry in the whole log."""
+        return {
+            "origin": self.origin,
+            "vkey": self.vkey,
+            "checkpoint": self.note,
+            "size": self.size,
+            "first": self.first,
+        }
+
+    def load(self, tx: Tx, end: int) -> None:
+        """Bring back the tree of the entries before `end`. Raises DamagedItem if its last checkpoint is not in it."""
+        full = int(tx.run(FULL, first=self.first)[0][0])
+        self.tree, here = Tree(lambda level, idx: self._fetch(tx, level, idx), full), self.first + full * WIDTH
+        if full and tx.get(Entry, here - 1) is None:
+            raise DamagedItem(f"log entry {here - 1} is missing")
+        for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=here, end=end), here):
             if idx != place:
                 raise DamagedItem(f"log entry {place} is missing")
             self.add(leaf)
-        last = tx.find(Checkpoint, order_by="size")[-1:]
+        last = tx.find(Checkpoint, order_by="size", first=self.first)[-1:]
         if last:
             self._resume(last[0])
 
+    def _fetch(self, tx: Tx, level: int, idx: int) -> bytes:
+        row = tx.get(Tile, self.first, level, idx)
+        if row is None or len(row.hashes) != WIDTH * 32:
+            raise DamagedItem(f"tile {level}/{idx} of {self.half} is missing")
+        return row.hashes
+
     def _resume(self, last: Checkpoint) -> None:
         try:
+            self.vkey = self._keys.signer(self.origin, last.note)
             text, _ = open_note(last.note, [self.vkey])
             told = read_checkpoint(text)
         except Damaged as e:
@@ -50,18 +83,24 @@ class Ledger:
         self.size, self.note = told.size, last.note
 
     def add(self, leaf: bytes) -> None:
-        """Append one durable entry (66 bytes)."""
+        """Append one durable entry."""
         self.tree.append(leaf_hash(leaf))
 
     def sign(self) -> Checkpoint:
         """A checkpoint over everything durable now; publish it by storing it and calling `show`."""
         size = self.tree.size
         text = checkpoint(self.origin, size, self.tree.root(size))
-        return Checkpoint(size=size, note=sign_note(text, self.origin, self._signer))
+        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._keys.private))
 
-    def show(self, signed: Checkpoint) -> None:
-        """From now on this is the published head."""
-        self.size, self.note = signed.size, signed.note
+    def tiles(self) -> list[Tile]:
+        """Full tiles that are not stored yet; store them with the checkpoint."""
+        return [Tile(first=self.first, level=at[0], idx=at[1], hashes=at[2]) for at in self.tree.closed()]
+
+    def show(self, signed: Checkpoint, tiles: list[Tile]) -> None:
+        """From now on this is the published head, and these tiles are stored."""
+        self.size, self.note, self.vkey = signed.size, signed.note, self._own
+        for tile in tiles:
+            self.tree.kept(tile.level, tile.idx)
 
     def inclusion(self, index: int) -> list[bytes]:
         """The proof of an entry in the published tree; NotFound if it is not published yet."""
@@ -87,5 +126,5 @@ class Ledger:
         first = index * WIDTH
         if width < 1 or first + width > self.size:
             raise NotFound("no such tile")
-        rows = tx.run("SELECT leaf FROM entry WHERE idx >= :a AND idx < :b ORDER BY idx", a=first, b=first + width)
-        return b"".join(len(leaf).to_bytes(2, "big") + leaf for (leaf,) in rows)
+        rows = tx.run(LEAVES, first=self.first + first, end=self.first + first + width)
+        return b"".join(len(leaf).to_bytes(2, "big") + leaf for _, leaf in rows)

@@ -12,10 +12,14 @@ from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.errors import DamagedItem
 from vault.log.entry import POD_DOMAIN
+from vault.log.handover import hands
+from vault.log.retention import Ended, ended
+from vault.log.shards import Shards
 from vault.log.tiles import Ledger
-from vault.tables import Entry, OldLog, PodHead, Record, RecordKey as KeyRow
+from vault.tables import OldLog, PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
+ENDED = "ended"
 LINES = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
 WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
@@ -26,7 +30,8 @@ WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
 class Line:
     """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it.
 
-    `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
+    `record` is None if it does not open: either its month ended (outcome `ended`), or the entry is broken, and readers
+    say so at this very line.
     """
 
     index: int
@@ -39,9 +44,14 @@ class Line:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The record's fields; of a broken one only its place."""
-        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": "broken"}
+        """The record's fields; of a broken or ended one only its place."""
+        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": self.outcome}
         return fields
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ought to open and does not."""
+        return self.record is None and self.outcome != ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,8 @@ class _Reader:
 
     def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
         self.vault, self.pod, self.log = vault, pod, log
-        self.origin = vault.log.ledger.origin
+        over = ended(vault.db.read)
+        self._before = over.before if over else 0
         self._keys: dict[bytes, RecordKey] = {}
         self._boxes = {public_of(log): log}
 
@@ -108,17 +119,19 @@ class _Reader:
         """One row of LINES as a line."""
         sealed, outcome, leaf = rest
         try:
-            opened = open_record(self._key(key_id), "record", self.origin, key_id, entry, sealed)
+            origin = self.vault.log.shards.at(index).origin
+            opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
             return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
-            return Line(index, seq, entry, None, b"", leaf, "broken")
+            gone = index < self._before and self.vault.db.read.get(KeyRow, key_id) is None
+            return Line(index, seq, entry, None, b"", leaf, ENDED if gone else "broken")
 
-    def _key(self, key_id: bytes) -> RecordKey:
+    def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
             row = self.vault.db.read.get(KeyRow, key_id)
             if row is None:
                 raise DamagedItem(f"record key {key_id.hex()} is missing")
-            context = ctx("record-key", self.pod.id, self.origin, key_id)
+            context = ctx("record-key", self.pod.id, origin, key_id)
             self._keys[key_id] = collect(self._box(row.box), context, row.sealed, RecordKey)
         return self._keys[key_id]
 
@@ -138,24 +151,44 @@ class _Reader:
 
 
 def proofs(vault: Vault, told: Own) -> dict[str, Any]:
-    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form)."""
-    ledger = vault.log.ledger
+    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form).
+
+    `shard` of an entry is a place in `shards`, `index` its position in that shard's tree.
+    """
+    shards = vault.log.shards
+    places = {ledger: place for place, ledger in enumerate(shards.all)}
+    inside = [(shards.at(line.index), line) for line in told.lines]
     return {
-        "origin": ledger.origin,
-        "vkey": ledger.vkey,
-        "checkpoint": ledger.note,
-        "size": ledger.size,
+        "shards": shards.told,
         "pod_domain": POD_DOMAIN,
         "head": told.head.told,
-        "entries": [proven(ledger, line) for line in told.lines],
+        "hands": hands(vault.db.read),
+        "ended": _ended(shards, ended(vault.db.read)),
+        "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
+
+
+def _ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
+    """The statement that says which records are no longer kept, with its proof; None while nothing ended."""
+    if over is None or over.index - (ledger := shards.at(over.index)).first >= ledger.size:
+        return None
+    position = over.index - ledger.first
+    steps = [b64(step) for step in ledger.inclusion(position)]
+    return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(over.leaf), "proof": steps}
+
+
+def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same as the lines of an export, which name their shard by its origin; last the head they must end at."""
+    named = [{**line, "shard": bundle["shards"][line["shard"]]["origin"]} for line in bundle["entries"]]
+    return [*named, bundle["head"]]
 
 
 def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
     """One line with its proof; `proof` is None while its checkpoint is not published yet."""
-    proof = ledger.inclusion(line.index) if line.index < ledger.size else None
+    position = line.index - ledger.first
+    proof = ledger.inclusion(position) if position < ledger.size else None
     return {
-        "index": line.index,
+        "index": position,
         "seq": line.seq,
         "entry": b64(line.entry),
         "record": line.record,
@@ -170,7 +203,7 @@ def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
 
 def kept(vault: Vault) -> int:
     """How many entries are durable, published or not."""
-    return int(vault.db.read.run(f"SELECT count(*) FROM {Entry.__tablename__}")[0][0])  # noqa: S608
+    return vault.log.shards.kept
 
 
 def of_pod(vault: Vault, pod: PodFacts) -> int:

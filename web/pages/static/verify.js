@@ -143,41 +143,91 @@ export async function openSeal(note, vkey, origin) {
 }
 
 /** One line by itself: its leaf holds what we are shown. */
-async function readLine(entry, domain) {
-  const leaf = unb64(entry.leaf), record = parse(entry.record), nonce = unb64(entry.nonce);
+async function readLine(entry, domain, over) {
+  const leaf = unb64(entry.leaf);
+  if (entry.record === null && over(entry)) return readEnded(entry, leaf);
+  const record = parse(entry.record), nonce = unb64(entry.nonce);
   const [commitment, hash, next] = await Promise.all([
     sha256(domain, nonce, utf8.encode(entry.record)), sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
   const layout = join(Uint8Array.of(1, entry.kind), commitment, unb64(entry.dpo_commitment));
   const intact = nonce.length === 32 && same(leaf, layout) && record.seq === entry.seq;
-  return { seq: entry.seq, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+  return { seq: entry.seq, shard: entry.shard, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+}
+
+/** A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree. */
+async function readEnded({ seq, shard, index, proof }, leaf) {
+  const commitment = leaf.subarray(2, 34), [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(commitment)]);
+  return { seq, shard, index, proof, record: {}, ended: true, commitment, intact: leaf.length === 66, hash, next };
+}
+
+/** Which entries may have ended: those that the log itself names, in a statement under the seal. */
+async function endedBefore(told, seals) {
+  if (!told) return 0;
+  const leaf = unb64(told.leaf), seal = seals[told.shard], said = parse(new TextDecoder().decode(leaf.subarray(2)));
+  const inside = seal && leaf[1] === 2 && said.type === "kluis/log-retention/v1"
+    && await included(await sha256(LEAF, leaf), told.index, seal.size, decoded(told.proof), seal.root, seal.proven);
+  if (!inside) throw new Broken("outside");
+  return said.before;
+}
+
+/** The part of a verification key that is the same in every half-year of a log. */
+const keyOf = (vkey) => vkey.split("+").slice(2).join("+");
+
+/** The log's keys in their order: its first, and each one that the one before it certified. */
+async function keysOf({ shards, hands = [] }) {
+  const host = shards[0].origin.split("/log/")[0], only = unb64(keyOf(shards[0].vkey)).subarray(1);
+  const keys = [raw(hands.length ? unb64(hands[0].from) : only)];
+  for (const { signature, ...hand } of hands) {
+    const told = JSON.stringify(Object.fromEntries(Object.entries(hand).sort(([a], [b]) => (a < b ? -1 : 1))));
+    if (hand.type !== "kluis/log-key/v1" || hand.host !== host || raw(unb64(hand.from)) !== keys.at(-1)) continue;
+    const signer = await crypto.subtle.importKey("raw", unb64(hand.from), "Ed25519", false, ["verify"]);
+    if (await crypto.subtle.verify("Ed25519", signer, unb64(signature), utf8.encode(told))) keys.push(raw(unb64(hand.to)));
+  }
+  return keys;
+}
+
+/** The seal of every half-year, with what was proven under it; one that just began has no seal yet. */
+function openSeals(shards) {
+  return Promise.all(shards.map(async ({ checkpoint, vkey, origin, first }, i) => {
+    const none = checkpoint === "" && i > 0 && i === shards.length - 1;
+    const seal = none ? { size: 0, root: await sha256() } : await openSeal(checkpoint, vkey, origin);
+    const end = shards[i + 1]?.first ?? Infinity;
+    if (first !== (i && first) || first + seal.size > end) throw new Broken("seal");
+    return { ...seal, origin, first, end, proven: new Map() };
+  }));
 }
 
 /**
  * Checks a whole answer of /api/log?proofs=1. `memory`: what an earlier check returned, or null.
- * `fetchProof(old, size)` gives the consistency proof. Returns {ok, checked, waiting, memory} or {ok, reason, line}.
+ * `fetchProof(origin, old, size)` gives a consistency proof. Returns {ok, checked, waiting, memory} or {ok, reason, line}.
  */
 export async function check(log, memory, fetchProof) {
   try {
-    if (memory && memory.vkey !== log.vkey) throw new Broken("key");
-    const seal = await openSeal(log.checkpoint, log.vkey, log.origin);
-    const domain = utf8.encode(log.pod_domain);
-    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain)));
-    const proofs = new Map();
-    const inside = (line) =>
-      included(line.hash, line.index, seal.size, decoded(line.proof ?? []), seal.root, proofs);
+    const keys = await keysOf(log), used = log.shards.map(({ vkey }) => keys.indexOf(raw(unb64(keyOf(vkey)).subarray(1))));
+    const known = memory ? keys.indexOf(memory.key) : 0, newest = used.at(-1), key = keys[newest];
+    if (known < 0 || newest < known || used.some((at, i) => at < (used[i - 1] ?? 0))) throw new Broken("key");
+    const seals = await openSeals(log.shards), domain = utf8.encode(log.pod_domain);
+    const before = await endedBefore(log.ended, seals);
+    const over = ({ shard, index }) => seals[shard]?.first + index < before;
+    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain, over)));
+    const sealOf = (line) => seals[line.shard] ?? { size: 0, first: NaN };
+    const inside = (line, { size, root, proven } = sealOf(line)) =>
+      included(line.hash, line.index, size, decoded(line.proof ?? []), root, proven);
     await checkChain(lines, inside);
     checkHead(lines, log.head);
-    const sealed = lines.filter((line) => line.index < seal.size), waiting = lines.slice(sealed.length);
+    const sealed = lines.filter((line) => line.index < sealOf(line).size), waiting = lines.slice(sealed.length);
     for (const line of sealed) if (!(await inside(line))) throw new Broken("outside", line.seq);
-    // Only the last lines can be newer than the seal, each further on than the one before, where the log has a place.
-    const astray = lines.find((line, i) =>
-      (line.index >= seal.size && i < sealed.length) || line.index <= lines[i - 1]?.index || !(line.index < log.head.kept));
+    // Only the last lines can be newer than their seal, each further on than the one before, where the log has a place.
+    const places = lines.map((line) => sealOf(line).first + line.index);
+    const astray = lines.find((line, i) => (line.index >= sealOf(line).size && i < sealed.length)
+      || places[i] <= places[i - 1] || !(places[i] < Math.min(log.head.kept, sealOf(line).end)));
     if (astray) throw new Broken("outside", astray.seq);
-    if (memory) await checkMemory(memory, seal, lines, fetchProof);
+    if (memory) await checkMemory(memory, seals, lines, fetchProof);
     const head = lines.at(-1);
-    const seen = { vkey: log.vkey, size: seal.size, root: raw(seal.root) };
-    const newest = { seq: head?.seq ?? null, head: head && raw(head.commitment) };
-    return { ok: true, checked: lines.length, waiting: waiting.length, memory: { ...seen, ...newest } };
+    const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
+    const last = { seq: head?.seq ?? null, head: head && raw(head.commitment) };
+    const ended = lines.filter((line) => line.ended).length;
+    return { ok: true, checked: lines.length, ended, waiting: waiting.length, memory: { ...seen, ...last } };
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { ok: false, reason: error.reason, line: error.line };
@@ -189,6 +239,7 @@ async function checkChain(lines, inside) {
     const before = lines[i - 1], due = before ? before.seq + 1 : 1;
     if (!line.intact) throw new Broken("edited", line.seq);
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
+    if (line.ended) continue;
     if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
     if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
     // One of the two was written again: the one that the tree does not hold.
@@ -203,11 +254,14 @@ function checkHead(lines, head) {
   if (head.seq < seq || !same(unb64(head.head), last.next)) throw new Broken("chain", seq);
 }
 
-async function checkMemory(memory, seal, lines, fetchProof) {
-  if (seal.size < memory.size) throw new Broken("shrunk");
-  const proof = seal.size > memory.size && memory.size > 0 ? await fetchProof(memory.size, seal.size) : [];
-  const grown = await consistent(memory.size, fromRaw(memory.root), seal.size, seal.root, proof.map(unb64));
-  if (!grown) throw new Broken("rewritten");
+async function checkMemory(memory, seals, lines, fetchProof) {
+  for (const { origin, size: old, root } of memory.seals) {
+    const seal = seals.find((one) => one.origin === origin);
+    if (!seal || seal.size < old) throw new Broken("shrunk");
+    const proof = seal.size > old && old > 0 ? await fetchProof(origin, old, seal.size) : [];
+    const grown = await consistent(old, fromRaw(root), seal.size, seal.root, proof.map(unb64));
+    if (!grown) throw new Broken("rewritten");
+  }
   if (memory.seq === undefined || memory.seq === null) return;
   const head = lines.find((line) => line.seq === memory.seq);
   if (!head || raw(head.commitment) !== memory.head) throw new Broken("lost", memory.seq);
@@ -224,17 +278,18 @@ async function fetchJson(address) {
 }
 
 /** The lines on screen are lines of the log we checked. */
-function checkScreen(entries) {
-  const indexes = new Map(entries.map((entry) => [entry.seq, entry.index]));
+function checkScreen({ entries, shards }) {
+  const indexes = new Map(entries.map((entry) => [entry.seq, shards[entry.shard].first + entry.index]));
   const newest = entries.at(-1)?.seq ?? -1;
   const wrong = [...document.querySelectorAll("[data-seq]")].find(
     ({ dataset }) => Number(dataset.seq) <= newest && indexes.get(Number(dataset.seq)) !== Number(dataset.index));
   return wrong ? { ok: false, reason: "shown", line: Number(wrong.dataset.seq) } : null;
 }
 
-/** What this device remembers: the seal per log, the newest line per log and person (several may share a device). */
-function memoryOf(origin) {
-  const slots = [`kluis-log ${origin}`, `kluis-log ${origin} ${document.querySelector(".who")?.textContent}`];
+/** What this device remembers: the seals per log, the newest line per log and person (several may share a device). */
+function memoryOf({ origin }) {
+  const host = origin.split("/log/")[0];
+  const slots = [`kluis-log ${host}`, `kluis-log ${host} ${document.querySelector(".who")?.textContent}`];
   const [seal, line] = slots.map((slot) => JSON.parse(localStorage.getItem(slot)));
   return {
     kept: seal && { ...seal, ...line },
@@ -249,8 +304,9 @@ function show(verdict, memory) {
   const later = verdict.waiting ? ` Nog niet verzegeld: ${verdict.waiting}. Dat duurt enkele seconden.` : "";
   const where = verdict.line === null ? "" : `Regel ${verdict.line}: `;
   const counted = `${verdict.checked} ${verdict.checked === 1 ? "regel" : "regels"}`;
+  const ended = verdict.ended ? ` Ouder dan de termijn, en niet meer te lezen: ${verdict.ended}.` : "";
   say.textContent = verdict.ok
-    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${later}`
+    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${ended}${later}`
     : where + WORDS[verdict.reason];
   box.hidden = false;
   if (verdict.ok) return memory.keep(verdict.memory);
@@ -269,10 +325,11 @@ async function run() {
   status.textContent = "Je toestel rekent alles na…";
   try {
     const log = await fetchJson("/api/log?proofs=1");
-    const memory = memoryOf(log.origin);
-    const fetchProof = async (old, size) => (await fetchJson(`/log/consistency?old=${old}&new=${size}`)).proof;
+    const memory = memoryOf(log.shards[0]);
+    const fetchProof = async (origin, old, size) =>
+      (await fetchJson(`/log/${origin.split("/log/")[1]}/consistency?old=${old}&new=${size}`)).proof;
     const verdict = await check(log, memory.kept, fetchProof);
-    show((verdict.ok && checkScreen(log.entries)) || verdict, memory);
+    show((verdict.ok && checkScreen(log)) || verdict, memory);
     status.hidden = true;
   } catch (error) {
     const unable = error.name === "NotSupportedError" || !globalThis.crypto?.subtle;
