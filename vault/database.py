@@ -13,7 +13,7 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -178,6 +178,13 @@ class Database:
         if error is not None:
             raise error
         return result
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """One snapshot on a connection of its own, for a thread that must not hold up the loop's."""
+        with closing(_connect(self.path, read_only=True)) as raw:
+            raw.execute("BEGIN")
+            yield Tx(raw)
 
     def submit(
         self,

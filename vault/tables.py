@@ -202,6 +202,28 @@ class PodHead(SQLModel, table=True):
     head: bytes
 
 
+class Slot(SQLModel, table=True):
+    """The place of a pod in the tree of all pods, for ever; `ended` is the entry that says the pod was erased."""
+
+    number: int = Field(primary_key=True)
+    pod: bytes = Field(unique=True)
+    ended: int | None = Field(default=None, index=True)
+
+
+class Epoch(SQLModel, table=True):
+    """One published summary of all slots: entry `idx` states it, over the first `entries` entries and `slots` slots.
+
+    `roots` has the 32-byte root of each block of 256 slots: with the leaves of one block, worked out again from the
+    entries, they give every path in it.
+    """
+
+    number: int = Field(primary_key=True)
+    idx: int
+    entries: int
+    slots: int
+    roots: bytes
+
+
 class Checkpoint(SQLModel, table=True):
     """A published, signed head of the tree."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
-from keys.secret import ControlKey, NamesKey, Private, StateKey
+from keys.secret import ControlKey, NamesKey, Private, Secret, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from keys.text import b64
@@ -19,6 +19,7 @@ from vault import gates, keyring
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
+from vault.log.epochs import Epochs
 from vault.log.tiles import Ledger
 from vault.log.versions import proof_key
 from vault.purge import purge
@@ -71,6 +72,7 @@ class Vault:
     custodian: Custodian
     base: str
     issuer: dict[str, str]
+    epochs: Epochs
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -155,7 +157,7 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         ledger = Ledger(origin, signer)
         ledger.load(db.read)
         log = Log(db, store, ledger, proof_key(state), _Boxes(store, state))
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), Epochs(db, _slots_key(db, state)))
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:
@@ -249,6 +251,17 @@ def _issuer(db: Database, state: StateKey) -> dict[str, str]:
         return made
     opened: dict[str, str] = json.loads(open_column(state, "controlkey", b"issuer", "sealed", row.sealed))
     return opened
+
+
+def _slots_key(db: Database, state: StateKey) -> Secret:
+    """The key of all salts of the slot tree, made at the first start."""
+    row = db.read.get(ControlKeyRow, "slots")
+    if row is None:
+        with Secret.fresh() as made:
+            sealed = seal_column(state, "controlkey", b"slots", "sealed", bytes(made.view()))
+        row = ControlKeyRow(name="slots", sealed=sealed)
+        _at_start(db, [ControlKeyRow(name="slots", sealed=sealed)])
+    return Secret(open_column(state, "controlkey", b"slots", "sealed", row.sealed))
 
 
 def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:

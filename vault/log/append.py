@@ -119,8 +119,8 @@ class Log:
         at = gates.ms(intent.at)
         try:
             with tx.savepoint():
-                _hold(tx, intent, at)
-            return self._write(tx, intent.pod, intent.facts, at, None)
+                facts = _hold(tx, intent, at) or intent.facts
+            return self._write(tx, intent.pod, facts, at, None)
         except Conflict as refusal:
             denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
             return self._write(tx, intent.pod, denied, at, refusal.reason)
@@ -185,13 +185,12 @@ class Log:
         return Appended(booked.index, booked.entry, shares, missing)
 
 
-def _hold(tx: Tx, intent: Intent, at: int) -> None:
+def _hold(tx: Tx, intent: Intent, at: int) -> Facts | None:
     for guard in intent.guards:
         gates.use(tx, guard.gate, guard.pod or intent.pod, guard.epoch, at, count=guard.use)
     if intent.jti is not None:
         see(tx, intent.jti, intent.jti_until)
-    if intent.write is not None:
-        intent.write(tx)
+    return intent.write(tx) if intent.write is not None else None
 
 
 def see(tx: Tx, jti: bytes, until: int) -> None:

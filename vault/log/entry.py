@@ -29,7 +29,7 @@ class Facts:
     a shown id. `digest` is that of the version or receipt it is about, `keyring` that of the pod's keyring as it
     stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
     registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
-    source's assertion for a file (compact JWS).
+    source's assertion for a file (compact JWS). `slot` is the pod's own, told once, in its first record.
     """
 
     type: str
@@ -54,6 +54,7 @@ class Facts:
     keyring: str = ""
     versions: tuple[str, ...] = ()
     signature: str = ""
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,10 @@ class Guard:
 
 @dataclass(frozen=True)
 class Intent:
-    """One event on its way into the log, with all that must hold or happen in the same transaction."""
+    """One event on its way into the log, with all that must hold or happen in the same transaction.
+
+    `write` may return the facts as they are known only then; they take the place of `facts`.
+    """
 
     pod: bytes
     facts: Facts
@@ -80,7 +84,7 @@ class Intent:
     jti: bytes | None = None
     jti_until: int = 0
     wants: tuple[Want, ...] = ()
-    write: Callable[[Tx], None] | None = None
+    write: Callable[[Tx], Facts | None] | None = None
     new_shares: tuple[tuple[Want, Share], ...] = ()
     drops: tuple[Drop, ...] = ()
 
@@ -105,10 +109,12 @@ class Refused:
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> bytes:
     """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
+    told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, (), None) and name != "app"}
     told["resources"] = list(facts.resources)
     if facts.versions:
         told["versions"] = list(facts.versions)
+    if facts.slot is not None:
+        told["slot"] = facts.slot
     return canonical({**told, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)})
 
 
