@@ -9,7 +9,8 @@ from consent.errors import UnknownPurpose
 from consent.purposes import purpose
 from consent.report import Row
 from vault.log.views import Line
-from web.pages.views import LogLine, TotalRow
+from web.pages.logbook import LogLine
+from web.pages.views import TotalRow
 
 SOURCES: Final[Mapping[str, str]] = {
     "source-mijnbib": "De bibliotheek",
@@ -103,6 +104,18 @@ NOTED: Final[Mapping[str, str]] = {
     "passphrase": "Een wachtzin",
     "recovery": "Een herstelcode",
     "preview": "Voorbeeld voor een aanvraag",
+}
+# The types of entry, as the page names them.
+KINDS: Final[Mapping[str, str]] = {
+    "access": "Gelezen of geschreven",
+    "denial": "Geweigerd",
+    "consent": "Toestemming",
+    "deposit": "Afgeleverd",
+    "unlock": "Opengemaakt",
+    "managed unlock": "Geopend door de server",
+    "key event": "Sleutels en sessies",
+    "erasure": "Gewist",
+    "admin": "Beheer",
 }
 TRIED: Final = frozenset({"unlock", "denial"})
 

@@ -27,7 +27,7 @@ async def turn(house: Household, **forward: float) -> Summary:
 
 
 async def asked(house: Household, *epochs: int) -> list[Proven]:
-    return await house.vault.epochs.asked(house.session.pod.id, epochs, house.vault.log.shards.kept)
+    return house.vault.epochs.asked(house.session.pod.id, epochs, house.vault.log.shards.kept)
 
 
 def checked(house: Household, proven: Proven) -> Summary:
@@ -96,7 +96,7 @@ async def test_a_new_pod_is_in_the_next_epoch_and_in_no_older_one(house: Househo
     after = await turn(house)
     account = find(house.vault, "bo")
     assert account is not None and after.slots == before.slots + 1
-    told = await house.vault.epochs.asked(account.pod, [after.epoch, before.epoch], 10**9)
+    told = house.vault.epochs.asked(account.pod, [after.epoch, before.epoch], 10**9)
     assert [checked(house, one) for one in told] == [after]
 
 
@@ -116,7 +116,7 @@ async def test_the_slot_of_an_erased_pod_goes_on_as_noise_and_old_paths_of_other
     assert after.slots == before.slots
     for proven in await asked(house, before.epoch, after.epoch):
         checked(house, proven)
-    states = await house.vault.epochs.asked(pod.id, [before.epoch, after.epoch], 10**9)
+    states = house.vault.epochs.asked(pod.id, [before.epoch, after.epoch], 10**9)
     assert {one.state == slots.NOBODY for one in states} == {True, False}
     fresh = type(house.vault.epochs)(house.vault.db, house.vault.epochs._key)  # from the durable rows alone
     made = await fresh.sum_up(house.vault.log, house.clock() + timedelta(minutes=5))
@@ -132,7 +132,7 @@ async def test_a_summary_is_told_only_once_its_statement_is_published(house: Hou
     house.clock.forward(minutes=1)
     made = await house.vault.epochs.sum_up(house.vault.log, house.clock())
     assert made is not None
-    (proven,) = await house.vault.epochs.asked(house.session.pod.id, [made.epoch], published)
+    (proven,) = house.vault.epochs.asked(house.session.pod.id, [made.epoch], published)
     assert slots.read(proven.body) != made
 
 
@@ -155,7 +155,7 @@ async def test_epochs_are_kept_for_two_days_then_one_an_hour_then_one_a_day_then
     assert sum(age <= 2 * 1440 for age in ages) >= 2 * 1440
     assert max(ages) <= 731 * 1440 and len(kept) < 4_500
     hours = [number // 60 for number, age in zip(kept, ages, strict=True) if 2 * 1440 < age <= 35 * 1440]
-    days = [number // 1440 for number, age in zip(kept, ages, strict=True) if 36 * 1440 < age]
+    days = [number // 1440 for number, age in zip(kept, ages, strict=True) if age > 36 * 1440]
     assert len(hours) == len(set(hours)) > 700 and len(days) == len(set(days)) > 600
 
 

@@ -88,9 +88,7 @@ class Log:
         )
         return int(index)
 
-    def _state(
-        self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], None] | None
-    ) -> tuple[Turn, int]:
+    def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], None] | None) -> tuple[Turn, int]:
         turn, index = self._place(tx, at)
         tx.add(Entry(idx=index, leaf=leaf))
         if write is not None:

@@ -5,9 +5,9 @@ come is then itself a sign, and its absence never says that nobody was at work. 
 an entry is under the first summary that counts more entries than its index.
 
 Kept per epoch are the roots of blocks of 256 slots only. What one pod had at that moment is worked out again from its
-entries, so a path costs 256 look-ups and 525,000 slots take 64 KiB an epoch. Every epoch is kept for 48 hours, the first of each
-hour for 35 days, the first of each day for 24 months: at most 4,450 of them, or 120 MB for 525,000 slots. The
-statements stay in the log for ever.
+entries, so a path costs 256 look-ups and 525,000 slots take 64 KiB an epoch. Every epoch is kept for 48 hours, the
+first of each hour for 35 days, the first of each day for 24 months: at most 4,450 of them, or 120 MB for 525,000
+slots. The statements stay in the log for ever.
 
 Two threads: the loop's asks for paths, one other at a time sums up. If we crash before the statement is durable, the
 epoch does not exist; its row and its statement are written in one transaction, so no epoch is ever stated twice.
@@ -47,11 +47,13 @@ WHERE r.pod = :pod AND r.idx < :entries ORDER BY r.idx DESC LIMIT 1
 """
 HOUR, DAY = 60, 1440  # epochs are minutes
 THIN: Final = """
-DELETE FROM epoch WHERE number < :gone OR number < :old AND number NOT IN (SELECT min(number) FROM epoch GROUP BY number / 1440)
-OR number < :young AND number NOT IN (SELECT min(number) FROM epoch GROUP BY number / 60)
+DELETE FROM epoch WHERE number < :gone
+OR (number < :old AND number NOT IN (SELECT min(number) FROM epoch GROUP BY number / 1440))
+OR (number < :young AND number NOT IN (SELECT min(number) FROM epoch GROUP BY number / 60))
 """
 AT_OR_BEFORE: Final = """
-SELECT number, idx, entries, slots, roots FROM epoch WHERE number <= :number AND idx < :below ORDER BY number DESC LIMIT 1
+SELECT number, idx, entries, slots, roots FROM epoch
+WHERE number <= :number AND idx < :below ORDER BY number DESC LIMIT 1
 """
 
 
@@ -127,17 +129,15 @@ class Epochs:
             self._states[number * STATE : (number + 1) * STATE] = NOBODY
         self._known = kept
 
-    async def asked(self, pod: bytes, epochs: Iterable[int], published: int) -> list[Proven]:
+    def asked(self, pod: bytes, epochs: Iterable[int], published: int) -> list[Proven]:
         """The pod's slot in the newest kept epoch at or before each of these, stated among the published entries.
 
-        Fewer than asked where several fall on the same one, or where there is none so old.
+        Newest first; fewer than asked where several fall on the same one, or where there is none so old. Fit for a
+        thread. Raises NotFound for no pod.
         """
-        return await asyncio.to_thread(self._asked, pod, sorted(set(epochs), reverse=True), published)
-
-    def _asked(self, pod: bytes, epochs: list[int], published: int) -> list[Proven]:
         with self._db.reading() as tx:
             found: dict[int, Epoch] = {}
-            for number in epochs:
+            for number in sorted(set(epochs), reverse=True):
                 for row in tx.run(AT_OR_BEFORE, number=number, below=published):
                     found[row[0]] = Epoch(number=row[0], idx=row[1], entries=row[2], slots=row[3], roots=row[4])
             own = slot_of(tx, pod)

@@ -10,6 +10,7 @@ from keys.errors import KeysError
 from keys.records import open_record
 from keys.secret import Private, RecordKey
 from keys.text import b64
+from vault.database import Tx
 from vault.errors import DamagedItem
 from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
@@ -18,8 +19,13 @@ from vault.vault import PodFacts, Vault
 
 LINES = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
-WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
+WHERE r.pod = :pod AND r.seq >= :since AND r.seq < :below ORDER BY r.seq
 """
+BACK = """
+SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
+WHERE r.pod = :pod AND r.seq < :below ORDER BY r.idx DESC LIMIT :most
+"""
+BEYOND = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +75,39 @@ class Own:
     head: Head
 
 
-def head(vault: Vault, pod: PodFacts) -> Head:
+def head(tx: Tx, pod: PodFacts) -> Head:
     """The head of a pod's chain, kept apart from its records, so that records cut off at the end are missed."""
-    row = vault.db.read.get(PodHead, pod.id)
-    kept = int(vault.db.read.run("SELECT coalesce(max(idx) + 1, 0) FROM entry")[0][0])
+    row = tx.get(PodHead, pod.id)
+    kept = int(tx.run("SELECT coalesce(max(idx) + 1, 0) FROM entry")[0][0])
     return Head(row.seq, row.head, kept) if row else Head(0, b"", kept)
 
 
 def own(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> Own:
     """The records of a pod from `since` on with its head, as one snapshot: the writer goes on meanwhile."""
-    read = vault.db.read
-    read.run("BEGIN")
-    try:
-        return Own(lines(vault, pod, log, since), head(vault, pod))
-    finally:
-        read.run("COMMIT")
+    with vault.db.reading() as tx:
+        return Own(lines(vault, pod, log, since, tx=tx), head(tx, pod))
 
 
-def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Line]:
-    """All records of a pod from sequence number `since` on, opened with the pod's log key."""
-    reader = _Reader(vault, pod, log)
+def lines(
+    vault: Vault, pod: PodFacts, log: Private, since: int = 0, below: int = BEYOND, tx: Tx | None = None
+) -> list[Line]:
+    """The records of a pod with sequence numbers from `since` to `below` (not included), opened with its log key.
+
+    `tx` is a thread's own connection; without one this is for the loop's thread.
+    """
+    rows = (tx or vault.db.read).run(LINES, pod=pod.id, since=since, below=below)
+    return _read(vault, pod, log, rows, tx)
+
+
+def back(vault: Vault, pod: PodFacts, log: Private, below: int, most: int, tx: Tx) -> list[Line]:
+    """At most so many records before sequence number `below`, newest first."""
+    return _read(vault, pod, log, tx.run(BACK, pod=pod.id, below=below, most=most), tx)
+
+
+def _read(vault: Vault, pod: PodFacts, log: Private, rows: list[tuple[Any, ...]], tx: Tx | None) -> list[Line]:
+    reader = _Reader(vault, pod, log, tx or vault.db.read)
     try:
-        return [reader.line(*row) for row in vault.db.read.run(LINES, pod=pod.id, since=since)]
+        return [reader.line(*row) for row in rows]
     finally:
         reader.wipe()
 
@@ -98,8 +115,8 @@ def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Lin
 class _Reader:
     """Opens records; each record key is opened once and wiped at the end."""
 
-    def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
-        self.vault, self.pod, self.log = vault, pod, log
+    def __init__(self, vault: Vault, pod: PodFacts, log: Private, tx: Tx) -> None:
+        self.vault, self.pod, self.log, self.tx = vault, pod, log, tx
         self._keys: dict[bytes, RecordKey] = {}
 
     def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
@@ -114,7 +131,7 @@ class _Reader:
 
     def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
-            row = self.vault.db.read.get(KeyRow, key_id)
+            row = self.tx.get(KeyRow, key_id)
             if row is None:
                 raise DamagedItem(f"record key {key_id.hex()} is missing")
             context = ctx("record-key", self.pod.id, origin, key_id)
@@ -174,4 +191,4 @@ def kept(vault: Vault) -> int:
 
 def of_pod(vault: Vault, pod: PodFacts) -> int:
     """How many entries a pod has."""
-    return len(vault.db.read.find(Record, pod=pod.id))
+    return int(vault.db.read.run(f"SELECT count(*) FROM {Record.__tablename__} WHERE pod = :pod", pod=pod.id)[0][0])  # noqa: S608
