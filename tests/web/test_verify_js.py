@@ -19,19 +19,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")
-MODULE = Path(__file__).parents[2] / "web" / "pages" / "static" / "verify.js"
+STATIC = Path(__file__).parents[2] / "web" / "pages" / "static"
 ORIGIN = "kluis.test/log/2026h2"
 DOMAIN = "kluis-test/pod/1"
+SLOT, SLOTS, EPOCH = 5, 8, 29_900_000
+NOW = (EPOCH + 4) * 60_000
 SIGNER = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
 RUN = """
-import { check, consistent, included } from "./verify.mjs";
+import { check } from "./verify.js";
+import { consistent, included, together } from "./tree.js";
 const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const jobs = JSON.parse(await new Response(process.stdin).text()), answers = [];
 for (const { kind, args } of jobs) {
-  if (kind === "check") answers.push(await check(args[0], args[1], async () => args[2]));
+  if (kind === "check") answers.push(await check(args[0], args[1], async () => args[2], args[3]));
   const [a, b, c, d, e] = args;
   if (kind === "included") answers.push(await included(bytes(a), b, c, d.map(bytes), bytes(e)));
+  if (kind === "together") {
+    const leaves = a.map(([index, hash]) => ({ index, hash: bytes(hash) }));
+    answers.push(Buffer.from(await together(leaves, b, bytes(c))).toString("hex"));
+  }
   if (kind === "consistent") answers.push(await consistent(a, bytes(b), c, bytes(d), e.map(bytes)));
 }
 console.log(JSON.stringify(answers));
@@ -40,9 +47,12 @@ console.log(JSON.stringify(answers));
 
 def in_node(tmp: Path, jobs: list[tuple[str, list[Any]]]) -> list[Any]:
     """What the shipped module answers to each job, in one process."""
-    (tmp / "verify.mjs").write_bytes(MODULE.read_bytes())
+    for name in ("verify.js", "tree.js", "slots.js", "shown.js"):
+        (tmp / name).write_bytes((STATIC / name).read_bytes())
+    (tmp / "package.json").write_text('{"type": "module"}')
     (tmp / "run.mjs").write_text(RUN)
-    told = json.dumps([{"kind": kind, "args": args} for kind, args in jobs])
+    timed = [(kind, [*args, NOW] if kind == "check" and len(args) == 3 else args) for kind, args in jobs]
+    told = json.dumps([{"kind": kind, "args": args} for kind, args in timed])
     done = subprocess.run(
         [NODE or "", "run.mjs"], cwd=tmp, input=told, capture_output=True, text=True, timeout=60, check=False
     )
@@ -91,15 +101,29 @@ def proof(m: int, leaves: list[bytes], whole: bool = True) -> list[bytes]:
     return [*proof(m - k, leaves[k:], False), root(leaves[:k])]
 
 
+def between(wanted: list[int], leaves: list[bytes], begin: int = 0) -> list[bytes]:
+    """The largest subtrees with no leaf at the `wanted` indexes, from the left; `leaves` are those from `begin` on."""
+    if not any(begin <= index < begin + len(leaves) for index in wanted):
+        return [root(leaves)]
+    if len(leaves) == 1:
+        return []
+    k = half(len(leaves))
+    return [*between(wanted, leaves[:k], begin), *between(wanted, leaves[k:], begin + k)]
+
+
 class Made:
-    """A log of everybody with `size` entries; every third is a line of one pod."""
+    """A log of everybody with `size` entries; every third is a line of one pod, every ninth (7, 16, ...) a summary."""
 
     def __init__(self, size: int = 20, changed: int | None = None, begins: str = "create pod") -> None:
         self.leaves: list[bytes] = []
         self.lines: list[dict[str, Any]] = []
         self.head: dict[str, Any] = {"seq": 0, "head": "", "kept": size}
+        self.slots: list[dict[str, Any]] = []
         commitment: bytes | None = None
         for index in range(size):
+            if index % 9 == 7:
+                self.leaves.append(sha(b"\x00" + self.summary(index)))
+                continue
             commit, dpo, nonce = sha(b"c%d" % index), sha(b"d%d" % index), sha(b"n%d" % index)
             if index % 3 == 0:
                 seq = len(self.lines) + 1
@@ -108,7 +132,8 @@ class Made:
                     "prev": commitment and b64(sha(commitment)),
                     "seq": seq,
                     "what": "é",
-                }
+                    "time": NOW - 60_000,
+                } | ({"slot": SLOT} if seq == 1 else {})
                 text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
                 commit = sha(DOMAIN.encode() + nonce + text.encode())
                 if seq != changed:
@@ -129,9 +154,37 @@ class Made:
                 )
             self.leaves.append(sha(b"\x00" + b"\x01\x00" + commit + dpo))
 
+    def summary(self, index: int) -> bytes:
+        """The statement at `index` over everything before it; what leads to it is kept in `slots`."""
+        count, held = len(self.lines), base64.urlsafe_b64decode(self.lines[-1]["leaf"] + "==")[2:34]
+        salt, epoch = sha(b"salt %d" % index), EPOCH + index // 9
+        others = [sha(b"slot %d %d" % (index, slot)) for slot in range(SLOTS)]
+        own = sha(b"kluis/slot/v1" + salt + count.to_bytes(8, "big") + sha(held))
+        leaves = [*others[:SLOT], own, *others[SLOT + 1 :]]
+        told = {"entries": index, "epoch": epoch, "every": 1, "root": b64(root(leaves)), "slots": SLOTS}
+        body = json.dumps(told | {"type": "kluis/slots/v1"}, separators=(",", ":"))
+        steps = [b64(step) for step in path(SLOT, leaves)]
+        one = {"shard": 0, "index": index, "body": body, "slot": SLOT, "salt": b64(salt), "path": steps}
+        self.slots.insert(0, one | {"count": count, "head": b64(sha(held))})
+        return b"\x01\x02" + body.encode()
+
+    def bare(self, sealed: int | None = None) -> dict[str, Any]:
+        """The same as /api/log/check and /api/log/lines answer it: all lines led to the root together."""
+        log, leaves = self.answer(sealed), self.leaves[:sealed]
+        places = [line["index"] for line in log["entries"] if line["index"] < len(leaves)]
+        for line in log["entries"]:
+            del line["leaf"], line["proof"]
+        log["shards"][0]["steps"] = b64(b"".join(between(places, leaves)))
+        return log
+
     def answer(self, sealed: int | None = None) -> dict[str, Any]:
         """What /api/log?proofs=1 answers under a checkpoint of `sealed` entries."""
         leaves = self.leaves[:sealed]
+        stated = [
+            one | {"proof": [b64(step) for step in path(one["index"], leaves)]}
+            for one in self.slots
+            if one["index"] < len(leaves)
+        ]
         lines = [
             line | {"proof": [b64(h) for h in path(line["index"], leaves)] if line["index"] < len(leaves) else None}
             for line in self.lines
@@ -152,6 +205,7 @@ class Made:
             "entries": lines,
             "head": dict(self.head),
             "pod_domain": DOMAIN,
+            "slots": stated,
         }
 
 
@@ -387,6 +441,117 @@ def test_proofs_agree_with_rfc_6962_for_every_small_tree_and_no_changed_one_pass
             bad += [("consistent", [m, old, size, top, [*steps, top]])] if steps else []
     assert in_node(tmp_path, good) == [True] * len(good)
     assert in_node(tmp_path, bad) == [False] * len(bad)
+
+
+def other_slot(log: dict[str, Any]) -> None:
+    """The slot is another one than line 1 says."""
+    log["slots"][0]["slot"] = SLOT + 1
+
+
+def other_salt(log: dict[str, Any]) -> None:
+    """What is shown does not lead to the summary."""
+    log["slots"][0]["salt"] = b64(bytes(32))
+
+
+def forged_summary(log: dict[str, Any]) -> None:
+    """A summary that is not in the log."""
+    log["slots"][0]["body"] = log["slots"][0]["body"].replace('"every":1', '"every":9')
+
+
+def no_summary(log: dict[str, Any]) -> None:
+    """The server shows none."""
+    log["slots"] = []
+
+
+SUMMED: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
+    (other_slot, "slot", None),
+    (other_salt, "unsummed", None),
+    (forged_summary, "unsummed", None),
+]
+
+
+@pytest.mark.parametrize(("attack", "reason", "line"), SUMMED, ids=[attack[0].__name__ for attack in SUMMED])
+def test_a_summary_that_does_not_fit_is_red(
+    tmp_path: Path, attack: Callable[[dict[str, Any]], None], reason: str, line: int | None
+) -> None:
+    log = Made(20).answer()
+    attack(log)
+    assert in_node(tmp_path, [("check", [log, None, []])]) == [{"ok": False, "reason": reason, "line": line}]
+
+
+def test_a_history_written_anew_and_signed_again_is_red_where_a_published_summary_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    """Nothing is remembered here: the statements that everybody has, and the seal over them, are enough."""
+    honest, shorter = Made(20), Made(20)
+    shorter.lines = shorter.lines[:4]
+    shorter.head |= {"seq": 4, "head": json.loads(honest.lines[4]["record"])["prev"]}
+    cut = shorter.answer()
+    (missing,) = in_node(tmp_path, [("check", [cut, None, []])])
+    assert missing == {"ok": False, "reason": "missing", "line": 5}
+    rewritten = Made(20, changed=7)
+    (told,) = in_node(tmp_path, [("check", [rewritten.answer(), None, []])])
+    assert not told["ok"]
+
+
+def test_summaries_must_be_as_new_as_the_clock_and_as_last_time(tmp_path: Path) -> None:
+    log, bare = Made(20).answer(), Made(20).answer()
+    no_summary(bare)
+    old = deepcopy(log)
+    del old["slots"][0]
+    (seen,) = in_node(tmp_path, [("check", [log, None, []])])
+    assert (seen["memory"]["slot"], seen["memory"]["epoch"], seen["summaries"]) == (SLOT, EPOCH + 1, 2)
+    told = in_node(
+        tmp_path,
+        [
+            ("check", [log, None, [], NOW + 20 * 60_000]),
+            ("check", [bare, None, [], NOW + 20 * 60_000]),
+            ("check", [bare, None, []]),
+            ("check", [old, None, []]),
+            ("check", [old, seen["memory"], []]),
+            ("check", [log, seen["memory"] | {"slot": SLOT + 1}, []]),
+        ],
+    )
+    assert [(t["ok"], t.get("reason")) for t in told] == [
+        (False, "late"), (False, "late"), (True, None), (True, None), (False, "backwards"), (False, "slot"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sealed", [None, 14])
+def test_all_lines_at_once_are_judged_like_one_by_one(tmp_path: Path, sealed: int | None) -> None:
+    plain, bare = Made(20).answer(sealed), Made(20).bare(sealed)
+    one, other = in_node(tmp_path, [("check", [plain, None, []]), ("check", [bare, None, []])])
+    assert one["ok"] and one == other
+
+
+@pytest.mark.parametrize(("attack", "reason", "line"), ATTACKS, ids=[attack[0].__name__ for attack in ATTACKS])
+def test_every_tampering_with_bare_lines_is_red_too(
+    tmp_path: Path, attack: Callable[[dict[str, Any]], None], reason: str, line: int | None
+) -> None:
+    if attack in (edit_leaf_too, begin_anew):
+        return  # a bare line has no leaf to spoil; the other makes a whole answer of its own
+    log = Made(20).bare()
+    attack(log)
+    (told,) = in_node(tmp_path, [("check", [log, None, []])])
+    assert not told["ok"]
+
+
+def test_steps_that_are_spoilt_missing_or_too_many_lead_to_no_root(tmp_path: Path) -> None:
+    jobs = []
+    for size in range(1, 18):
+        leaves = [sha(b"leaf %d" % i) for i in range(size)]
+        for wanted in ([0], [size - 1], list(range(size)), list(range(0, size, 3)), list(range(1, size, 2)) or [0]):
+            steps = b"".join(between(wanted, leaves))
+            good = [[index, leaves[index].hex()] for index in wanted]
+            jobs.append(("together", [good, size, steps.hex()]))
+            bad = [(good, steps + bytes(32)), (good, steps[:-32] if steps else bytes(32))]
+            bad += [([[good[0][0], sha(b"x").hex()], *good[1:]], steps), ([*good, good[-1]], steps), ([], steps)]
+            bad += [([*good, [good[-1][0] + 0.5, sha(b"x").hex()]], steps), ([[size, good[0][1]]], steps)]
+            jobs += [("together", [entries, size, told.hex()]) for entries, told in bad]
+    answers = in_node(tmp_path, jobs)
+    for number, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
+        leaves = [sha(b"leaf %d" % i) for i in range(job[1][1])]
+        assert (answer == root(leaves).hex()) is (number % 8 == 0), job
 
 
 def test_an_edited_copy_leaves_the_original_green(tmp_path: Path) -> None:

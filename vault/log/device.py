@@ -33,12 +33,11 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
     with vault.db.reading() as tx:
         head = views.head(tx, pod)
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
-    asked = vault.epochs.asked(pod.id, [NEWEST, *epochs], shards.published.first + shards.published.size)
     return {
         "pod_domain": POD_DOMAIN,
         "head": head.told,
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
-        "slots": [slot(shards, one) for one in asked],
+        "slots": slots(vault, pod, epochs, sum(told["size"] for _, told in seals)),
     }
 
 
@@ -46,6 +45,15 @@ def _steps(ledger: Ledger, size: int, places: list[int]) -> str:
     """The hashes that lead the lines in one tree to its root together, from the left; base64url."""
     inside = [place - ledger.first for place in places if 0 <= place - ledger.first < size]
     return b64(b"".join(ledger.tree.together(inside, size))) if inside else ""
+
+
+def slots(
+    vault: Vault, pod: PodFacts, epochs: Iterable[int] = (), published: int | None = None
+) -> list[dict[str, Any]]:
+    """The pod's slot in the newest epoch and at each of these minutes, stated among the `published` entries."""
+    shards = vault.log.shards
+    below = sum(ledger.size for ledger in shards.all) if published is None else published
+    return [slot(shards, one) for one in vault.epochs.asked(pod.id, [NEWEST, *epochs], below)]
 
 
 def slot(shards: Shards, one: Proven) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from keys.text import b64
 from vault.errors import NotFound
-from vault.log import views
+from vault.log import device, views
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from web import guard
@@ -42,7 +42,7 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> J
     vault = guard.house_of(request).vault
     told = _own(request, session, since)
     if proofs:
-        return JSONResponse(views.proofs(vault, told))
+        return JSONResponse({**views.proofs(vault, told), "slots": device.slots(vault, session.pod)})
     entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
     return JSONResponse({"entries": entries})
 
