@@ -41,7 +41,7 @@ def test_roots_of_blocks_give_the_plain_tree_over_all_leaves_and_its_paths(count
     for one in (leaf for piece in pieces for leaf in piece):
         plain.append(one)
     assert slots.root(roots) == plain.root()
-    summary = slots.Summary(EPOCH, 10_000, count, plain.root(), 1)
+    summary = slots.Summary(EPOCH, 10_000, count, plain.root(), 1, 7)
     for slot in {0, count // 2, count - 1}:
         steps = slots.path(pieces[slot // slots.BLOCK], roots, slot)
         assert steps == plain.inclusion(slot, count)
@@ -52,7 +52,7 @@ def test_roots_of_blocks_give_the_plain_tree_over_all_leaves_and_its_paths(count
 def test_no_other_count_head_slot_salt_or_epoch_passes() -> None:
     held = states(300)
     roots, pieces = whole(held)
-    summary = slots.Summary(EPOCH, 10_000, 300, slots.root(roots), 1)
+    summary = slots.Summary(EPOCH, 10_000, 300, slots.root(roots), 1, 7)
     blind, own = slots.salt(KEY, EPOCH, 270), held[270 * slots.STATE : 271 * slots.STATE]
     steps = slots.path(pieces[1], roots, 270)
     slots.verify(summary, 270, blind, own, steps)
@@ -82,7 +82,7 @@ def test_every_leaf_is_new_in_every_epoch_and_no_salt_comes_twice() -> None:
 
 
 def test_a_summary_has_one_written_form_and_reads_back() -> None:
-    made = slots.Summary(EPOCH, 12, 3, bytes(32), 1)
+    made = slots.Summary(EPOCH, 12, 3, bytes(32), 1, 7)
     assert slots.read(made.body) == made
     assert slots.read(canonical({"type": "kluis/other/v1"})) is None
     for body in (made.body + b" ", made.body.replace(b":3", b':"3"'), b"{", made.body.replace(b'"slots":3,', b"")):
@@ -104,7 +104,7 @@ def test_random_states_and_slots_verify_only_as_they_were() -> None:
         roots, pieces = whole(held)
         slot, other = chance.randrange(count), chance.randrange(count)
         steps = slots.path(pieces[slot // slots.BLOCK], roots, slot)
-        summary = slots.Summary(EPOCH, 1, count, slots.root(roots), 1)
+        summary = slots.Summary(EPOCH, 1, count, slots.root(roots), 1, 7)
         own = held[other * slots.STATE : (other + 1) * slots.STATE]
         if other == slot:
             slots.verify(summary, slot, slots.salt(KEY, EPOCH, slot), own, steps)

@@ -23,7 +23,7 @@ STATIC = Path(__file__).parents[2] / "web" / "pages" / "static"
 ORIGIN = "kluis.test/log/2026h2"
 DOMAIN = "kluis-test/pod/1"
 SLOT, SLOTS, EPOCH = 5, 8, 29_900_000
-NOW = (EPOCH + 4) * 60_000
+NOW = (EPOCH + 3) * 60_000  # milliseconds
 SIGNER = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
 RUN = """
@@ -132,7 +132,7 @@ class Made:
                     "prev": commitment and b64(sha(commitment)),
                     "seq": seq,
                     "what": "é",
-                    "time": NOW - 60_000,
+                    "time": EPOCH * 60_000 - 90_000,
                 } | ({"slot": SLOT} if seq == 1 else {})
                 text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
                 commit = sha(DOMAIN.encode() + nonce + text.encode())
@@ -161,7 +161,15 @@ class Made:
         others = [sha(b"slot %d %d" % (index, slot)) for slot in range(SLOTS)]
         own = sha(b"kluis/slot/v1" + salt + count.to_bytes(8, "big") + sha(held))
         leaves = [*others[:SLOT], own, *others[SLOT + 1 :]]
-        told = {"entries": index, "epoch": epoch, "every": 1, "root": b64(root(leaves)), "slots": SLOTS}
+        before = epoch - 1 if self.slots else 0
+        told = {
+            "before": before,
+            "entries": index,
+            "epoch": epoch,
+            "every": 1,
+            "root": b64(root(leaves)),
+            "slots": SLOTS,
+        }
         body = json.dumps(told | {"type": "kluis/slots/v1"}, separators=(",", ":"))
         steps = [b64(step) for step in path(SLOT, leaves)]
         one = {"shard": 0, "index": index, "body": body, "slot": SLOT, "salt": b64(salt), "path": steps}
@@ -497,8 +505,8 @@ def test_a_history_written_anew_and_signed_again_is_red_where_a_published_summar
 def test_summaries_must_be_as_new_as_the_clock_and_as_last_time(tmp_path: Path) -> None:
     log, bare = Made(20).answer(), Made(20).answer()
     no_summary(bare)
-    old = deepcopy(log)
-    del old["slots"][0]
+    old, skipped = deepcopy(log), deepcopy(log)
+    del old["slots"][0], skipped["slots"][1]
     (seen,) = in_node(tmp_path, [("check", [log, None, []])])
     assert (seen["memory"]["slot"], seen["memory"]["epoch"], seen["summaries"]) == (SLOT, EPOCH + 1, 2)
     told = in_node(
@@ -510,10 +518,12 @@ def test_summaries_must_be_as_new_as_the_clock_and_as_last_time(tmp_path: Path) 
             ("check", [old, None, []]),
             ("check", [old, seen["memory"], []]),
             ("check", [log, seen["memory"] | {"slot": SLOT + 1}, []]),
+            ("check", [skipped, None, []]),
         ],
     )
     assert [(t["ok"], t.get("reason")) for t in told] == [
         (False, "late"), (False, "late"), (True, None), (True, None), (False, "backwards"), (False, "slot"),
+        (False, "skipped"),
     ]  # fmt: skip
 
 

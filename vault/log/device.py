@@ -9,7 +9,7 @@ from typing import Any
 
 from keys.secret import Private
 from keys.text import b64
-from vault.log import views
+from vault.log import slots as slot_rules, views
 from vault.log.entry import POD_DOMAIN
 from vault.log.epochs import Proven
 from vault.log.shards import Shards
@@ -26,7 +26,7 @@ MOST = 5_000
 
 def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
     """All but the lines: seals with the hashes between the lines, the head the chain must end at, the pod's slot in
-    the newest epoch and at each of these minutes. Lines with `seq` up to the head's belong to it.
+    the newest two epochs and at each of these minutes. Lines with `seq` up to the head's belong to it.
     """  # fmt: skip
     shards = vault.log.shards
     seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
@@ -50,10 +50,12 @@ def _steps(ledger: Ledger, size: int, places: list[int]) -> str:
 def slots(
     vault: Vault, pod: PodFacts, epochs: Iterable[int] = (), published: int | None = None
 ) -> list[dict[str, Any]]:
-    """The pod's slot in the newest epoch and at each of these minutes, stated among the `published` entries."""
+    """The pod's slot in the newest two epochs and at each of these minutes, stated among the `published` entries."""
     shards = vault.log.shards
     below = sum(ledger.size for ledger in shards.all) if published is None else published
-    return [slot(shards, one) for one in vault.epochs.asked(pod.id, [NEWEST, *epochs], below)]
+    newest = vault.epochs.asked(pod.id, [NEWEST], below)
+    before = [summary.before for one in newest if (summary := slot_rules.read(one.body)) is not None]
+    return [slot(shards, one) for one in [*newest, *vault.epochs.asked(pod.id, [*before, *epochs], below)]]
 
 
 def slot(shards: Shards, one: Proven) -> dict[str, Any]:

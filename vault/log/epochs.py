@@ -111,12 +111,13 @@ class Epochs:
         with self._busy, self._db.reading() as tx:
             self._catch_up(tx)
             number = len(self._states) // STATE
-            epoch = max(minute, int(tx.run(LAST)[0][0]) + 1)
+            before = int(tx.run(LAST)[0][0])
+            epoch = max(minute, before + 1)
             roots = []
             for one in slots.blocks(self._key, epoch, self._states):
                 roots.append(one)
                 pause()
-            made = Summary(epoch, self._known, number, slots.root(roots), slots.every(number))
+            made = Summary(epoch, self._known, number, slots.root(roots), slots.every(number), before)
             return made, b"".join(roots)
 
     def _catch_up(self, tx: Tx) -> None:

@@ -34,7 +34,8 @@ MANY: Final = 100_000
 class Summary:
     """The statement of one epoch (minutes since 1970): the root over `slots` slots after the first `entries` entries.
 
-    `every` is the number of minutes until the next one is due.
+    `every` is the number of minutes until the next one is due, `before` the epoch of the one before, 0 for the first:
+    so that a server cannot skip the one that says otherwise.
     """
 
     epoch: int
@@ -42,12 +43,13 @@ class Summary:
     slots: int
     root: bytes
     every: int
+    before: int
 
     @property
     def body(self) -> bytes:
         """As it stands in the log (RFC 8785)."""
         told = {"type": TYPE, "epoch": self.epoch, "entries": self.entries, "slots": self.slots}
-        return canonical({**told, "root": b64(self.root), "every": self.every})
+        return canonical({**told, "root": b64(self.root), "every": self.every, "before": self.before})
 
 
 def read(body: bytes) -> Summary | None:
@@ -56,8 +58,9 @@ def read(body: bytes) -> Summary | None:
         told: Any = json.loads(body)
         if not isinstance(told, dict) or told.get("type") != TYPE:
             return None
-        made = Summary(told["epoch"], told["entries"], told["slots"], unb64(told["root"]), told["every"])
-        numbers = (made.epoch, made.entries, made.slots, made.every)
+        times = told["every"], told["before"]
+        made = Summary(told["epoch"], told["entries"], told["slots"], unb64(told["root"]), *times)
+        numbers = (made.epoch, made.entries, made.slots, *times)
         if made.body != body or any(type(one) is not int or one < 0 for one in numbers):
             raise ValueError("not in its one form")
     except (ValueError, KeyError, TypeError) as error:

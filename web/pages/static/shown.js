@@ -14,6 +14,7 @@ export const WORDS = {
   slot: "Je logboek heeft een vaste plaats in de samenvatting van alle kluizen. Die plaats is een andere geworden.",
   unsummed: "De samenvatting van alle kluizen past niet bij je logboek.",
   backwards: "De samenvatting van je vorige controle is er niet meer.",
+  skipped: "De server laat een samenvatting van alle kluizen weg.",
   late: "De nieuwste samenvatting van alle kluizen is te oud.",
   seal: "Het zegel van het groot logboek is niet echt.",
   key: "De sleutel van het groot logboek is een andere dan bij je vorige controle.",

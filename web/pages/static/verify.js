@@ -6,7 +6,7 @@ import { checkSlots, someEpochs } from "./slots.js";
 import { Broken, LEAF, consistent, decoded, fromRaw, included, join, openSeal, raw, same, sha256, together, unb64, utf8 } from "./tree.js";
 import { checkScreen, show, status } from "./shown.js";
 
-const PAGE = 2_500, MOST_PAGES = 4_000;
+const PAGE = 1_250, LANES = 2, MOST_PAGES = 8_000;
 
 /** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
 function parse(text) {
@@ -48,8 +48,8 @@ function openSeals(shards) {
 }
 
 /**
- * Checks all lines of a log: `log` is an answer of /api/log/check with the `entries` of /api/log/lines, or one of
- * /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
+ * Checks all lines of a log: `log` is an answer of /api/log/check with `entries`, those of /api/log/lines or promises of
+ * parts of them, or it is one of /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
  * `memory`: what an earlier check returned, or null. `fetchProof(origin, old, size)` gives a consistency proof.
  * `now`: milliseconds. Returns {ok, checked, waiting, summaries, memory} or {ok, reason, line}.
  */
@@ -58,7 +58,9 @@ export async function check(log, memory, fetchProof, now) {
     const key = keyOf(log.shards.at(-1).vkey);
     if (memory && memory.key !== key) throw new Broken("key");
     const seals = await openSeals(log.shards);
-    const lines = await readLines(log.entries, utf8.encode(log.pod_domain), seals);
+    const domain = utf8.encode(log.pod_domain), parts = log.entries[0]?.then ? log.entries : [log.entries];
+    const read = await Promise.all(parts.map(async (part) => readLines(await part, domain, seals)));
+    const lines = read.flat();
     await checkChain(lines);
     checkHead(lines, log.head);
     await checkPlaces(lines, seals, log.head.kept);
@@ -131,13 +133,15 @@ async function fetchJson(address) {
   return answer.json();
 }
 
-/** The whole log without a proof for each line, a few thousand lines at a time. */
+/** The whole log without a proof for each line; its lines come in parts, hashed while the next ones are on their way. */
 async function fetchLog(now) {
   const log = await fetchJson(`/api/log/check?${someEpochs(now).map((epoch) => `epoch=${epoch}`).join("&")}`);
-  const pages = Math.min(Math.ceil(log.head.seq / PAGE), MOST_PAGES), end = log.head.seq + 1;
-  const parts = await Promise.all(Array.from({ length: pages }, (_, i) =>
-    fetchJson(`/api/log/lines?since=${1 + i * PAGE}&below=${Math.min(1 + (i + 1) * PAGE, end)}`)));
-  return { ...log, entries: parts.flatMap((part) => part.entries) };
+  const pages = Math.min(Math.ceil(log.head.seq / PAGE), MOST_PAGES), end = log.head.seq + 1, entries = [];
+  for (let i = 0; i < pages; i++) {
+    const address = `/api/log/lines?since=${1 + i * PAGE}&below=${Math.min(1 + (i + 1) * PAGE, end)}`;
+    entries.push(Promise.resolve(entries[i - LANES]).then(() => fetchJson(address)).then((part) => part.entries));
+  }
+  return { ...log, entries };
 }
 
 /** What this device remembers: the seals per log, the newest line per log and person (several may share a device). */
@@ -164,7 +168,8 @@ async function run() {
       const closer = await check(await fetchJson("/api/log?proofs=1"), memory.kept, fetchProof, now);
       if (!closer.ok) verdict = closer;
     }
-    show((verdict.ok && checkScreen(log)) || verdict, () => (memory.forget(), run()));
+    const entries = (await Promise.all(log.entries)).flat();
+    show((verdict.ok && checkScreen({ ...log, entries })) || verdict, () => (memory.forget(), run()));
     if (verdict.ok) memory.keep(verdict.memory);
   } catch (error) {
     const unable = error.name === "NotSupportedError" || !globalThis.crypto?.subtle;
