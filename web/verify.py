@@ -23,6 +23,7 @@ import rfc8785
 from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import Checkpoint, open_note, read_checkpoint, renamed
+from web import summed
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
@@ -179,6 +180,7 @@ def check_records(
     from every entry. Raises LogBroken at the first wrong line.
     """
     shown, head = _export(lines)
+    places, heads = [], []
     leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
@@ -193,12 +195,25 @@ def check_records(
         if index < len(leaves) and leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
         waiting += index >= due_size  # only at the end: every index is above the one before
-        before, due = place, (due[0] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode())
+        heads.append(sha256(commitment).digest())
+        places.append(index)
+        before, due = place, (due[0] + 1, urlsafe_b64encode(heads[-1]).rstrip(b"=").decode())
     if (head["seq"] + 1, head["head"]) != due or not head["seq"]:
         raise LogBroken(f"the export ends at record {due[0] - 1}, its pod has {head['seq']}; something was left out")
     if settled and waiting:
         raise LogBroken("the record is not among the published entries", index)
+    slot = next((line["record"].get("slot") for line in shown), None)
+    _summed(leaves, summed.Shown(begins[0], places, heads, slot), head)
     return Records(len(shown) - waiting, waiting)
+
+
+def _summed(leaves: list[bytes], shown: summed.Shown, head: Mapping[str, Any]) -> None:
+    if not shown.places:
+        return
+    try:
+        summed.check(leaves, shown, head["slots"], head["kept"])
+    except summed.NotSummed as why:
+        raise LogBroken(str(why)) from None
 
 
 def _place(log: Verified, line: Mapping[str, Any]) -> int:
@@ -320,6 +335,7 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
                 shown.append(_record(told))
             else:
                 head = {"seq": int(told["seq"]), "head": str(told["head"]), "kept": int(told["kept"])}
+                head["slots"] = list(told.get("slots", ()))
         except (ValueError, KeyError, TypeError) as error:
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:

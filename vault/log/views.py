@@ -161,9 +161,15 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
 
 
 def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same as the lines of an export, which name their shard by its origin; last the head they must end at."""
-    named = [{**line, "shard": bundle["shards"][line["shard"]]["origin"]} for line in bundle["entries"]]
-    return [*named, bundle["head"]]
+    """The same as the lines of an export, which name their shard by its origin; last the head they must end at.
+
+    With the head comes the pod's slot in the newest summaries.
+    """
+    named, slots = (
+        [{**one, "shard": bundle["shards"][one["shard"]]["origin"]} for one in bundle[part]]
+        for part in ("entries", "slots")
+    )
+    return [*named, {**bundle["head"], "slots": slots}]
 
 
 def proven(ledger: Ledger, line: Line) -> dict[str, Any]:

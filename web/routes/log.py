@@ -14,6 +14,7 @@ from vault.errors import NotFound
 from vault.log import device, views
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
+from vault.vault import Vault
 from web import guard
 from web.cors import CORS
 from web.pages.views import TransparencyPage, render
@@ -42,7 +43,7 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> J
     vault = guard.house_of(request).vault
     told = _own(request, session, since)
     if proofs:
-        return JSONResponse({**views.proofs(vault, told), "slots": device.slots(vault, session.pod)})
+        return JSONResponse(_bundle(vault, session, told))
     entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
     return JSONResponse({"entries": entries})
 
@@ -51,9 +52,13 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> J
 async def export(request: Request) -> Response:
     """One JSON object a line: every record with its nonce and inclusion proof, last the head they must end at."""
     session = await guard.required(request)
-    bundle = views.proofs(guard.house_of(request).vault, _own(request, session))
+    bundle = _bundle(guard.house_of(request).vault, session, _own(request, session))
     disposition = {"content-disposition": 'attachment; filename="kluis-log.jsonl"'}
     return Response("".join(_lines(bundle)), media_type="application/jsonl", headers=disposition)
+
+
+def _bundle(vault: Vault, session: SessionFacts, told: Own) -> dict[str, Any]:
+    return {**views.proofs(vault, told), "slots": device.slots(vault, session.pod)}
 
 
 def _lines(bundle: dict[str, Any]) -> list[str]:
