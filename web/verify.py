@@ -22,7 +22,8 @@ from keys.note import Checkpoint, open_note, read_checkpoint
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
-POD_DOMAIN = b"kluis/pod-record/v1"
+POD_DOMAIN = b"kluis/pod-record/v2"
+PARTS = {"app": b"kluis/pod-record-app/v1", "own": b"kluis/pod-record-own/v1"}  # in the order of their nonces
 FIRST = "create pod"
 WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
@@ -100,14 +101,14 @@ def check_records(
     shown, head = _export(lines)
     due, waiting, before = begins, 0, -1
     for line in shown:
-        index, record = int(line["index"]), line["record"]
+        index, record = int(line["index"]), {**line["record"]["app"], **line["record"]["own"]}
         if (record["seq"], record["prev"]) != due:
             raise LogBroken(f"does not follow record {due[0] - 1} of its pod; something was left out", index)
         if record["seq"] == 1 and record.get("action") != FIRST:
             raise LogBroken("is not the record that begins a pod; something was left out", index)
         if not before < index < head["kept"]:
             raise LogBroken("the record has no place in the log", index)
-        commitment = sha256(POD_DOMAIN + _unb64(line["nonce"]) + rfc8785.dumps(record)).digest()
+        commitment = committed(_unb64(line["nonce"]), line["record"])
         if index < len(log.leaves) and log.leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
         waiting += index >= log.head.size  # only at the end: every index is above the one before
@@ -117,6 +118,13 @@ def check_records(
     if settled and waiting:
         raise LogBroken("the record is not among the published entries", before)
     return Records(len(shown) - waiting, waiting)
+
+
+def committed(nonces: bytes, record: Mapping[str, Any]) -> bytes:
+    """The commitment to a pod record: over the salted hash of what its app may see, and that of the rest."""
+    parts = zip(PARTS.items(), (nonces[:32], nonces[32:]), strict=True)
+    hashes = (sha256(domain + nonce + rfc8785.dumps(record[part])).digest() for (part, domain), nonce in parts)
+    return sha256(POD_DOMAIN + b"".join(hashes)).digest()
 
 
 def prove(log: Verified, index: int) -> str:
@@ -220,14 +228,16 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")
-    return sorted(shown, key=lambda line: int(line["record"]["seq"])), head
+    return sorted(shown, key=lambda line: int(line["record"]["own"]["seq"])), head
 
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
-    _ = int(told["index"]), int(told["record"]["seq"]), told["record"]["prev"], _unb64(told["nonce"])
+    _ = int(told["index"]), int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]
+    if len(_unb64(told["nonce"])) != 64 or not isinstance(told["record"]["app"], dict) or len(told["record"]) != 2:
+        raise ValueError("not two parts with a nonce of 32 bytes each")
     return told
 
 

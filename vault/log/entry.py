@@ -1,7 +1,8 @@
 """What is written in the log, as values: the facts of one event, its three forms, and what is asked of the writer.
 
 Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment` (access-log.md, Formats). The pod record tells
-the citizen everything; the DPO record has no pod, no resource and no person.
+the citizen everything, in two parts with a nonce each: what the app it is about may prove to others, and the rest. The
+DPO record has no pod, no resource and no person.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,19 @@ from keys.text import b64, canonical
 from vault.database import Tx
 from vault.shares import Drop, Want
 
-POD_DOMAIN = "kluis/pod-record/v1"
+POD_DOMAIN = "kluis/pod-record/v2"
+APP_DOMAIN = "kluis/pod-record-app/v1"
+OWN_DOMAIN = "kluis/pod-record-own/v1"
 DPO_DOMAIN = "kluis/dpo-record/v1"
 PRIVATE, STATEMENT = 0, 1
 HOUR_MS = 3_600_000
+APP = frozenset(
+    {"id", "time", "type", "action", "decision", "category", "resources", "client", "client_name", "purpose"}
+    | {"legal_basis", "grant", "grant_version", "request", "digest"}
+)
+"""What an app may see of an entry about itself. Not how many things or bytes lie there, which its grant may hide; not
+why it was refused; and not the place in the pod's chain, which counts the other readers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +113,44 @@ class Refused:
     index: int
 
 
-def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> bytes:
-    """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod record as it is sealed and committed to: two RFC 8785 texts, and the 32-byte nonce that blinds each."""
+
+    app: bytes
+    own: bytes
+    app_nonce: bytes
+    own_nonce: bytes
+
+    @property
+    def text(self) -> bytes:
+        """The whole record as one JSON text."""
+        return b'{"app":' + self.app + b',"own":' + self.own + b"}"
+
+    @property
+    def sealed(self) -> bytes:
+        """What the citizen gets: both nonces and the text."""
+        return self.app_nonce + self.own_nonce + self.text
+
+    @property
+    def rest(self) -> bytes:
+        """The salted hash of what the app may not see: all that a receipt says of it."""
+        return commitment(OWN_DOMAIN, self.own_nonce, self.own)
+
+    def commitment(self) -> bytes:
+        """SHA-256(domain | h1 | h2): either part can be shown with the hash of the other, and tells nothing of it."""
+        return commitment(POD_DOMAIN, commitment(APP_DOMAIN, self.app_nonce, self.app), self.rest)
+
+
+def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
+    """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
     told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
-    told["resources"] = list(facts.resources)
+    told |= {"resources": list(facts.resources), "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
     if facts.versions:
         told["versions"] = list(facts.versions)
-    return canonical({**told, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)})
+    app, own = ({name: told[name] for name in told if (name in APP) is shown} for shown in (True, False))
+    nonces = fresh_bytes(64)
+    return PodRecord(canonical(app), canonical(own), nonces[:32], nonces[32:])
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
@@ -134,6 +175,6 @@ def leaf(kind: int, pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
 
 
 def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:
-    """Blind a record: return (nonce, commitment)."""
+    """Blind a record of one part: return (nonce, commitment)."""
     nonce = fresh_bytes(32)
     return nonce, commitment(domain, nonce, record)

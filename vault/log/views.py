@@ -11,7 +11,6 @@ from keys.records import open_record
 from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.errors import DamagedItem
-from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
 from vault.tables import Entry, PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
@@ -24,7 +23,7 @@ WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it.
+    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonces that blind it.
 
     `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
     """
@@ -40,8 +39,10 @@ class Line:
     @property
     def told(self) -> dict[str, Any]:
         """The record's fields; of a broken one only its place."""
-        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": "broken"}
-        return fields
+        if self.record is None:
+            return {"seq": self.seq, "type": "broken"}
+        parts = json.loads(self.record)
+        return {**parts["app"], **parts["own"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class _Reader:
         sealed, outcome, leaf = rest
         try:
             opened = open_record(self._key(key_id), "record", self.origin, key_id, entry, sealed)
-            return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
+            return Line(index, seq, entry, opened[64:].decode(), opened[:64], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
             return Line(index, seq, entry, None, b"", leaf, "broken")
 
@@ -135,7 +136,6 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
         "vkey": ledger.vkey,
         "checkpoint": ledger.note,
         "size": ledger.size,
-        "pod_domain": POD_DOMAIN,
         "head": told.head.told,
         "entries": [proven(ledger, line) for line in told.lines],
     }

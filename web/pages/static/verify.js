@@ -44,13 +44,15 @@ function unb64(text) {
   }
 }
 
-/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
+/** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
 function parse(text) {
+  let parts = null;
   try {
-    return JSON.parse(text) ?? {};
+    parts = JSON.parse(text);
   } catch {
-    return {};
+    // damaged
   }
+  return { app: parts?.app ?? {}, own: parts?.own ?? {} };
 }
 
 function join(...parts) {
@@ -142,13 +144,20 @@ export async function openSeal(note, vkey, origin) {
   throw new Broken("seal");
 }
 
-/** One line by itself: its leaf holds what we are shown. */
-async function readLine(entry, domain) {
-  const leaf = unb64(entry.leaf), record = parse(entry.record), nonce = unb64(entry.nonce);
-  const [commitment, hash, next] = await Promise.all([
-    sha256(domain, nonce, utf8.encode(entry.record)), sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
+const POD = utf8.encode("kluis/pod-record/v2");
+const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
+/** One part of a record blinded: written again, it is the text that was hashed, for that had only one form (RFC 8785). */
+const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.stringify(part)));
+
+/** One line by itself: its leaf holds what we are shown, the part that its app may prove and the rest. */
+async function readLine(entry) {
+  const leaf = unb64(entry.leaf), { app, own } = parse(entry.record), nonce = unb64(entry.nonce);
+  const [told, rest, hash, next] = await Promise.all([
+    salted(APP, nonce.subarray(0, 32), app), salted(OWN, nonce.subarray(32), own),
+    sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
+  const commitment = await sha256(POD, told, rest), record = { ...app, ...own };
   const layout = join(Uint8Array.of(1, entry.kind), commitment, unb64(entry.dpo_commitment));
-  const intact = nonce.length === 32 && same(leaf, layout) && record.seq === entry.seq;
+  const intact = nonce.length === 64 && same(leaf, layout) && record.seq === entry.seq;
   return { seq: entry.seq, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
 }
 
@@ -160,8 +169,7 @@ export async function check(log, memory, fetchProof) {
   try {
     if (memory && memory.vkey !== log.vkey) throw new Broken("key");
     const seal = await openSeal(log.checkpoint, log.vkey, log.origin);
-    const domain = utf8.encode(log.pod_domain);
-    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain)));
+    const lines = await Promise.all(log.entries.map(readLine));
     const proofs = new Map();
     const inside = (line) =>
       included(line.hash, line.index, seal.size, decoded(line.proof ?? []), seal.root, proofs);
