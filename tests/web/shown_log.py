@@ -32,7 +32,9 @@ class ShownLog:
             told = sha256(b"kluis/pod-record-app/v1" + nonce[:32] + canonical(app)).digest()
             rest = sha256(b"kluis/pod-record-own/v1" + nonce[32:] + canonical(own)).digest()
             record, commitment = {"app": app, "own": own}, sha256(b"kluis/pod-record/v2" + told + rest).digest()
-            self.lines.append({"index": index, "seq": index + 1, "record": record, "nonce": b64(nonce)})
+            self.lines.append(
+                {"index": index, "shard": ORIGIN, "seq": index + 1, "record": record, "nonce": b64(nonce)}
+            )
             self.leaves.append(b"\x01\x00" + commitment + bytes([7]) * 32)
             self.tree.append(leaf_hash(self.leaves[-1]))
             prev = b64(sha256(commitment).digest())
@@ -59,6 +61,8 @@ class ShownLog:
         (folder / "vault").mkdir()
         with closing(sqlite3.connect(folder / "vault" / "kluis.db")) as db, db:
             db.execute("CREATE TABLE entry (idx INTEGER PRIMARY KEY, leaf BLOB)")
-            db.execute("CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT)")
+            db.execute("CREATE TABLE shard (first INTEGER PRIMARY KEY, origin TEXT)")
+            db.execute("CREATE TABLE checkpoint (first INTEGER, size INTEGER, note TEXT, PRIMARY KEY (first, size))")
+            db.execute("INSERT INTO shard VALUES (0, ?)", (ORIGIN,))
             db.executemany("INSERT INTO entry VALUES (?, ?)", list(enumerate(self.leaves)))
-            db.executemany("INSERT INTO checkpoint VALUES (?, ?)", [(100, self.notes[0]), (SIZE, self.notes[1])])
+            db.executemany("INSERT INTO checkpoint VALUES (0, ?, ?)", [(100, self.notes[0]), (SIZE, self.notes[1])])

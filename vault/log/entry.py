@@ -1,8 +1,8 @@
 """What is written in the log, as values: the facts of one event, its three forms, and what is asked of the writer.
 
-Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment` (access-log.md, Formats). The pod record tells
-the citizen everything, in two parts with a nonce each: what the app it is about may prove to others, and the rest. The
-DPO record has no pod, no resource and no person.
+Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment`, or a statement, `0x01 | 0x02 | body` in clear
+(access-log.md, Formats). The pod record tells the citizen everything, in two parts with a nonce each: what the app it
+is about may prove to others, and the rest. The DPO record has no pod, no resource and no person.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,11 @@ POD_DOMAIN = "kluis/pod-record/v2"
 APP_DOMAIN = "kluis/pod-record-app/v1"
 OWN_DOMAIN = "kluis/pod-record-own/v1"
 DPO_DOMAIN = "kluis/dpo-record/v1"
-PRIVATE, STATEMENT = 0, 1
+PRIVATE, STATEMENT = 0, 2
+LONGEST = 65_000  # bytes of a statement: an entry bundle has 16 bits for a length
 HOUR_MS = 3_600_000
 APP = frozenset(
-    {"id", "time", "type", "action", "decision", "category", "resources", "client", "client_name", "purpose"}
+    {"id", "time", "type", "action", "decision", "category", "resources", "client", "purpose"}
     | {"legal_basis", "grant", "grant_version", "request", "digest"}
 )
 """What an app may see of an entry about itself. Not how many things or bytes lie there, which its grant may hide; not
@@ -169,9 +170,16 @@ def dpo_record(facts: Facts, at: int) -> bytes:
     )
 
 
-def leaf(kind: int, pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
-    """The 66 public bytes."""
-    return bytes((1, kind)) + pod_commitment + dpo_commitment
+def leaf(pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
+    """The 66 public bytes of a private entry."""
+    return bytes((1, PRIVATE)) + pod_commitment + dpo_commitment
+
+
+def statement(body: bytes) -> bytes:
+    """The public bytes of a statement. Raises ValueError for one that is empty or longer than a bundle can hold."""
+    if not 0 < len(body) <= LONGEST:
+        raise ValueError(f"a statement has 1 to {LONGEST} bytes")
+    return bytes((1, STATEMENT)) + body
 
 
 def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:
