@@ -76,10 +76,11 @@ class Citizen:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             told = self.json("/api/log?proofs=1")
-            found = [one for one in told["entries"] if one["index"] == index]
+            firsts = [shard["first"] for shard in told["shards"]]
+            found = [one for one in told["entries"] if firsts[one["shard"]] + one["index"] == index]
             check(found, f"entry {index} is not in the log")
             if found[0]["proof"] is not None:
-                return verify(told, found[0])
+                return verify(told["shards"][found[0]["shard"]], found[0])
             time.sleep(0.2)
         raise Failed(f"entry {index} was not published within {PATIENCE:.0f} s")
 
@@ -103,9 +104,9 @@ def hidden(page: str, name: str) -> str:
     return html.unescape(found.group(1)) if found else ""
 
 
-def verify(told: dict[str, Any], entry: dict[str, Any]) -> str:
-    """Check one record against the signed tree: signature, commitment, inclusion."""
-    text, _ = open_note(told["checkpoint"], [told["vkey"]])
+def verify(shard: dict[str, Any], entry: dict[str, Any]) -> str:
+    """Check one record against the signed tree of its half-year: signature, commitment, inclusion."""
+    text, _ = open_note(shard["checkpoint"], [shard["vkey"]])
     head = read_checkpoint(text)
     leaf = unb64(entry["leaf"])
     record, nonces = json.loads(entry["record"]), unb64(entry["nonce"])

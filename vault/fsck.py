@@ -43,6 +43,9 @@ SELECT c.size FROM checkpoint c LEFT JOIN shard s ON s.first = c.first WHERE s.f
 -- entry {} has no record
 SELECT e.idx FROM entry e LEFT JOIN record r ON r.idx = e.idx WHERE r.idx IS NULL AND substr(e.leaf, 2, 1) = x'00'
 
+-- the receipt of entry {} has no record
+SELECT a.idx FROM appreceipt a LEFT JOIN record r ON r.idx = a.idx AND r.pod = a.pod WHERE r.idx IS NULL
+
 -- the record of entry {} has no entry
 SELECT r.idx FROM record r LEFT JOIN entry e ON e.idx = r.idx WHERE e.idx IS NULL
 

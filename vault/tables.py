@@ -185,6 +185,16 @@ class DpoRecord(SQLModel, table=True):
     sealed: bytes
 
 
+class AppReceipt(SQLModel, table=True):
+    """What an app needs to prove entry `idx`, which is about it; `sealed` under the pod's control key."""
+
+    idx: int = Field(primary_key=True)
+    entry: bytes
+    pod: bytes = Field(index=True)
+    grant: bytes = Field(index=True)
+    sealed: bytes
+
+
 class RecordKey(SQLModel, table=True):
     """A record key, sealed once to the reader it is for: a pod's log key or the DPO key."""
 

@@ -17,12 +17,13 @@ from typing import Any
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
-from keys.secret import RecordKey, Secret, fresh_bytes
+from keys.secret import ControlKey, RecordKey, Secret, fresh_bytes
 from vault import gates
 from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.receipts import keep
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.versions import proof, touched
@@ -52,11 +53,17 @@ class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
     def __init__(
-        self, db: Database, shares: Shares, shards: Trees, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+        self,
+        db: Database,
+        shares: Shares,
+        shards: Trees,
+        proof_key: Secret,
+        box_of: Callable[[Tx, bytes], bytes],
+        control_of: Callable[[Tx, bytes], ControlKey],
     ) -> None:
-        """Take the key of the hashes beside records, and what gives the verified log key of a pod."""
+        """Take the key of the hashes beside records, and what gives a pod's verified log key and its control key."""
         self.db, self.shares, self.shards = db, shares, shards
-        self._proof_key, self._box_of = proof_key, box_of
+        self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -151,12 +158,14 @@ class Log:
         try:
             with tx.savepoint():
                 _hold(tx, intent, at)
-            return self._write(tx, intent.pod, intent.facts, at, None)
+            return self._write(tx, intent.pod, intent.facts, at, None, receipt=intent.receipt)
         except Conflict as refusal:
             denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
-    def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
+    def _write(
+        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
+    ) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
         head = tx.get(PodHead, pod)
         seq, prev = (head.seq + 1, head.head) if head else (1, b"")
@@ -172,6 +181,8 @@ class Log:
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
         tx.add(Entry(idx=index, leaf=leaf))
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
+        if receipt and facts.app:
+            keep(tx, self._control_of(tx, pod), row, facts.grant, record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:

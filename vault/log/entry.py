@@ -82,7 +82,10 @@ class Guard:
 
 @dataclass(frozen=True)
 class Intent:
-    """One event on its way into the log, with all that must hold or happen in the same transaction."""
+    """One event on its way into the log, with all that must hold or happen in the same transaction.
+
+    With `receipt` what the app of `facts.app` needs to prove the entry is kept for it (vault.log.receipts).
+    """
 
     pod: bytes
     facts: Facts
@@ -94,6 +97,7 @@ class Intent:
     write: Callable[[Tx], None] | None = None
     new_shares: tuple[tuple[Want, Share], ...] = ()
     drops: tuple[Drop, ...] = ()
+    receipt: bool = False
 
 
 @dataclass(frozen=True)
