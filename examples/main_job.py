@@ -76,8 +76,8 @@ class Citizen:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             told = self.json("/api/log?proofs=1")
-            firsts = [shard["first"] for shard in told["shards"]]
-            found = [one for one in told["entries"] if firsts[one["shard"]] + one["index"] == index]
+            first = [shard["first"] for shard in told["shards"]]
+            found = [one for one in told["entries"] if first[one["shard"]] + one["index"] == index]
             check(found, f"entry {index} is not in the log")
             if found[0]["proof"] is not None:
                 return verify(told["shards"][found[0]["shard"]], found[0])

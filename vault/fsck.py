@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from keys.errors import KeysError
+from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import read_checkpoint
 from keys.secret import StateKey
@@ -176,7 +176,17 @@ def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
         if before is not None and leaves[:1] != [statement(seam(origin, before[0], before[1].size, before[1].root()))]:
             yield f"entry {first} does not say how the half-year before it ended"
         before = origin, tree
+        for level, idx, hashes in db.execute("SELECT level, idx, hashes FROM tile WHERE first = ?", (first,)):
+            if not _is_tile(tree, level, idx, hashes):
+                yield f"tile {level}/{idx} of {origin.rpartition('/')[2]} is not that of the entries"
         yield from _differs(db, first, origin, tree)
+
+
+def _is_tile(tree: Tree, level: int, idx: int, hashes: bytes) -> bool:
+    try:
+        return tree.tile(level, idx) == hashes
+    except Misuse:
+        return False
 
 
 def _differs(db: sqlite3.Connection, first: int, origin: str, tree: Tree) -> Iterator[str]:

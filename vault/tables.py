@@ -227,6 +227,15 @@ class Checkpoint(SQLModel, table=True):
     note: str
 
 
+class Tile(SQLModel, table=True):
+    """A full tile of 256 hashes, kept so that a start need not compute it anew; `fsck` does."""
+
+    first: int = Field(primary_key=True)
+    level: int = Field(primary_key=True)
+    idx: int = Field(primary_key=True)
+    hashes: bytes
+
+
 class ControlKeyRow(SQLModel, table=True):
     """A signing key of the server, sealed under the state key."""
 

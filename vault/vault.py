@@ -131,10 +131,10 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        if grown := self.log.shards.unpublished():
-            await self.db.write(lambda tx: keep(tx, [signed for _, signed in grown]))
-        for ledger, signed in grown:
-            ledger.show(signed)
+        if grown := self.log.shards.grown():
+            await self.db.write(partial(keep, grown))
+        for one in grown:
+            one.show()
         return self.log.ledger.size
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.receipts import keep
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
+from vault.log.times import Times
 from vault.log.versions import proof, touched
 from vault.shares import Drop, Shares
 from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
@@ -65,6 +66,7 @@ class Log:
         self.db, self.shares, self.shards = db, shares, shards
         self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.dpo_box: bytes | None = None
+        self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
@@ -88,12 +90,14 @@ class Log:
         """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long."""
         leaf = forms.statement(body)
         index = await self.db.submit(
-            lambda tx: self._state(tx, leaf, gates.ms(at)), then=lambda done: self._stated(done, leaf)
+            lambda tx: self._state(tx, leaf, gates.ms(at)),
+            then=lambda done: self._stated(done, leaf),
+            undo=self._times.forget,
         )
         return int(index)
 
     def _state(self, tx: Tx, leaf: bytes, at: int) -> tuple[Turn, int]:
-        turn, index = self._place(tx, at)
+        turn, index = self._place(tx, self._times.take(tx, at)[0])
         tx.add(Entry(idx=index, leaf=leaf))
         return turn, index
 
@@ -147,6 +151,7 @@ class Log:
 
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()
+        self._times.forget()
         if intent.new_shares:
             self._unput(intent)
 
@@ -154,13 +159,16 @@ class Log:
         self.shares.drop((Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares), remember=False)
 
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
-        at = gates.ms(intent.at)
+        at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
             with tx.savepoint():
                 _hold(tx, intent, at)
-            return self._write(tx, intent.pod, intent.facts, at, None, receipt=intent.receipt)
+            facts = replace(intent.facts, clock=clock) if clock else intent.facts
+            return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
         except Conflict as refusal:
-            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
+            denied = replace(
+                intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
+            )
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(

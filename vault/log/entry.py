@@ -40,7 +40,8 @@ class Facts:
     a shown id. `digest` is that of the version or receipt it is about, `keyring` that of the pod's keyring as it
     stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
     registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
-    source's assertion for a file (compact JWS).
+    source's assertion for a file (compact JWS). `clock` is the writer's own: `behind` when the machine's clock went
+    back and the time is that of the entry before, `ahead` when it went forward by days.
     """
 
     type: str
@@ -65,6 +66,7 @@ class Facts:
     keyring: str = ""
     versions: tuple[str, ...] = ()
     signature: str = ""
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
