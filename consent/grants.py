@@ -210,7 +210,8 @@ async def _store(
     def intent(change: Change) -> Intent:
         said = replace(facts, keyring=change.digest)
         unit = partial(write, change=change)
-        return Intent(pod.id, said, now, guards=(session.guard,), write=unit, new_shares=ring.shares)
+        guards = (session.guard,)
+        return Intent(pod.id, said, now, guards, write=unit, new_shares=ring.shares, receipt=True)
 
     try:
         await commit(vault, pod, signer, partial(_known, ring), intent)
@@ -245,6 +246,14 @@ def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
     """Keep a receipt, inside a unit of the writer."""
     rid = fresh_bytes(16)
     tx.add(Receipt(id=rid, grant=grant, pod=pod.id, at=at, sealed=columns.put(pod.control, "receipt", rid, jws)))
+
+
+def receipts_for(vault: Vault, client: str, grant: bytes) -> list[str]:
+    """The receipts (JWS) of one grant for the app it was given to, oldest first; none for anybody else."""
+    found = readable(vault, grant)
+    if found is None or found.terms.client != client:
+        return []
+    return [kept.jws for kept in kept_receipts(vault, found.pod) if kept.grant == grant]
 
 
 def kept_receipts(vault: Vault, pod: PodFacts) -> list[Kept]:

@@ -1,16 +1,19 @@
 """The Merkle tree of RFC 6962 section 2.1 with SHA-256: hashes, proofs, and their checks (RFC 9162 section 2.1).
 
-`Tree` keeps the hash of every complete subtree, 64 bytes per leaf; everything else is a pure function.
+`Tree` keeps the hash of every complete subtree, in memory or elsewhere; everything else is a pure function.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 from keys.errors import Damaged, Misuse
 
 _HASH = 32
 _WIDTH = 256  # hashes in a full tile
+_FULL = _WIDTH * _HASH
+_KEPT = 2048  # full tiles in memory beside those that cannot be fetched, 16 KiB each
 EMPTY = sha256(b"").digest()
 
 
@@ -24,29 +27,91 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 
 
-class Tree:
-    """An append-only tree of leaf hashes in memory; row k holds the hashes of the complete subtrees of 2**k leaves."""
+Rows = tuple[bytes, ...]
 
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.size = 0
-        self._rows = [bytearray()]
+
+def _expand(hashes: bytes) -> Rows:
+    """Every node of a full tile: row k holds the hashes of its subtrees of 2**k, up to the one node above it."""
+    rows = [hashes]
+    while len(rows[-1]) > _HASH:
+        row = rows[-1]
+        rows.append(b"".join([sha256(b"\1" + row[at : at + 64]).digest() for at in range(0, len(row), 64)]))
+    return tuple(rows)
+
+
+class _Open:
+    """A tile that is not full yet, with those nodes of it that somebody asked for: none of them ever changes."""
+
+    def __init__(self, hashes: bytes = b"") -> None:
+        self.hashes, self._nodes = bytearray(hashes), dict[tuple[int, int], bytes]()
+
+    def node(self, row: int, at: int) -> bytes:
+        if row == 0:
+            return bytes(self.hashes[at * _HASH : (at + 1) * _HASH])
+        if (known := self._nodes.get((row, at))) is None:
+            known = self._nodes[(row, at)] = node_hash(self.node(row - 1, 2 * at), self.node(row - 1, 2 * at + 1))
+        return known
+
+
+class Tree:
+    """An append-only tree of leaf hashes, kept as C2SP tiles of 256: a full tile is closed in one go, 64 bytes a leaf.
+
+    Full tiles may live elsewhere: `fetch(level, index)` gives one back (8,192 bytes), and `full` is how many of level
+    0 lie there at the beginning; `closed` names those that do not yet. One thread appends, others read meanwhile.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
+        """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
+        self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
+        self._tiles: dict[tuple[int, int], Rows | _Open] = {}
+        self._closed: dict[tuple[int, int], None] = {}
+        self.size, self._ends = full * _WIDTH, list[tuple[int, _Open]]()
+        self._begin(0, full)
+        while full:
+            rest = range(full - full % _WIDTH, full)
+            level, full = len(self._ends), full // _WIDTH
+            self._begin(level, full, b"".join([self._fetched((level - 1, at))[-1] for at in rest]))
+        self._tail = self._ends[0][1].hashes
 
     def append(self, leaf: bytes) -> None:
-        """Add a leaf hash and close the subtrees it completes: one SHA-256 a leaf on average."""
+        """Add a leaf hash: one SHA-256 a leaf on average, done when its tile is full."""
         if len(leaf) != _HASH:
             raise Misuse("a leaf hash has 32 bytes")
-        rows = self._rows
-        rows[0] += leaf
-        self.size = left = self.size + 1
-        level = 0
-        while not left & 1:
-            node = sha256(b"\1" + rows[level][-64:]).digest()
-            left >>= 1
-            level += 1
-            if level == len(rows):
-                rows.append(bytearray())
-            rows[level] += node
+        self._tail += leaf
+        if len(self._tail) == _FULL:
+            self._close()
+        self.size += 1
+
+    def _begin(self, level: int, index: int, hashes: bytes = b"") -> None:
+        made = self._tiles[(level, index)] = _Open(hashes)
+        self._ends[level:] = [(index, made), *self._ends[level + 1 :]]
+
+    def _close(self, level: int = 0) -> None:
+        """The last tile of a level is full: it goes over into what never changes, its top into the level above."""
+        index, done = self._ends[level]
+        self._tiles[(level, index)] = rows = _expand(bytes(done.hashes))
+        self._closed[(level, index)] = None
+        self._begin(level, index + 1)
+        if level + 1 == len(self._ends):
+            self._begin(level + 1, 0)
+        above = self._ends[level + 1][1].hashes
+        above += rows[-1]
+        if len(above) == _FULL:
+            self._close(level + 1)
+        self._tail = self._ends[0][1].hashes
+
+    def closed(self) -> list[tuple[int, int, bytes]]:
+        """Full tiles (level, index, hashes) that `fetch` does not know yet."""
+        return [(*key, self.tile(*key)) for key in list(self._closed)]
+
+    def kept(self, level: int, index: int) -> None:
+        """This full tile can be fetched from now on: memory lets go of it."""
+        self._closed.pop((level, index), None)
+        self._tiles.pop((level, index), None)
+
+    def _at(self, level: int, index: int) -> Rows | _Open:
+        found = self._tiles.get((level, index))
+        return self._fetched((level, index)) if found is None else found
 
     def root(self, size: int | None = None) -> bytes:
         """MTH of the first `size` leaves (all of them by default). Raises Misuse beyond the tree."""
@@ -111,12 +176,10 @@ class Tree:
 
     def tile(self, level: int, index: int, width: int = _WIDTH) -> bytes:
         """Give `width` hashes of a C2SP tlog-tiles tile (section "Merkle Tree"), 32 bytes each. Raises Misuse."""
-        row = self._rows[8 * level] if 0 <= 8 * level < len(self._rows) else b""
-        begin = index * _WIDTH * _HASH
-        end = begin + width * _HASH
-        if not 1 <= width <= _WIDTH or begin < 0 or end > len(row):
+        if level < 0 or index < 0 or not 1 <= width <= _WIDTH or index * _WIDTH + width > self.size >> 8 * level:
             raise Misuse("no such tile")
-        return bytes(row[begin:end])
+        found = self._at(level, index)
+        return bytes((found.hashes if isinstance(found, _Open) else found[0])[: width * _HASH])
 
     def _within(self, size: int) -> int:
         if not 0 <= size <= self.size:
@@ -127,8 +190,10 @@ class Tree:
         """MTH(D[begin:end]); `begin` is a multiple of the power of two at or above the span, as in every proof."""
         span = end - begin
         if span & (span - 1) == 0:
-            at = begin // span * _HASH
-            return bytes(self._rows[span.bit_length() - 1][at : at + _HASH])
+            level, row = divmod(span.bit_length() - 1, 8)
+            index, at = divmod(begin // span, _WIDTH >> row)
+            found = self._at(level, index)
+            return found.node(row, at) if isinstance(found, _Open) else found[row][at * _HASH : (at + 1) * _HASH]
         middle = begin + _split(span)
         return node_hash(self._hash(begin, middle), self._hash(middle, end))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from keys.errors import KeysError
+from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import read_checkpoint
 from keys.secret import StateKey
@@ -42,6 +42,9 @@ SELECT c.size FROM checkpoint c LEFT JOIN shard s ON s.first = c.first WHERE s.f
 
 -- entry {} has no record
 SELECT e.idx FROM entry e LEFT JOIN record r ON r.idx = e.idx WHERE r.idx IS NULL AND substr(e.leaf, 2, 1) = x'00'
+
+-- the receipt of entry {} has no record
+SELECT a.idx FROM appreceipt a LEFT JOIN record r ON r.idx = a.idx AND r.pod = a.pod WHERE r.idx IS NULL
 
 -- the record of entry {} has no entry
 SELECT r.idx FROM record r LEFT JOIN entry e ON e.idx = r.idx WHERE e.idx IS NULL
@@ -173,7 +176,17 @@ def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
         if before is not None and leaves[:1] != [statement(seam(origin, before[0], before[1].size, before[1].root()))]:
             yield f"entry {first} does not say how the half-year before it ended"
         before = origin, tree
+        for level, idx, hashes in db.execute("SELECT level, idx, hashes FROM tile WHERE first = ?", (first,)):
+            if not _is_tile(tree, level, idx, hashes):
+                yield f"tile {level}/{idx} of {origin.rpartition('/')[2]} is not that of the entries"
         yield from _differs(db, first, origin, tree)
+
+
+def _is_tile(tree: Tree, level: int, idx: int, hashes: bytes) -> bool:
+    try:
+        return tree.tile(level, idx) == hashes
+    except Misuse:
+        return False
 
 
 def _differs(db: sqlite3.Connection, first: int, origin: str, tree: Tree) -> Iterator[str]:

@@ -185,6 +185,16 @@ class DpoRecord(SQLModel, table=True):
     sealed: bytes
 
 
+class AppReceipt(SQLModel, table=True):
+    """What an app needs to prove entry `idx`, which is about it; `sealed` under the pod's control key."""
+
+    idx: int = Field(primary_key=True)
+    entry: bytes
+    pod: bytes = Field(index=True)
+    grant: bytes = Field(index=True)
+    sealed: bytes
+
+
 class RecordKey(SQLModel, table=True):
     """A record key, sealed once to the reader it is for: a pod's log key or the DPO key."""
 
@@ -237,6 +247,15 @@ class Checkpoint(SQLModel, table=True):
     first: int = Field(primary_key=True)
     size: int = Field(primary_key=True)
     note: str
+
+
+class Tile(SQLModel, table=True):
+    """A full tile of 256 hashes, kept so that a start need not compute it anew; `fsck` does."""
+
+    first: int = Field(primary_key=True)
+    level: int = Field(primary_key=True)
+    idx: int = Field(primary_key=True)
+    hashes: bytes
 
 
 class ControlKeyRow(SQLModel, table=True):

@@ -133,10 +133,10 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        if grown := self.log.shards.unpublished():
-            await self.db.write(lambda tx: keep(tx, [signed for _, signed in grown]))
-        for ledger, signed in grown:
-            ledger.show(signed)
+        if grown := self.log.shards.grown():
+            await self.db.write(partial(keep, grown))
+        for one in grown:
+            one.show()
         return self.log.ledger.size
 
     def close(self) -> None:
@@ -156,7 +156,8 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         store = Shares(shares)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
-        log = Log(db, store, trees, proof_key(state), _Boxes(store, state))
+        keys = _PodKeys(store, state)
+        log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), Epochs(db, _slots_key(db, state)))
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
@@ -179,7 +180,7 @@ def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
     return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
 
 
-class _Boxes:
+class _PodKeys:
     """What the records of a pod are sealed to: the public half of its log key, as its keyring says it.
 
     The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
@@ -189,11 +190,19 @@ class _Boxes:
         self.shares, self.state = shares, state
         self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
 
-    def __call__(self, tx: Tx, pod: bytes) -> bytes:
-        """The key, verified. Raises NotFound, MissingKey or SwappedKey."""
+    def control(self, tx: Tx, pod: bytes) -> ControlKey:
+        """The key of a pod's control data. Raises NotFound, MissingKey or SwappedKey."""
+        return read_pod(self.shares, self.state, self._row(tx, pod)).control
+
+    def _row(self, tx: Tx, pod: bytes) -> Pod:
         row = tx.get(Pod, pod)
         if row is None:
             raise NotFound("no such pod")
+        return row
+
+    def box(self, tx: Tx, pod: bytes) -> bytes:
+        """The key, verified. Raises NotFound, MissingKey or SwappedKey."""
+        row = self._row(tx, pod)
         if self._known.get(pod) != (row.identity, row.box, row.sealed):
             read_pod(self.shares, self.state, row)
             self._known[pod] = (row.identity, row.box, row.sealed)

@@ -4,22 +4,22 @@ The same rules as static/verify.js, except that nothing is remembered from last 
 the next one, which comes on its clock; a check never makes one.
 """
 
+import json
 from hashlib import sha256
 
 from keys.errors import Damaged
 from keys.merkle import leaf_hash, verify_inclusion, verify_together
 from keys.note import open_note, read_checkpoint
-from keys.records import commitment
 from keys.secret import Private
 from keys.text import b64
 from vault.log import slots, views
 from vault.log.device import NEWEST
-from vault.log.entry import POD_DOMAIN
 from vault.log.epochs import Proven
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from vault.vault import PodFacts, Vault
 from vault.versions import rolled_back
+from web import verify
 from web.pages.logbook import Verdict
 
 EDITED = "Deze regel is veranderd nadat hij geschreven was."
@@ -67,7 +67,7 @@ def _chain(own: Own) -> None:
         told = line.told
         if line.seq != due or told["seq"] != due:
             raise _Wrong(due, MISSING)
-        held = commitment(POD_DOMAIN, line.nonce, line.record.encode())
+        held = verify.committed(line.nonce, json.loads(line.record))
         if held != line.leaf[2:34]:
             raise _Wrong(line.seq, EDITED)
         if due == 1 and told["action"] != "create pod":

@@ -117,6 +117,10 @@ KINDS: Final[Mapping[str, str]] = {
     "erasure": "Gewist",
     "admin": "Beheer",
 }
+CLOCKS: Final[Mapping[str, str]] = {
+    "behind": " (de klok van de server ging terug: dit is de tijd van de regel ervoor)",
+    "ahead": " (de klok van de server sprong dagen vooruit)",
+}
 TRIED: Final = frozenset({"unlock", "denial"})
 
 
@@ -132,7 +136,7 @@ def told(line: Line, webid: str) -> LogLine:
         index=line.index,
         at=datetime.fromtimestamp(fields["time"] / 1000, UTC),
         who=_who(fields, webid),
-        what=_what(fields),
+        what=_what(fields) + CLOCKS.get(fields.get("clock", ""), ""),
         why=_why(fields),
         basis=_basis(fields, allowed=allowed),
         allowed=allowed,

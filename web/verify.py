@@ -27,7 +27,8 @@ from web import summed
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
-POD_DOMAIN = b"kluis/pod-record/v1"
+POD_DOMAIN = b"kluis/pod-record/v2"
+PARTS = {"app": b"kluis/pod-record-app/v1", "own": b"kluis/pod-record-own/v1"}  # in the order of their nonces
 FIRST = "create pod"
 WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
@@ -184,14 +185,15 @@ def check_records(
     leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
-        index, record, place = _place(log, line), line["record"], (str(line["shard"]), int(line["index"]))
+        index, place = _place(log, line), (str(line["shard"]), int(line["index"]))
+        record = {**line["record"]["app"], **line["record"]["own"]}
         if (record["seq"], record["prev"]) != due:
             raise LogBroken(f"does not follow record {due[0] - 1} of its pod; something was left out", index)
         if record["seq"] == 1 and record.get("action") != FIRST:
             raise LogBroken("is not the record that begins a pod; something was left out", index)
         if not before < place or not index < head["kept"]:
             raise LogBroken("the record has no place in the log", index)
-        commitment = sha256(POD_DOMAIN + _unb64(line["nonce"]) + rfc8785.dumps(record)).digest()
+        commitment = committed(_unb64(line["nonce"]), line["record"])
         if index < len(leaves) and leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
         waiting += index >= due_size  # only at the end: every index is above the one before
@@ -202,7 +204,7 @@ def check_records(
         raise LogBroken(f"the export ends at record {due[0] - 1}, its pod has {head['seq']}; something was left out")
     if settled and waiting:
         raise LogBroken("the record is not among the published entries", index)
-    slot = next((line["record"].get("slot") for line in shown), None)
+    slot = next((line["record"]["own"].get("slot") for line in shown), None)
     _summed(leaves, summed.Shown(begins[0], places, heads, slot), head)
     return Records(len(shown) - waiting, waiting)
 
@@ -214,6 +216,13 @@ def _summed(leaves: list[bytes], shown: summed.Shown, head: Mapping[str, Any]) -
         summed.check(leaves, shown, head["slots"], head["kept"])
     except summed.NotSummed as why:
         raise LogBroken(str(why)) from None
+
+
+def committed(nonces: bytes, record: Mapping[str, Any]) -> bytes:
+    """The commitment to a pod record: over the salted hash of what its app may see, and that of the rest."""
+    parts = zip(PARTS.items(), (nonces[:32], nonces[32:]), strict=True)
+    hashes = (sha256(domain + nonce + rfc8785.dumps(record[part])).digest() for (part, domain), nonce in parts)
+    return sha256(POD_DOMAIN + b"".join(hashes)).digest()
 
 
 def _place(log: Verified, line: Mapping[str, Any]) -> int:
@@ -340,20 +349,16 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")
-    return sorted(shown, key=lambda line: int(line["record"]["seq"])), head
+    return sorted(shown, key=lambda line: int(line["record"]["own"]["seq"])), head
 
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
-    _ = (
-        str(told["shard"]),
-        int(told["index"]),
-        int(told["record"]["seq"]),
-        told["record"]["prev"],
-        _unb64(told["nonce"]),
-    )
+    _ = str(told["shard"]), int(told["index"]), int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]
+    if len(_unb64(told["nonce"])) != 64 or not isinstance(told["record"]["app"], dict) or len(told["record"]) != 2:
+        raise ValueError("not two parts with a nonce of 32 bytes each")
     return told
 
 

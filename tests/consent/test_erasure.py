@@ -24,7 +24,8 @@ from vault.vault import Vault, open_vault
 from web.app import create
 
 THROUGH = {"body", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
-OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "dporecord", "checkpoint", "controlkey", "throttle", "pod"}
+OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "tile", "dporecord", "checkpoint", "controlkey", "throttle"}
+OF_NOBODY |= {"pod"}
 
 
 async def erased(house: Household) -> int:

@@ -70,6 +70,35 @@ def test_the_root_that_more_leaves_will_give_is_the_one_they_give():
                 assert small.size == size
 
 
+def test_a_tree_whose_full_tiles_lie_elsewhere_is_the_same_tree():
+    """Over three levels of tiles: what is left in memory, what is fetched, and what is begun anew from both."""
+    leaves = [leaf_hash(number.to_bytes(4, "big")) for number in range(256 * 257 + 300)]
+    whole, shelf = grown(leaves), {}
+    lean = Tree(lambda level, index: shelf[(level, index)])
+    for number, leaf in enumerate(leaves):
+        lean.append(leaf)
+        if number % 1000 == 0:
+            for level, index, hashes in lean.closed():
+                shelf[(level, index)] = hashes
+                lean.kept(level, index)
+    full = max(index for level, index in shelf if level == 0) + 1
+    again = Tree(lambda level, index: shelf[(level, index)], full)
+    for leaf in leaves[256 * full :]:
+        again.append(leaf)
+    sizes = [1, 255, 256, 257, 65535, 65536, 65537, 65793, len(leaves)]
+    for tree in (lean, again):
+        assert tree.size == whole.size and shelf
+        assert [tree.root(size) for size in sizes] == [whole.root(size) for size in sizes]
+        for size in sizes[3:]:
+            for index in (0, 255, 256, size // 2, size - 1):
+                assert tree.inclusion(index, size) == whole.inclusion(index, size)
+                assert tree.consistency(index, size) == whole.consistency(index, size)
+        assert [tree.tile(*at) for at in ((0, 3), (0, 256), (1, 0))] == [
+            whole.tile(*at) for at in ((0, 3), (0, 256), (1, 0))
+        ]
+        assert tree.tile(1, 1, 2) == whole.tile(1, 1, 2) and tree.tile(2, 0, 1) == whole.tile(2, 0, 1)
+
+
 def test_every_inclusion_proof_is_the_naive_one_and_verifies():
     for size in SIZES:
         for index in range(size):

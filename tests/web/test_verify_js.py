@@ -21,7 +21,6 @@ NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")
 STATIC = Path(__file__).parents[2] / "web" / "pages" / "static"
 ORIGIN = "kluis.test/log/2026h2"
-DOMAIN = "kluis-test/pod/1"
 SLOT, SLOTS, EPOCH = 5, 8, 29_900_000
 NOW = (EPOCH + 3) * 60_000  # milliseconds
 SIGNER = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -68,6 +67,15 @@ def b64(data: bytes) -> str:
 def sha(data: bytes) -> bytes:
     """SHA-256."""
     return hashlib.sha256(data).digest()
+
+
+def committed(nonces: bytes, record: str) -> bytes:
+    """What a leaf says of a record: a hash over the salted hashes of its two parts."""
+    app, own = (
+        json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode() for part in json.loads(record).values()
+    )
+    told = sha(b"kluis/pod-record-app/v1" + nonces[:32] + app)
+    return sha(b"kluis/pod-record/v2" + told + sha(b"kluis/pod-record-own/v1" + nonces[32:] + own))
 
 
 def half(n: int) -> int:
@@ -124,22 +132,16 @@ class Made:
             if index % 9 == 7:
                 self.leaves.append(sha(b"\x00" + self.summary(index)))
                 continue
-            commit, dpo, nonce = sha(b"c%d" % index), sha(b"d%d" % index), sha(b"n%d" % index)
+            commit, dpo, nonce = sha(b"c%d" % index), sha(b"d%d" % index), sha(b"n%d" % index) + sha(b"m%d" % index)
             if index % 3 == 0:
                 seq = len(self.lines) + 1
-                record = {
-                    "action": begins if seq == 1 else "write" if seq == changed else "read",
-                    "prev": commitment and b64(sha(commitment)),
-                    "seq": seq,
-                    "what": "é",
-                    "time": EPOCH * 60_000 - 90_000,
-                } | ({"slot": SLOT} if seq == 1 else {})
-                text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-                commit = sha(DOMAIN.encode() + nonce + text.encode())
-                if seq != changed:
-                    commitment = commit  # the chain of an honest writer; a rewritten line leaves it as it was
-                else:
-                    commitment = sha(DOMAIN.encode() + nonce + text.replace("write", "read").encode())
+                app = {"action": begins if seq == 1 else "write" if seq == changed else "read", "what": "é"}
+                own = {"prev": commitment and b64(sha(commitment)), "seq": seq, "time": EPOCH * 60_000 - 90_000}
+                own |= {"slot": SLOT} if seq == 1 else {}
+                text = json.dumps({"app": app, "own": own}, ensure_ascii=False, separators=(",", ":"))
+                commit = committed(nonce, text)
+                # The chain of an honest writer; a rewritten line leaves it as it was.
+                commitment = commit if seq != changed else committed(nonce, text.replace("write", "read"))
                 self.head = {"seq": seq, "head": b64(sha(commitment)), "kept": size}
                 self.lines.append(
                     {
@@ -212,7 +214,6 @@ class Made:
             "shards": [shard],
             "entries": lines,
             "head": dict(self.head),
-            "pod_domain": DOMAIN,
             "slots": stated,
         }
 
@@ -226,7 +227,7 @@ def edit_leaf_too(log: dict[str, Any]) -> None:
     """Line 4 and its commitment say something else, in step."""
     line = log["entries"][3]
     edit_record(log)
-    commit = sha(DOMAIN.encode() + base64.urlsafe_b64decode(line["nonce"] + "=") + line["record"].encode())
+    commit = committed(base64.urlsafe_b64decode(line["nonce"] + "=="), line["record"])
     line["leaf"] = b64(b"\x01\x00" + commit + base64.urlsafe_b64decode(line["dpo_commitment"] + "="))
 
 
@@ -275,7 +276,7 @@ def begin_anew(log: dict[str, Any]) -> None:
 
 def other_head(log: dict[str, Any]) -> None:
     """The head is the one of line 6, with the number of line 7."""
-    log["head"]["head"] = json.loads(log["entries"][6]["record"])["prev"]
+    log["head"]["head"] = json.loads(log["entries"][6]["record"])["own"]["prev"]
 
 
 def older_head(log: dict[str, Any]) -> None:
@@ -384,7 +385,7 @@ def test_what_this_device_remembers_catches_a_server_that_signs_another_history(
     steps = [b64(step) for step in proof(20, longer.leaves)]
     truncated, other_key = honest.answer(), honest.answer()
     truncated["entries"].pop()
-    truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["prev"]}
+    truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["own"]["prev"]}
     rewritten = Made(33, changed=7)
     other_key["shards"][0]["vkey"] += "="
     told = in_node(
@@ -493,7 +494,7 @@ def test_a_history_written_anew_and_signed_again_is_red_where_a_published_summar
     """Nothing is remembered here: the statements that everybody has, and the seal over them, are enough."""
     honest, shorter = Made(20), Made(20)
     shorter.lines = shorter.lines[:4]
-    shorter.head |= {"seq": 4, "head": json.loads(honest.lines[4]["record"])["prev"]}
+    shorter.head |= {"seq": 4, "head": json.loads(honest.lines[4]["record"])["own"]["prev"]}
     cut = shorter.answer()
     (missing,) = in_node(tmp_path, [("check", [cut, None, []])])
     assert missing == {"ok": False, "reason": "missing", "line": 5}

@@ -17,14 +17,16 @@ from typing import Any
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
-from keys.secret import RecordKey, Secret, fresh_bytes
+from keys.secret import ControlKey, RecordKey, Secret, fresh_bytes
 from vault import gates
 from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.receipts import keep
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
+from vault.log.times import Times
 from vault.log.versions import proof, touched
 from vault.shares import Drop, Shares
 from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
@@ -52,12 +54,19 @@ class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
     def __init__(
-        self, db: Database, shares: Shares, shards: Trees, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+        self,
+        db: Database,
+        shares: Shares,
+        shards: Trees,
+        proof_key: Secret,
+        box_of: Callable[[Tx, bytes], bytes],
+        control_of: Callable[[Tx, bytes], ControlKey],
     ) -> None:
-        """Take the key of the hashes beside records, and what gives the verified log key of a pod."""
+        """Take the key of the hashes beside records, and what gives a pod's verified log key and its control key."""
         self.db, self.shares, self.shards = db, shares, shards
-        self._proof_key, self._box_of = proof_key, box_of
+        self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.dpo_box: bytes | None = None
+        self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
@@ -84,12 +93,14 @@ class Log:
         """
         leaf = forms.statement(body)
         index = await self.db.submit(
-            lambda tx: self._state(tx, leaf, gates.ms(at), write), then=lambda done: self._stated(done, leaf)
+            lambda tx: self._state(tx, leaf, gates.ms(at), write),
+            then=lambda done: self._stated(done, leaf),
+            undo=self._times.forget,
         )
         return int(index)
 
     def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], None] | None) -> tuple[Turn, int]:
-        turn, index = self._place(tx, at)
+        turn, index = self._place(tx, self._times.take(tx, at)[0])
         tx.add(Entry(idx=index, leaf=leaf))
         if write is not None:
             write(tx, index)
@@ -145,6 +156,7 @@ class Log:
 
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()
+        self._times.forget()
         if intent.new_shares:
             self._unput(intent)
 
@@ -152,23 +164,28 @@ class Log:
         self.shares.drop((Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares), remember=False)
 
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
-        at = gates.ms(intent.at)
+        at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
             with tx.savepoint():
                 facts = _hold(tx, intent, at) or intent.facts
-            return self._write(tx, intent.pod, facts, at, None)
+            facts = replace(facts, clock=clock) if clock else facts
+            return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
         except Conflict as refusal:
-            denied = replace(intent.facts, type="denial", decision="denied", rule=refusal.reason, **NOTHING)
+            denied = replace(
+                intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
+            )
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
-    def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
+    def _write(
+        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
+    ) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
         head = tx.get(PodHead, pod)
         seq, prev = (head.seq + 1, head.head) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
-        nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
+        commitment = record.commitment()
         key_id, key = self._pod_key(tx, turn.origin, pod, at)
-        sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
+        sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
         row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
@@ -177,6 +194,8 @@ class Log:
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
         tx.add(Entry(idx=index, leaf=leaf))
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
+        if receipt and facts.app:
+            keep(tx, self._control_of(tx, pod), row, facts.grant, record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:

@@ -10,7 +10,6 @@ from typing import Any
 from keys.secret import Private
 from keys.text import b64
 from vault.log import slots as slot_rules, views
-from vault.log.entry import POD_DOMAIN
 from vault.log.epochs import Proven
 from vault.log.shards import Shards
 from vault.log.tiles import Ledger
@@ -34,7 +33,6 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
         head = views.head(tx, pod)
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
     return {
-        "pod_domain": POD_DOMAIN,
         "head": head.told,
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
         "slots": slots(vault, pod, epochs, sum(told["size"] for _, told in seals)),

@@ -18,10 +18,11 @@ from vault.database import Tx
 from vault.errors import NotFound
 from vault.log.entry import statement
 from vault.log.tiles import Ledger
-from vault.tables import Checkpoint, Entry, Shard
+from vault.tables import Checkpoint, Entry, Shard, Tile
 
 TYPE = "kluis/log-shard/v1"
 KEEP = "INSERT INTO checkpoint (first, size, note) VALUES (:first, :size, :note) ON CONFLICT (first, size) DO NOTHING"
+KEEP_TILE = "INSERT OR IGNORE INTO tile (first, level, idx, hashes) VALUES (:first, :level, :idx, :hashes)"
 NEWEST = "SELECT first, origin FROM shard ORDER BY first DESC LIMIT 1"
 FROM = "SELECT leaf FROM entry WHERE idx >= :first ORDER BY idx"
 
@@ -33,6 +34,19 @@ class Turn:
     origin: str
     row: Shard | None = None
     leaves: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What is to be published of one shard: its new head, and the tiles that became full."""
+
+    ledger: Ledger
+    head: Checkpoint
+    tiles: list[Tile]
+
+    def show(self) -> None:
+        """It is stored: publish it."""
+        self.ledger.show(self.head, self.tiles)
 
 
 class Shards:
@@ -115,15 +129,23 @@ class Shards:
                 return ledger
         raise NotFound("no such shard")
 
-    def unpublished(self) -> list[tuple[Ledger, Checkpoint]]:
+    def grown(self) -> list[Grown]:
         """A newly signed head of every shard that has entries beyond its published one."""
         grown = [ledger for ledger in self.all if ledger.tree.size > ledger.size]
-        return [(ledger, ledger.sign()) for ledger in grown]
+        return [Grown(ledger, ledger.sign(), ledger.tiles()) for ledger in grown]
 
     @property
     def told(self) -> list[dict[str, Any]]:
         """Every shard as JSON: origin, verification key, newest published checkpoint and its size, first entry."""
         return [ledger.told for ledger in self.all]
+
+
+def keep(grown: list[Grown], tx: Tx) -> None:
+    """Store what is to be published."""
+    for one in grown:
+        tx.run(KEEP, first=one.head.first, size=one.head.size, note=one.head.note)
+        for tile in one.tiles:
+            tx.run(KEEP_TILE, first=tile.first, level=tile.level, idx=tile.idx, hashes=tile.hashes)
 
 
 def seam(origin: str, before: str, size: int, root: bytes) -> bytes:
@@ -151,9 +173,3 @@ def end(half: str) -> int:
     year, part = int(half[:-2]), half[-1]
     after = datetime(year, 7, 1, tzinfo=UTC) if part == "1" else datetime(year + 1, 1, 1, tzinfo=UTC)
     return int(after.timestamp() * 1000)
-
-
-def keep(tx: Tx, signed: list[Checkpoint]) -> None:
-    """Store published heads."""
-    for row in signed:
-        tx.run(KEEP, first=row.first, size=row.size, note=row.note)

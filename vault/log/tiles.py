@@ -1,7 +1,8 @@
 """The tree that the public sees: leaves in order, signed checkpoints on a fixed clock, C2SP tlog-tiles.
 
-The tree is a pure function of the durable entries: it is rebuilt from them at start and must contain the last
-published checkpoint, else we refuse to start (access-log.md, Order). The writer's thread adds leaves, the loop's
+The tree is a pure function of the durable entries. Its full tiles are stored beside each checkpoint, so that a start
+computes only what came after them, however long the log is; `vault.fsck` computes all of it anew. It must contain the
+last published checkpoint, else we refuse to start (access-log.md, Order). The writer's thread adds leaves, the loop's
 thread reads up to a published size, which never changes again.
 """
 
@@ -14,9 +15,10 @@ from keys.secret import Private
 from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import DamagedItem, NotFound
-from vault.tables import Checkpoint
+from vault.tables import Checkpoint, Entry, Tile
 
 WIDTH = 256
+FULL = "SELECT coalesce(max(idx) + 1, 0) FROM tile WHERE first = :first AND level = 0"
 LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER BY idx"
 
 
@@ -44,14 +46,24 @@ class Ledger:
         }
 
     def load(self, tx: Tx, end: int) -> None:
-        """Rebuild the tree from the durable entries before `end`. Raises DamagedItem if its checkpoint is not in it."""
-        for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=self.first, end=end), self.first):
+        """Bring back the tree of the entries before `end`. Raises DamagedItem if its last checkpoint is not in it."""
+        full = int(tx.run(FULL, first=self.first)[0][0])
+        self.tree, here = Tree(lambda level, idx: self._fetch(tx, level, idx), full), self.first + full * WIDTH
+        if full and tx.get(Entry, here - 1) is None:
+            raise DamagedItem(f"log entry {here - 1} is missing")
+        for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=here, end=end), here):
             if idx != place:
                 raise DamagedItem(f"log entry {place} is missing")
             self.add(leaf)
         last = tx.find(Checkpoint, order_by="size", first=self.first)[-1:]
         if last:
             self._resume(last[0])
+
+    def _fetch(self, tx: Tx, level: int, idx: int) -> bytes:
+        row = tx.get(Tile, self.first, level, idx)
+        if row is None or len(row.hashes) != WIDTH * 32:
+            raise DamagedItem(f"tile {level}/{idx} of {self.half} is missing")
+        return row.hashes
 
     def _resume(self, last: Checkpoint) -> None:
         try:
@@ -75,9 +87,15 @@ class Ledger:
         text = checkpoint(self.origin, size, self.tree.root(size))
         return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._signer))
 
-    def show(self, signed: Checkpoint) -> None:
-        """From now on this is the published head."""
+    def tiles(self) -> list[Tile]:
+        """Full tiles that are not stored yet; store them with the checkpoint."""
+        return [Tile(first=self.first, level=at[0], idx=at[1], hashes=at[2]) for at in self.tree.closed()]
+
+    def show(self, signed: Checkpoint, tiles: list[Tile]) -> None:
+        """From now on this is the published head, and these tiles are stored."""
         self.size, self.note = signed.size, signed.note
+        for tile in tiles:
+            self.tree.kept(tile.level, tile.idx)
 
     def inclusion(self, index: int) -> list[bytes]:
         """The proof of an entry in the published tree; NotFound if it is not published yet."""

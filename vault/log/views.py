@@ -12,9 +12,8 @@ from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.database import Tx
 from vault.errors import DamagedItem
-from vault.log.entry import POD_DOMAIN
 from vault.log.tiles import Ledger
-from vault.tables import Entry, PodHead, Record, RecordKey as KeyRow
+from vault.tables import PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
 LINES = """
@@ -30,7 +29,7 @@ BEYOND = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it.
+    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonces that blind it.
 
     `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
     """
@@ -46,8 +45,10 @@ class Line:
     @property
     def told(self) -> dict[str, Any]:
         """The record's fields; of a broken one only its place."""
-        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": "broken"}
-        return fields
+        if self.record is None:
+            return {"seq": self.seq, "type": "broken"}
+        parts = json.loads(self.record)
+        return {**parts["app"], **parts["own"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class _Reader:
         try:
             origin = self.vault.log.shards.at(index).origin
             opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
-            return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
+            return Line(index, seq, entry, opened[64:].decode(), opened[:64], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
             return Line(index, seq, entry, None, b"", leaf, "broken")
 
@@ -154,7 +155,6 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     inside = [(shards.at(line.index), line) for line in told.lines]
     return {
         "shards": shards.told,
-        "pod_domain": POD_DOMAIN,
         "head": told.head.told,
         "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
@@ -192,7 +192,7 @@ def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
 
 def kept(vault: Vault) -> int:
     """How many entries are durable, published or not."""
-    return int(vault.db.read.run(f"SELECT count(*) FROM {Entry.__tablename__}")[0][0])  # noqa: S608
+    return vault.log.shards.kept
 
 
 def of_pod(vault: Vault, pod: PodFacts) -> int:

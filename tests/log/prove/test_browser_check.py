@@ -4,23 +4,22 @@ Timed from the press of the button to the verdict on screen: what the server ope
 """
 
 import asyncio
-from collections.abc import Iterator
 from statistics import median
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import chromium, town, window  # noqa: F401 -- fixtures
 from tests.browser.town import PHRASE, Person, Town
 from tests.proof import figure, proving
 from vault.log.entry import Facts, Intent
+from web.app import House
 
 LINES = 10_000 if proving() else 600
 OTHERS = LINES // 5
 READ = Facts("access", "read", category="pd:Interest", resources=("/interests/a.jsonld",), count=1, bytes=512,
              client="cultuurgids", client_name="Cultuurgids", purpose="dpv:Personalisation",
-             legal_basis="eu-gdpr:A6-1-a", grant="AAAAAAAAAAAAAAAAAAAAAA", grant_version=1, request="BBBBBBBBBBBBBBBBBBBBBB",
-             rule="grant")  # fmt: skip
+             legal_basis="eu-gdpr:A6-1-a", grant="A" * 22, grant_version=1, request="B" * 22, rule="grant")  # fmt: skip
 TIMED = """() => new Promise((done) => {
   const begun = performance.now(), boxes = ["log-ok", "log-broken"].map((id) => document.getElementById(id));
   for (const box of boxes) box.hidden = true;
@@ -30,24 +29,24 @@ TIMED = """() => new Promise((done) => {
 })"""
 
 
-async def fill(town: Town, mine: Person, other: Person) -> None:
+async def fill(house: House, mine: Person, other: Person) -> None:
     """An app reads in two pods by turns, so that the lines of the one lie among those of the other."""
-    vault = town.house.vault
+    vault = house.vault
     pods = [found.id for person in (mine, other) if (found := vault.pod(person.user))]
     whose = [pods[1] if number % 6 == 5 else pods[0] for number in range(LINES + OTHERS)]
     for begin in range(0, len(whose), 500):
-        at = town.house.clock()
+        at = house.clock()
         await asyncio.gather(*(vault.log.append(Intent(pod, READ, at)) for pod in whose[begin : begin + 500]))
-    await vault.epochs.sum_up(vault.log, town.house.clock())
+    await vault.epochs.sum_up(vault.log, house.clock())
     await vault.publish()
 
 
 @pytest.fixture(scope="module")
-def reader(town: Town) -> Iterator[Person]:  # noqa: F811
+def reader(town: Town) -> Person:  # noqa: F811
     """Somebody whose log is long."""
     mine, other = town.newcomer(), town.newcomer()
-    town._do(fill(town, mine, other))
-    yield mine
+    town._do(fill(town.house, mine, other))
+    return mine
 
 
 @pytest.fixture

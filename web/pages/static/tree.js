@@ -55,7 +55,7 @@ const node = (left, right) => sha256(NODE, left, right);
 
 /** RFC 6962 2.1.1 inclusion. `known` keeps nodes already proven under this root: n lines cost about n hashes. */
 export async function included(leaf, index, size, proof, root, known = new Map()) {
-  if (index >= size) return false;
+  if (!(index >= 0 && index < size)) return false;
   let at = index, last = size - 1, level = 0, here = leaf;
   const path = [];
   for (const sibling of proof) {
@@ -115,8 +115,8 @@ export async function together(leaves, size, steps) {
 
 /** RFC 6962 2.1.2: the tree of `size` begins with the tree of `oldSize`. */
 export async function consistent(oldSize, oldRoot, size, root, proof) {
-  if (oldSize === size) return same(oldRoot, root);
-  if (oldSize === 0) return true;
+  if (oldSize === size) return !proof.length && same(oldRoot, root);
+  if (oldSize === 0) return !proof.length;
   const whole = Number.isInteger(Math.log2(oldSize));
   const [first, ...rest] = whole ? [oldRoot, ...proof] : proof;
   if (!first) return false;

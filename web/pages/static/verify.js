@@ -6,27 +6,41 @@ import { checkSlots, someEpochs } from "./slots.js";
 import { Broken, LEAF, consistent, decoded, fromRaw, included, join, openSeal, raw, same, sha256, together, unb64, utf8 } from "./tree.js";
 import { checkScreen, show, status } from "./shown.js";
 
+export { consistent, included, openSeal } from "./tree.js";
+
 const PAGE = 1_250, LANES = 2, MOST_PAGES = 8_000;
 
-/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
+const POD = utf8.encode("kluis/pod-record/v2");
+const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
+
+/** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
 function parse(text) {
+  let parts = null;
   try {
-    return JSON.parse(text) ?? {};
+    parts = JSON.parse(text);
   } catch {
-    return {};
+    // damaged
   }
+  return { app: parts?.app ?? {}, own: parts?.own ?? {} };
 }
 
-/** The lines, each by itself: its leaf holds what we are shown. A bare line has no leaf of its own: it is made up here. */
-async function readLines(entries, domain, seals) {
-  const nonces = entries.map((entry) => unb64(entry.nonce ?? ""));
-  const commitments = await Promise.all(
-    entries.map((entry, i) => sha256(domain, nonces[i], utf8.encode(entry.record ?? ""))));
+/** One part of a record blinded: written again, it is the text that was hashed, for that had only one form (RFC 8785). */
+const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.stringify(part)));
+
+/**
+ * The lines, each by itself: its leaf holds what we are shown, the part that its app may prove and the rest. A bare line
+ * has no leaf of its own: it is made up here.
+ */
+async function readLines(entries, seals) {
+  const nonces = entries.map((entry) => unb64(entry.nonce ?? "")), parts = entries.map((entry) => parse(entry.record));
+  const halves = await Promise.all(parts.map(({ app, own }, i) => Promise.all([
+    salted(APP, nonces[i].subarray(0, 32), app), salted(OWN, nonces[i].subarray(32), own)])));
+  const commitments = await Promise.all(halves.map(([told, rest]) => sha256(POD, told, rest)));
   return Promise.all(entries.map(async (entry, i) => {
     const made = join(Uint8Array.of(1, 0), commitments[i], unb64(entry.dpo_commitment));
-    const leaf = entry.leaf === undefined ? made : unb64(entry.leaf), record = parse(entry.record);
+    const leaf = entry.leaf === undefined ? made : unb64(entry.leaf), record = { ...parts[i].app, ...parts[i].own };
     const [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
-    const intact = nonces[i].length === 32 && same(leaf, made) && record.seq === entry.seq;
+    const intact = nonces[i].length === 64 && same(leaf, made) && record.seq === entry.seq;
     const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN };
     const sealed = index < seal.size, place = seal.first + index;
     return { seq, index, seal, sealed, place, proof, record, commitment: commitments[i], intact, hash, next };
@@ -58,8 +72,8 @@ export async function check(log, memory, fetchProof, now) {
     const key = keyOf(log.shards.at(-1).vkey);
     if (memory && memory.key !== key) throw new Broken("key");
     const seals = await openSeals(log.shards);
-    const domain = utf8.encode(log.pod_domain), parts = log.entries[0]?.then ? log.entries : [log.entries];
-    const read = await Promise.all(parts.map(async (part) => readLines(await part, domain, seals)));
+    const parts = log.entries[0]?.then ? log.entries : [log.entries];
+    const read = await Promise.all(parts.map(async (part) => readLines(await part, seals)));
     const lines = read.flat();
     await checkChain(lines);
     checkHead(lines, log.head);

@@ -1,0 +1,78 @@
+"""The time in the log never goes back, over restarts too, and whoever moves the clock is told of it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import START
+from tests.house import Household
+from tests.log.reopened import reopened
+from vault.errors import Stale
+from vault.log.entry import Facts, Intent, Refused
+
+NOTED = Facts("access", "read", rule="session", category="pd:Interest")
+
+
+async def noted(house: Household) -> dict[str, Any]:
+    """Write one entry now and give its record."""
+    await house.vault.log.append(Intent(house.session.pod.id, NOTED, house.clock()))
+    return house.told()[-1]
+
+
+async def test_a_clock_that_goes_back_gives_the_last_time_and_is_flagged(house: Household) -> None:
+    before = await noted(house)
+    house.clock.forward(minutes=-5)
+    after = await noted(house)
+    assert (after["time"], after["clock"]) == (before["time"], "behind")
+    assert after["seq"] == before["seq"] + 1 and "clock" not in before
+    page = await house.http.get("/me/log", headers={"cookie": f"kluis={house.cookie}"})
+    assert page.text.count("klok van de server ging terug") == 1
+
+
+async def test_requests_that_overtake_each_other_are_no_clock_that_goes_back(house: Household) -> None:
+    before = await noted(house)
+    house.clock.forward(seconds=-10)
+    after = await noted(house)
+    assert after["time"] == before["time"] and "clock" not in after
+
+
+async def test_a_jump_forward_of_days_is_accepted_and_flagged(house: Household) -> None:
+    before = await noted(house)
+    house.clock.forward(days=3)
+    after = await noted(house)
+    assert (after["time"] - before["time"], after["clock"]) == (3 * 86_400_000, "ahead")
+    house.clock.forward(days=2)
+    assert "clock" not in await noted(house)
+
+
+async def test_the_last_time_survives_a_restart_even_one_with_a_clock_set_back(
+    house: Household, tmp_path: Path
+) -> None:
+    before = await noted(house)
+    house.vault.close()
+    house.clock.forward(days=-400)
+    async with reopened(house, tmp_path) as again:
+        after = await noted(again)
+    assert (after["time"], after["clock"]) == (before["time"], "behind")
+
+
+async def test_a_time_that_was_never_written_binds_nobody(house: Household) -> None:
+    def stale(_: object) -> None:
+        raise Stale("undone")
+
+    before = await noted(house)
+    later = house.clock() + timedelta(days=1)
+    with pytest.raises(Stale):
+        await house.vault.log.append(Intent(house.session.pod.id, NOTED, later, write=stale))
+    after = await noted(house)
+    assert after["time"] == before["time"] and "clock" not in after
+
+
+async def test_setting_the_clock_back_does_not_bring_an_ended_gate_to_life(house: Household) -> None:
+    for moment in (START + timedelta(days=30), START):
+        house.clock.now = moment
+        asked = Intent(house.session.pod.id, NOTED, house.clock(), (house.session.guard,))
+        done = await house.vault.log.append(asked)
+        assert isinstance(done, Refused) and done.reason == "expired"
