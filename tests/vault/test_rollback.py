@@ -19,7 +19,8 @@ PATH = "/loans/a.jsonld"
 
 def checked(house: Household) -> list[Differs]:
     with log_private(house.session) as private:
-        return rolled_back(house.vault.db.read, house.session.pod.id, views.lines(house.vault, house.session.pod, private))
+        told = views.lines(house.vault, house.session.pod, private)
+    return rolled_back(house.vault.db.read, house.session.pod.id, told)
 
 
 def faults(house: Household, folder: Path, *, keyed: bool = False) -> list[str]:

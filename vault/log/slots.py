@@ -25,7 +25,7 @@ BLOCK: Final = 256
 STATE: Final = 40
 """Bytes of a slot's state: how many entries (u64be) and the 32-byte head; all zero for a slot without a pod."""
 NOBODY: Final = bytes(STATE)
-_SALT: Final = 32
+_SALT: Final = 32  # bytes of a salt, and of a hash
 MINUTE_MS: Final = 60_000
 MANY: Final = 100_000
 
@@ -99,8 +99,15 @@ def state(count: int, head: bytes) -> bytes:
 
 def leaves(key: Secret, epoch: int, block: int, states: bytes) -> list[bytes]:
     """The leaves of one block from the states of its slots, at most 256."""
-    blinds, last = salts(key, epoch, block), len(states) // STATE
-    return [leaf(blinds[i * _SALT : (i + 1) * _SALT], states[i * STATE : (i + 1) * STATE]) for i in range(last)]
+    blinds = salts(key, epoch, block)
+    pairs = [(blinds[at * _SALT : (at + 1) * _SALT], states[at * STATE : (at + 1) * STATE]) for at in _places(states)]
+    if NOBODY in states:  # perhaps only across two of them: `leaf` looks closer
+        return [leaf(blind, held) for blind, held in pairs]
+    return [sha256(DOMAIN + blind + held).digest() for blind, held in pairs]
+
+
+def _places(states: bytes) -> range:
+    return range(len(states) // STATE)
 
 
 def blocks(key: Secret, epoch: int, states: bytes | bytearray) -> Iterator[bytes]:
@@ -112,7 +119,12 @@ def blocks(key: Secret, epoch: int, states: bytes | bytearray) -> Iterator[bytes
 
 def root(hashes: Sequence[bytes]) -> bytes:
     """MTH over leaf hashes; over the roots of all blocks it is that of the whole tree, the last block being ragged."""
-    return _tree(hashes).root()
+    if len(hashes) & (len(hashes) - 1) or not hashes:
+        return _tree(hashes).root()
+    row = b"".join(hashes)
+    while len(row) > _SALT:  # a full block, as nearly all are
+        row = b"".join([sha256(b"\1" + row[at : at + 2 * _SALT]).digest() for at in range(0, len(row), 2 * _SALT)])
+    return row
 
 
 def path(own_block: Sequence[bytes], block_roots: Sequence[bytes], slot: int) -> list[bytes]:
