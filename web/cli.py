@@ -6,6 +6,7 @@ answer is one JSON object on standard output; messages go to standard error.
 
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,9 +21,11 @@ from web.terminal import answer, err, operator, out, read_json, server, stop, to
 from web.verify import Verified, check_records, prove, read_directory, read_log
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
+demo_app = typer.Typer(help="A small demo city on this machine.")
 log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
+app.add_typer(demo_app, name="demo")
 app.add_typer(log, name="log")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
@@ -34,8 +37,9 @@ RECOMMENDER = [sys.executable, "-m", "recommender"]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@app.command("demo")
+@demo_app.callback(invoke_without_command=True)
 def serve_demo(
+    context: typer.Context,
     port: Annotated[
         int, typer.Option(min=1, max=65534, help="The vault's port; the demo site takes the next one.")
     ] = 8400,
@@ -44,6 +48,8 @@ def serve_demo(
     as_json: Json = False,
 ) -> None:
     """Seed a small demo city and serve it, with one-time login links."""
+    if context.invoked_subcommand is not None:
+        return
     from web import demo
 
     with told():
@@ -51,6 +57,23 @@ def serve_demo(
             demo.run(port=port, data=data, reset=reset, as_json=as_json)
         except demo.DemoError as error:
             stop(str(error))
+
+
+@demo_app.command("tamper")
+def tamper_with_demo(
+    data: Annotated[Path, typer.Option(help="Where the demo city lives.")] = Path("kluis-demo"),
+    as_json: Json = False,
+) -> None:
+    """Change one stored line of a citizen's log behind the server's back, to see that everybody notices."""
+    from web import tamper
+    from web.demo import DemoError
+
+    with told():
+        try:
+            done = tamper.tamper(data)
+        except DemoError as error:
+            stop(str(error))
+        answer(asdict(done), as_json=as_json)
 
 
 @app.command()
@@ -294,6 +317,9 @@ def _state_key(settings: Settings) -> StateKey | None:
     """The server's key of control data, where its custodian is at hand."""
     from keys.custody import custodian
 
+    demo = settings.data / "custodian"  # a demo city has its key beside its data
+    if (settings.data / "demo").is_dir() and demo.exists():
+        return custodian(f"file:{demo}").state_key()
     if settings.custodian is None or not custodian_path(settings.custodian).exists():
         return None
     return custodian(settings.custodian_uri).state_key()

@@ -182,7 +182,7 @@ class Log:
         key_id, key = self._pod_key(tx, turn.origin, pod, at)
         sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
-        proven = proof(self._proof_key, index, entry, listed)
+        proven = proof(self._proof_key, index, entry, listed, sealed)
         row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
         row.touched, row.proof = listed, proven
         tx.add(row)
