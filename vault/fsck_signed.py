@@ -91,7 +91,7 @@ def _rolled_back(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str
     key, last = proof_key(state) if state else None, dict[bytes, tuple[int, bytes]]()
     for index, entry, listed, sealed, proven in db.execute(TOUCHED):
         if key is not None and not fits(key, index, entry, listed, sealed, proven):
-            yield f"the record of entry {index}, or what stands beside it, was changed"
+            yield f"what stands beside the record of entry {index}, or the record itself, was changed"
         last.update({rid: (version, digested) for rid, version, digested in parts(listed)})
     for rid, pod, version, digested in db.execute(STORED):
         if last.pop(rid, None) != (version, digested):

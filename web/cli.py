@@ -15,14 +15,14 @@ import typer
 from rich.table import Table
 
 from keys.secret import StateKey
+from web.cli_log import log, public_log
 from web.client import assertion
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
-from web.verify import Verified, check_records, prove, read_directory, read_log
+from web.verify import check_records
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
 demo_app = typer.Typer(help="A small demo city on this machine.")
-log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
@@ -33,6 +33,8 @@ app.add_typer(keys, name="custodian")
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
 Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]
+
+
 RECOMMENDER = [sys.executable, "-m", "recommender"]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -174,41 +176,6 @@ def verify(
         answer({**verdict, "verdict": "ok"}, as_json=as_json)
 
 
-@log.command("prove")
-def prove_entry(
-    index: Annotated[int, typer.Argument(help="The entry's place in the log, from 0.")],
-    base: Base = None,
-    data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
-    key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Print a proof (C2SP tlog-proof) that an entry is in the log."""
-    with told():
-        proof = prove(public_log(base, data, key), index)
-        if as_json:
-            answer({"index": index, "proof": proof}, as_json=True)
-        else:
-            sys.stdout.write(proof)
-
-
-@log.command()
-def export(
-    user: Annotated[str, typer.Option(help="Your name in the vault; the passphrase is asked for.")],
-    target: Annotated[Path, typer.Option("--out", help="Where to write your records, one JSON object a line.")],
-    base: Base = None,
-    as_json: Json = False,
-) -> None:
-    """Take your own log away, as `kluis log verify --export` reads it."""
-    passphrase = typer.prompt("Passphrase", hide_input=True, err=True)
-    with told(), server(load(base_url=base)) as client:
-        client.login(user, passphrase)
-        taken = client.fetch("/api/log/export")
-        client.logout()
-        target.write_bytes(taken)
-        records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
-        answer({"file": str(target), "records": records}, as_json=as_json)
-
-
 @keys.command()
 def rotate(data: Data = None, as_json: Json = False) -> None:
     """Replace the custody key: a new one, every pod under it, the old one destroyed. Goes on where it broke off."""
@@ -323,16 +290,6 @@ def _state_key(settings: Settings) -> StateKey | None:
     if settings.custodian is None or not custodian_path(settings.custodian).exists():
         return None
     return custodian(settings.custodian_uri).state_key()
-
-
-def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
-    """The whole log, checked, from a server or from a directory."""
-    if data is not None:
-        if key is None:
-            stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
-        return read_directory(data, key)
-    with server(load(base_url=base)) as client:
-        return read_log(client.fetch, key or client.log_key())
 
 
 def _reject(reject: Any) -> str:
