@@ -248,12 +248,10 @@ def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
     tx.add(Receipt(id=rid, grant=grant, pod=pod.id, at=at, sealed=columns.put(pod.control, "receipt", rid, jws)))
 
 
-def receipts_for(vault: Vault, client: str, grant: bytes) -> list[str]:
-    """The receipts (JWS) of one grant for the app it was given to, oldest first; none for anybody else."""
+def given_to(vault: Vault, client: str, grant: bytes) -> GrantFacts | None:
+    """The grant with this id, live or not, if it was given to this app."""
     found = readable(vault, grant)
-    if found is None or found.terms.client != client:
-        return []
-    return [kept.jws for kept in kept_receipts(vault, found.pod) if kept.grant == grant]
+    return found if found is not None and found.terms.client == client else None
 
 
 def kept_receipts(vault: Vault, pod: PodFacts) -> list[Kept]:

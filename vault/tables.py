@@ -191,7 +191,6 @@ class AppReceipt(SQLModel, table=True):
     idx: int = Field(primary_key=True)
     entry: bytes
     pod: bytes = Field(index=True)
-    grant: bytes = Field(index=True)
     sealed: bytes
 
 

@@ -354,6 +354,10 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
+    if told["record"] is None:
+        raise ValueError(
+            f"entry {int(told['index'])} of {told['shard']} was changed where it is stored and does not open"
+        )
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
     _ = str(told["shard"]), int(told["index"]), int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]

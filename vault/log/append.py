@@ -187,7 +187,7 @@ class Log:
         key_id, key = self._pod_key(tx, turn.origin, pod, at)
         sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
-        proven = proof(self._proof_key, index, entry, listed)
+        proven = proof(self._proof_key, index, entry, listed, sealed)
         row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
         row.touched, row.proof = listed, proven
         tx.add(row)
@@ -195,7 +195,7 @@ class Log:
         tx.add(Entry(idx=index, leaf=leaf))
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), row, facts.grant, record)
+            keep(tx, self._control_of(tx, pod), row, record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:

@@ -12,7 +12,6 @@ import orjson
 from keys.note import proof
 from keys.secret import ControlKey
 from keys.state import open_column, seal_column
-from keys.text import unb64
 from vault.database import Tx
 from vault.errors import NotFound
 from vault.log.entry import PodRecord
@@ -38,10 +37,10 @@ class Kept:
         return told
 
 
-def keep(tx: Tx, control: ControlKey, row: Record, grant: str, record: PodRecord) -> None:
-    """Keep the app's part of a record, inside the unit that writes it as `row`; `grant` is the shown id or empty."""
+def keep(tx: Tx, control: ControlKey, row: Record, record: PodRecord) -> None:
+    """Keep the app's part of a record, inside the unit that writes it as `row`."""
     sealed = seal_column(control, NAME, row.entry, "sealed", record.app_nonce + record.rest + record.app)
-    tx.add(AppReceipt(idx=row.idx, entry=row.entry, pod=row.pod, grant=unb64(grant), sealed=sealed))
+    tx.add(AppReceipt(idx=row.idx, entry=row.entry, pod=row.pod, sealed=sealed))
 
 
 def find(vault: "Vault", client: str, index: int) -> Kept:
@@ -53,11 +52,13 @@ def find(vault: "Vault", client: str, index: int) -> Kept:
     return kept
 
 
-def of_grant(vault: "Vault", client: str, grant: bytes) -> list[Kept]:
-    """What is kept for this app of entries under one grant, oldest first."""
-    rows = vault.db.read.find(AppReceipt, order_by="idx", grant=grant)
-    found = [_open(vault, row) for row in rows]
-    return [kept for kept in found if kept is not None and kept.told["client"] == client]
+def of_grant(vault: "Vault", pod: bytes, client: str, grant: str) -> list[Kept]:
+    """What is kept for this app of entries under one grant (its shown id) of a pod, oldest first.
+
+    Every receipt of the pod is opened for it: no row says in clear which grant it is about.
+    """
+    found = [_open(vault, row) for row in vault.db.read.find(AppReceipt, order_by="idx", pod=pod)]
+    return [kept for kept in found if kept and (kept.told["client"], kept.told.get("grant")) == (client, grant)]
 
 
 def issue(vault: "Vault", kept: Kept) -> str | None:

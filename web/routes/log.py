@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
@@ -15,7 +15,7 @@ from vault.log import device, views
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from vault.vault import Vault
-from web import guard
+from web import guard, logforms
 from web.cors import CORS
 from web.pages.views import TransparencyPage, render
 
@@ -49,12 +49,24 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> J
 
 
 @router.get("/api/log/export")
-async def export(request: Request) -> Response:
-    """One JSON object a line: every record with its nonce and inclusion proof, last the head they must end at."""
-    session = await guard.required(request)
-    bundle = _bundle(guard.house_of(request).vault, session, _own(request, session))
-    disposition = {"content-disposition": 'attachment; filename="kluis-log.jsonl"'}
-    return Response("".join(_lines(bundle)), media_type="application/jsonl", headers=disposition)
+async def export(
+    request: Request, form: Annotated[Literal["jsonl", "aj", "balp"], Query(alias="format")] = "jsonl"
+) -> Response:
+    """One JSON object a line: every record with its nonces and inclusion proof, last the head they must end at.
+
+    `aj` and `balp` tell the same in the shapes of other systems, which have no room for proofs (web.logforms).
+    """
+    session, house = await guard.required(request), guard.house_of(request)
+    told = _own(request, session)
+    if form == "aj":
+        text, media, name = logforms.aj(told.lines, session.webid), "application/xml", "kluis-log.aj.xml"
+    elif form == "balp":
+        text, media = logforms.balp(told.lines, session.webid, house.base), "application/fhir+json"
+        name = "kluis-log.balp.json"
+    else:
+        text, media, name = "".join(_lines(_bundle(house.vault, session, told))), "application/jsonl", "kluis-log.jsonl"
+    disposition = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=media, headers=disposition)
 
 
 def _bundle(vault: Vault, session: SessionFacts, told: Own) -> dict[str, Any]:

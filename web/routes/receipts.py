@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 
 from consent import grants
 from consent.errors import OAuthError
-from keys.text import unb64
+from keys.text import b64, unb64
 from vault.log import receipts
 from web.routes.oauth import NO_STORE, answered, proven
 
@@ -32,10 +32,13 @@ async def listing(request: Request) -> Response:
             grant = unb64(asked.form.get("grant", ""))
         except ValueError:
             raise OAuthError("invalid_request", "grant is not the id of a grant.") from None
-        kept = receipts.of_grant(house.vault, client.client_id, grant)
-        given = grants.receipts_for(house.vault, client.client_id, grant)
+        found = grants.given_to(house.vault, client.client_id, grant)
+        if found is None:
+            return JSONResponse({"entries": [], "consents": []}, headers=NO_STORE)
+        kept = receipts.of_grant(house.vault, found.pod.id, client.client_id, b64(grant))
+        consents = [one.jws for one in grants.kept_receipts(house.vault, found.pod) if one.grant == grant]
         entries = [{"entry": one.index, "app": one.told} for one in kept]
-        return JSONResponse({"entries": entries, "consents": given}, headers=NO_STORE)
+        return JSONResponse({"entries": entries, "consents": consents}, headers=NO_STORE)
 
     return await answered(request, told)
 
