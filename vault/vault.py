@@ -1,5 +1,6 @@
 """One open data directory: database, shares, log, custodian, and the control data needed before any permit exists."""
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from vault.log.append import Log
 from vault.log.epochs import Epochs
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
+from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
@@ -71,7 +73,9 @@ class Vault:
     custodian: Custodian
     base: str
     issuer: dict[str, str]
+    lost: Lost
     epochs: Epochs
+    _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -133,10 +137,11 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        if grown := self.log.shards.grown():
-            await self.db.write(partial(keep, grown))
-        for one in grown:
-            one.show()
+        async with self._publishing:
+            if grown := self.log.shards.grown():
+                await self.db.write(partial(keep, grown))
+            for one in grown:
+                one.show()
         return self.log.ledger.size
 
     def close(self) -> None:
@@ -154,11 +159,13 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     db, state = Database(data), custodian.state_key()
     try:
         store = Shares(shares)
+        missing = lost(db.read, store)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
         keys = _PodKeys(store, state)
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), Epochs(db, _slots_key(db, state)))
+        epochs = Epochs(db, _slots_key(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing, epochs)
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:

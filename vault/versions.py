@@ -12,7 +12,7 @@ from vault.blobs import digest
 from vault.database import Tx
 from vault.keyring import stored_digest
 from vault.log.versions import GONE, parts, touched
-from vault.log.views import Line
+from vault.log.views import ENDED, Line
 
 STORED = """
 SELECT r.id, r.version, r.digest, r.form, r.label, b.data
@@ -32,14 +32,16 @@ def rolled_back(tx: Tx, pod: bytes, lines: list[Line]) -> list[Differs]:
     """The citizen's check: all her resources and her keyring against the last line of her own log about each."""
     last: dict[bytes, tuple[int, bytes, int]] = {}
     ring, ring_seq = "", 0
+    over = any(line.outcome == ENDED for line in lines)  # what such a line said of a version is no longer known
     for line in lines:
         fields = line.told
         if "keyring" in fields:
             ring, ring_seq = fields["keyring"], line.seq
         for rid, version, digested in parts(touched(fields.get("versions", ()))):
             last[rid] = (version, digested, line.seq)
-    found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in _differing(tx, pod, last)]
-    if ring != stored_digest(tx, pod):
+    differing = [rid for rid in _differing(tx, pod, last) if rid in last or not over]
+    found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in differing]
+    if ring != stored_digest(tx, pod) and (ring or not over):
         found.append(Differs("keyring", ring_seq))
     return found
 

@@ -62,11 +62,14 @@ def _chain(own: Own) -> None:
     """Every line opens, is the one committed to, and follows the one before; none is cut off at either end."""
     due, prev = 1, b""
     for line in own.lines:
-        if line.record is None:
+        if line.broken:
             raise _Wrong(line.seq, EDITED)
         told = line.told
         if line.seq != due or told["seq"] != due:
             raise _Wrong(due, MISSING)
+        if line.record is None:  # its month ended: what is left of it is its place in the chain
+            due, prev = due + 1, sha256(line.leaf[2:34]).digest()
+            continue
         held = verify.committed(line.nonce, json.loads(line.record))
         if held != line.leaf[2:34]:
             raise _Wrong(line.seq, EDITED)
@@ -106,7 +109,7 @@ def _summed(lines: list[Line], proven: Proven) -> None:
     """The newest summary holds exactly the lines that are older than it, in the slot that the first line names."""
     try:
         summary = slots.read(proven.body)
-        if summary is None or proven.slot != lines[0].told.get("slot"):
+        if summary is None or lines[0].told.get("slot", proven.slot) != proven.slot:
             raise Damaged("another statement or slot")
         older = [line for line in lines if line.index < summary.entries]
         state = slots.state(len(older), sha256(older[-1].leaf[2:34]).digest()) if older else slots.NOBODY

@@ -11,6 +11,7 @@ from keys.secret import Private
 from keys.text import b64
 from vault.log import slots as slot_rules, views
 from vault.log.epochs import Proven
+from vault.log.retention import ended
 from vault.log.shards import Shards
 from vault.log.tiles import Ledger
 from vault.log.views import Line
@@ -30,10 +31,11 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
     shards = vault.log.shards
     seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
     with vault.db.reading() as tx:
-        head = views.head(tx, pod)
+        head, over = views.head(tx, pod), ended(tx)
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
     return {
         "head": head.told,
+        "ended": views.told_ended(shards, over),
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
         "slots": slots(vault, pod, epochs, sum(told["size"] for _, told in seals)),
     }
@@ -78,7 +80,8 @@ def lines(vault: Vault, pod: PodFacts, log: Private, since: int, below: int) -> 
 
 def bare(line: Line, first: int, shard: int) -> dict[str, Any]:
     """One line without a proof; `record` and `nonce` are None if what is stored does not open."""
-    return {
+    leaf = {} if line.record else {"leaf": b64(line.leaf)}  # of a record whose month ended, all that is left
+    return leaf | {
         "shard": shard,
         "index": line.index - first,
         "seq": line.seq,

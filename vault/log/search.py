@@ -34,8 +34,11 @@ class Wanted:
     since: int | None = None
     until: int | None = None
 
-    def fits(self, told: dict[str, Any]) -> bool:
-        """Whether a record is asked for."""
+    def fits(self, line: Line) -> bool:
+        """Whether a line is asked for. One that is broken always is; of one whose month ended nothing is known."""
+        if line.record is None:
+            return line.broken or (self.app, self.category, self.kind, self.denied) == ("", "", "", False)
+        told = line.told
         asked = {"client": self.app, "category": self.category, "type": self.kind}
         return all(told.get(name, "") == value for name, value in asked.items() if value) and (
             not self.denied or told["decision"] == "denied"
@@ -58,9 +61,9 @@ def search(vault: Vault, pod: PodFacts, log: Private, wanted: Wanted, most: int)
             below = min(below, _first_from(vault, pod, log, wanted.until, tx))
         hits: list[Line] = []
         for line in _back(vault, pod, log, below, tx):
-            if line.record and wanted.since is not None and line.told["time"] < wanted.since:
+            if wanted.since is not None and _before(line, wanted.since):
                 return Found(tuple(hits), None)
-            if not line.record or wanted.fits(line.told):
+            if wanted.fits(line):
                 hits.append(line)
             if len(hits) == most or line.seq <= below - SCAN:
                 return Found(tuple(hits), line.seq if line.seq > 1 else None)
@@ -75,6 +78,11 @@ def _back(vault: Vault, pod: PodFacts, log: Private, below: int, tx: Tx) -> Iter
         below = step[-1].seq
 
 
+def _before(line: Line, at: int) -> bool:
+    """Whether a line is older than a moment: those whose month ended are the oldest."""
+    return not line.broken and (line.record is None or line.told["time"] < at)
+
+
 def _first_from(vault: Vault, pod: PodFacts, log: Private, at: int, tx: Tx) -> int:
     """The number of the first line at or after a moment: times never fall along a chain."""
     head = tx.get(PodHead, pod.id)
@@ -82,7 +90,7 @@ def _first_from(vault: Vault, pod: PodFacts, log: Private, at: int, tx: Tx) -> i
     while low < high:
         middle = (low + high) // 2
         line = next(iter(views.lines(vault, pod, log, middle, middle + 1, tx)), None)
-        if line is not None and line.record and line.told["time"] < at:
+        if line is not None and _before(line, at):
             low = middle + 1
         else:
             high = middle

@@ -12,10 +12,13 @@ from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.database import Tx
 from vault.errors import DamagedItem
+from vault.log.retention import Ended, ended
+from vault.log.shards import Shards
 from vault.log.tiles import Ledger
 from vault.tables import PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
+ENDED = "ended"
 LINES = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
 WHERE r.pod = :pod AND r.seq >= :since AND r.seq < :below ORDER BY r.seq
@@ -31,7 +34,8 @@ BEYOND = 2**62
 class Line:
     """One entry of a pod's own log: its place in the public tree, its record as written, and the nonces that blind it.
 
-    `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
+    `record` is None if it does not open: either its month ended (outcome `ended`), or the entry is broken, and readers
+    say so at this very line.
     """
 
     index: int
@@ -44,11 +48,16 @@ class Line:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The record's fields; of a broken one only its place."""
+        """The record's fields; of a broken or ended one only its place."""
         if self.record is None:
-            return {"seq": self.seq, "type": "broken"}
+            return {"seq": self.seq, "type": self.outcome}
         parts = json.loads(self.record)
         return {**parts["app"], **parts["own"]}
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ought to open and does not."""
+        return self.record is None and self.outcome != ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,8 @@ class _Reader:
 
     def __init__(self, vault: Vault, pod: PodFacts, log: Private, tx: Tx) -> None:
         self.vault, self.pod, self.log, self.tx = vault, pod, log, tx
+        over = ended(tx)
+        self._before = over.before if over else 0
         self._keys: dict[bytes, RecordKey] = {}
 
     def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
@@ -128,7 +139,8 @@ class _Reader:
             opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
             return Line(index, seq, entry, opened[64:].decode(), opened[:64], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
-            return Line(index, seq, entry, None, b"", leaf, "broken")
+            gone = index < self._before and self.tx.get(KeyRow, key_id) is None
+            return Line(index, seq, entry, None, b"", leaf, ENDED if gone else "broken")
 
     def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
@@ -156,8 +168,18 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     return {
         "shards": shards.told,
         "head": told.head.told,
+        "ended": told_ended(shards, ended(vault.db.read)),
         "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
+
+
+def told_ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
+    """The statement that says which records are no longer kept, with its proof; None while nothing ended."""
+    if over is None or over.index - (ledger := shards.at(over.index)).first >= ledger.size:
+        return None
+    position = over.index - ledger.first
+    steps = [b64(step) for step in ledger.inclusion(position)]
+    return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(over.leaf), "proof": steps}
 
 
 def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ export function status(text) {
 
 /** Whether a line on screen says what its record says; its words are the server's, these facts are not. */
 function honest(line, entry, first) {
-  const record = JSON.parse(entry.record), at = Date.parse(line.querySelector("time").dateTime);
+  if (entry.record === null) return Number(line.dataset.index) === first + entry.index; // its month is over
+  const { app: seen, own } = JSON.parse(entry.record), record = { ...seen, ...own }, at = Date.parse(line.querySelector("time").dateTime);
   const app = record.type === "access" && record.decision === "allowed" && !record.agent ? record.client_name ?? "" : "";
   return Number(line.dataset.index) === first + entry.index && at === Math.floor(record.time / 60_000) * 60_000
     && Boolean(line.dataset.denied) === (record.decision === "denied")
@@ -94,11 +95,12 @@ export function show(verdict, forget) {
   return undefined;
 }
 
-function praise({ checked, waiting, summaries }) {
+function praise({ checked, ended, waiting, summaries }) {
   const counted = `${checked} ${checked === 1 ? "regel" : "regels"}`;
   const summed = `${summaries} ${summaries === 1 ? "samenvatting" : "samenvattingen"}`;
   const later = waiting ? ` Nog niet verzegeld: ${waiting}. Dat duurt enkele seconden.` : "";
-  return `Dit toestel controleerde ${counted} en ${summed}. Er is niets gewist en niets veranderd.${later}${newer(checked)}`;
+  const over = ended ? ` Ouder dan de termijn, en niet meer te lezen: ${ended}.` : "";
+  return `Dit toestel controleerde ${counted} en ${summed}. Er is niets gewist en niets veranderd.${over}${later}${newer(checked)}`;
 }
 
 /** A way to a line that is on another page. */

@@ -49,17 +49,18 @@ async function checkSlot(slot, summary, lines) {
  * commitment); `memory` may pin slot and epoch. Returns what to remember. Throws Broken.
  */
 export async function checkSlots(slots, lines, seals, memory, now) {
-  const pinned = lines[0].record.slot;
+  const [first] = lines, pinned = first.ended ? memory?.slot ?? slots[0]?.slot : first.record.slot;
+  const began = first.ended ? 0 : first.record.time;
   if (!whole(pinned) || (memory?.slot ?? pinned) !== pinned) throw new Broken("slot", 1);
   if (slots.some((slot) => slot.slot !== pinned)) throw new Broken("slot", null);
   const summaries = await Promise.all(slots.map((slot) => readSummary(slot, seals)));
   const [newest] = summaries;
   const late = newest ? now - newest.epoch * MINUTE > (2 * newest.every + GRACE) * MINUTE
-    : now - lines[0].record.time > GRACE * MINUTE;
+    : now - began > GRACE * MINUTE;
   if (memory?.epoch && !(newest?.epoch >= memory.epoch)) throw new Broken("backwards");
   await Promise.all(summaries.map((summary, i) => checkSlot(slots[i], summary, lines)));
   // The one before the newest is asked for by name: else a server that rewrote lines shows only a summary made since.
-  const older = Math.floor(lines[0].record.time / MINUTE) < (newest?.before ?? 0);
+  const older = Math.floor(began / MINUTE) < (newest?.before ?? 0);
   if (older && !summaries.some((summary) => summary.epoch === newest.before)) throw new Broken("skipped");
   if (late) throw new Broken("late");
   return { slot: pinned, epoch: newest?.epoch ?? null, summaries: summaries.length };

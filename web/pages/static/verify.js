@@ -15,13 +15,17 @@ const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod
 
 /** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
 function parse(text) {
-  let parts = null;
+  const { app, own } = json(text);
+  return { app: app ?? {}, own: own ?? {} };
+}
+
+/** An object; damaged text gives an empty one. */
+function json(text) {
   try {
-    parts = JSON.parse(text);
+    return JSON.parse(text) ?? {};
   } catch {
-    // damaged
+    return {};
   }
-  return { app: parts?.app ?? {}, own: parts?.own ?? {} };
 }
 
 /** One part of a record blinded: written again, it is the text that was hashed, for that had only one form (RFC 8785). */
@@ -31,7 +35,7 @@ const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.s
  * The lines, each by itself: its leaf holds what we are shown, the part that its app may prove and the rest. A bare line
  * has no leaf of its own: it is made up here.
  */
-async function readLines(entries, seals) {
+async function readLines(entries, seals, before) {
   const nonces = entries.map((entry) => unb64(entry.nonce ?? "")), parts = entries.map((entry) => parse(entry.record));
   const halves = await Promise.all(parts.map(({ app, own }, i) => Promise.all([
     salted(APP, nonces[i].subarray(0, 32), app), salted(OWN, nonces[i].subarray(32), own)])));
@@ -42,8 +46,11 @@ async function readLines(entries, seals) {
     const [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
     const intact = nonces[i].length === 64 && same(leaf, made) && record.seq === entry.seq;
     const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN };
-    const sealed = index < seal.size, place = seal.first + index;
-    return { seq, index, seal, sealed, place, proof, record, commitment: commitments[i], intact, hash, next };
+    const sealed = index < seal.size, place = seal.first + index, here = { seq, index, seal, sealed, place, proof, hash, next };
+    // A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree.
+    if (entry.record === null && place < before)
+      return { ...here, record: {}, ended: true, commitment: leaf.subarray(2, 34), intact: leaf.length === 66 };
+    return { ...here, record, commitment: commitments[i], intact };
   }));
 }
 
@@ -61,11 +68,21 @@ function openSeals(shards) {
   }));
 }
 
+/** Before which place lines may have ended: as the log itself says, in a statement under the seal. */
+async function endedBefore(told, seals) {
+  if (!told) return 0;
+  const leaf = unb64(told.leaf), seal = seals[told.shard], said = json(new TextDecoder().decode(leaf.subarray(2)));
+  const inside = seal && leaf[1] === 2 && said.type === "kluis/log-retention/v1"
+    && await included(await sha256(LEAF, leaf), told.index, seal.size, decoded(told.proof), seal.root, seal.proven);
+  if (!inside) throw new Broken("outside");
+  return said.before;
+}
+
 /**
  * Checks all lines of a log: `log` is an answer of /api/log/check with `entries`, those of /api/log/lines or promises of
  * parts of them, or it is one of /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
  * `memory`: what an earlier check returned, or null. `fetchProof(origin, old, size)` gives a consistency proof.
- * `now`: milliseconds. Returns {ok, checked, waiting, summaries, memory} or {ok, reason, line}.
+ * `now`: milliseconds. Returns {ok, checked, ended, waiting, summaries, memory} or {ok, reason, line}.
  */
 export async function check(log, memory, fetchProof, now) {
   try {
@@ -73,7 +90,8 @@ export async function check(log, memory, fetchProof, now) {
     if (memory && memory.key !== key) throw new Broken("key");
     const seals = await openSeals(log.shards);
     const parts = log.entries[0]?.then ? log.entries : [log.entries];
-    const read = await Promise.all(parts.map(async (part) => readLines(await part, seals)));
+    const before = await endedBefore(log.ended, seals);
+    const read = await Promise.all(parts.map(async (part) => readLines(await part, seals, before)));
     const lines = read.flat();
     await checkChain(lines);
     checkHead(lines, log.head);
@@ -83,7 +101,8 @@ export async function check(log, memory, fetchProof, now) {
     const last = lines.at(-1), waiting = lines.filter((line) => !line.sealed).length;
     const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
     const newest = { seq: last.seq, head: raw(last.commitment), ...pinned };
-    return { ok: true, checked: lines.length, waiting, summaries, memory: { ...seen, ...newest } };
+    const ended = lines.filter((line) => line.ended).length;
+    return { ok: true, checked: lines.length, ended, waiting, summaries, memory: { ...seen, ...newest } };
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { ok: false, reason: error.reason, line: error.line };
@@ -98,6 +117,7 @@ async function checkChain(lines) {
     const before = lines[i - 1], due = before ? before.seq + 1 : 1;
     if (!line.intact) throw new Broken("edited", line.seq);
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
+    if (line.ended) continue;
     if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
     if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
     // One of the two was written again: the one that the tree does not hold.
