@@ -125,4 +125,4 @@ def _intent(
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
     drops = tuple(Drop("grant", found.id, cid) for cid in gone)
     facts = replace(facts, keyring=change.digest, grant_version=row.version)
-    return Intent(pod.id, facts, now, (session.guard,), write=write, drops=drops)
+    return Intent(pod.id, facts, now, (session.guard,), write=write, drops=drops, receipt=True)

@@ -1,10 +1,11 @@
-"""Signed notes and checkpoints: C2SP signed-note (https://c2sp.org/signed-note) and tlog-checkpoint.
+"""Signed notes and checkpoints: C2SP signed-note (https://c2sp.org/signed-note) and tlog-checkpoint; and tlog-proof.
 
 Ed25519 signatures only (type 0x01); signatures of other keys and types are skipped, as section "Signatures" demands.
 """
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -19,12 +20,24 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
+PROOF = "c2sp.org/tlog-proof@v1"
+
+
 class Checkpoint(NamedTuple):
     """A log's tree head: its name, the number of leaves, the root hash (32 bytes)."""
 
     origin: str
     size: int
     root: bytes
+
+
+class Proof(NamedTuple):
+    """A proof that stands alone: an entry's place, its audit path, the signed checkpoint, and what lies beside it."""
+
+    place: int
+    path: list[bytes]
+    note: str
+    extra: bytes
 
 
 def vkey(name: str, public: bytes) -> str:
@@ -78,6 +91,26 @@ def read_checkpoint(text: str) -> Checkpoint:
     if len(digest) != 32:
         raise Damaged("a root hash has 32 bytes")
     return Checkpoint(origin, int(size), digest)
+
+
+def proof(place: int, path: Sequence[bytes], note: str, extra: bytes = b"") -> str:
+    """Write a proof (https://c2sp.org/tlog-proof, section "Format"). The `extra` bytes are vouched for by nobody."""
+    beside = [f"extra {b64encode(extra).decode()}"] if extra else []
+    return "\n".join([PROOF, *beside, f"index {place}", *(b64encode(step).decode() for step in path), "", note])
+
+
+def read_proof(text: str) -> Proof:
+    """Read what `proof` writes; nothing in it is checked yet. Raises Damaged."""
+    head, gap, note = text.partition("\n\n")
+    first, *lines = head.split("\n")
+    extra = _unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else b""
+    place = lines.pop(0).removeprefix("index ") if lines and lines[0].startswith("index ") else ""
+    if first != PROOF or not gap or not _SIZE.fullmatch(place):
+        raise Damaged("not a proof of a log")
+    path = [_unbase64(line) for line in lines]
+    if any(len(step) != 32 for step in path):
+        raise Damaged("a hash has 32 bytes")
+    return Proof(int(place), path, note, extra)
 
 
 def _split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:

@@ -32,7 +32,7 @@ from vault.blobs import Label, Place, enclose
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
 from vault.gates import ms
-from vault.log import versions
+from vault.log import epochs, versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
@@ -218,13 +218,14 @@ async def found_office(
 async def _store(
     vault: Vault, made: _Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
 ) -> None:
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> Facts:
         if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
             raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
         if extra is not None:
             extra(tx, made.facts)
+        return replace(facts, slot=epochs.place(tx, made.id))
 
     ring = keyring.first(made.ring, made.identity)
     made.rows.append(ring.row)

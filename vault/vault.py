@@ -12,7 +12,7 @@ from pathlib import Path
 from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
-from keys.secret import ControlKey, NamesKey, Private, StateKey
+from keys.secret import ControlKey, NamesKey, Private, Secret, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from keys.text import b64
@@ -20,6 +20,7 @@ from vault import gates, keyring, owed
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
+from vault.log.epochs import Epochs
 from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
@@ -80,6 +81,7 @@ class Vault:
     base: str
     issuer: dict[str, str]
     lost: Lost
+    epochs: Epochs
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
@@ -181,10 +183,11 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         missing = lost(db.read, store)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
-        boxes = _Boxes(store, state)
-        log = Log(db, store, trees, proof_key(state), boxes)
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing)
-        vault.log.has_office = _has_office(vault, boxes)
+        keys = _PodKeys(store, state)
+        log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
+        epochs = Epochs(db, _slots_key(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing, epochs)
+        vault.log.has_office = _has_office(vault, keys)
         _sweep(vault, gates.ms(now))
     except BaseException:
         db.close()
@@ -205,7 +208,7 @@ def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
     return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
 
 
-class _Boxes:
+class _PodKeys:
     """What records are sealed to: the public half of a pod's log key or of the DPO's newest, as the keyring says it.
 
     The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
@@ -215,7 +218,17 @@ class _Boxes:
         self.shares, self.state = shares, state
         self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
 
-    def __call__(self, tx: Tx, pod: bytes) -> bytes:
+    def control(self, tx: Tx, pod: bytes) -> ControlKey:
+        """The key of a pod's control data. Raises NotFound, MissingKey or SwappedKey."""
+        return read_pod(self.shares, self.state, self._row(tx, pod)).control
+
+    def _row(self, tx: Tx, pod: bytes) -> Pod:
+        row = tx.get(Pod, pod)
+        if row is None:
+            raise NotFound("no such pod")
+        return row
+
+    def box(self, tx: Tx, pod: bytes) -> bytes:
         """The key, verified; b"" stands for the DPO. Raises NotFound, MissingKey or SwappedKey."""
         return self._of_pod(tx, pod) if pod else self._of_dpo(tx)
 
@@ -231,9 +244,7 @@ class _Boxes:
         return box.publics[max(box.publics)]
 
     def _of_pod(self, tx: Tx, pod: bytes) -> bytes:
-        row = tx.get(Pod, pod)
-        if row is None:
-            raise NotFound("no such pod")
+        row = self._row(tx, pod)
         if self._known.get(pod) != (row.identity, row.box, row.sealed):
             read_pod(self.shares, self.state, row)
             self._known[pod] = (row.identity, row.box, row.sealed)
@@ -244,11 +255,11 @@ class _Boxes:
         return row.box
 
 
-def _has_office(vault: Vault, boxes: _Boxes) -> bool:
+def _has_office(vault: Vault, keys: _PodKeys) -> bool:
     """Whether there is a DPO's office, whose key then is as its keyring says. Raises SwappedKey or MissingKey."""
     if vault.db.read.get(Meta, "office") is None:
         return False
-    boxes(vault.db.read, b"")
+    keys.box(vault.db.read, b"")
     return True
 
 
@@ -282,6 +293,17 @@ def _issuer(db: Database, state: StateKey) -> dict[str, str]:
         return made
     opened: dict[str, str] = json.loads(open_column(state, "controlkey", b"issuer", "sealed", row.sealed))
     return opened
+
+
+def _slots_key(db: Database, state: StateKey) -> Secret:
+    """The key of all salts of the slot tree, made at the first start."""
+    row = db.read.get(ControlKeyRow, "slots")
+    if row is None:
+        with Secret.fresh() as made:
+            sealed = seal_column(state, "controlkey", b"slots", "sealed", bytes(made.view()))
+        row = ControlKeyRow(name="slots", sealed=sealed)
+        _at_start(db, [ControlKeyRow(name="slots", sealed=sealed)])
+    return Secret(open_column(state, "controlkey", b"slots", "sealed", row.sealed))
 
 
 def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
