@@ -64,22 +64,23 @@ def _chain(own: Own) -> None:
     for line in own.lines:
         if line.broken:
             raise _Wrong(line.seq, EDITED)
-        told = line.told
-        if line.seq != due or told["seq"] != due:
+        if line.seq != due or line.told["seq"] != due:
             raise _Wrong(due, MISSING)
-        if line.record is None:  # its month ended: what is left of it is its place in the chain
-            due, prev = due + 1, sha256(line.leaf[2:34]).digest()
-            continue
-        held = verify.committed(line.nonce, json.loads(line.record))
-        if held != line.leaf[2:34]:
-            raise _Wrong(line.seq, EDITED)
-        if due == 1 and told["action"] != "create pod":
-            raise _Wrong(1, MISSING)
-        if told["prev"] != b64(prev):
-            raise _Wrong(line.seq, CHAIN)
-        due, prev = due + 1, sha256(held).digest()
+        if line.record is not None:  # of one whose month ended only its place in the chain is left
+            _linked(line, b64(prev))
+        due, prev = due + 1, sha256(line.leaf[2:34]).digest()
     if own.head.seq != due - 1 or own.head.digest != prev or not own.lines:
         raise _Wrong(due, MISSING)
+
+
+def _linked(line: Line, prev: str) -> None:
+    told = line.told
+    if verify.committed(line.nonce, json.loads(line.record or "")) != line.leaf[2:34]:
+        raise _Wrong(line.seq, EDITED)
+    if line.seq == 1 and told["action"] != "create pod":
+        raise _Wrong(1, MISSING)
+    if told["prev"] != prev:
+        raise _Wrong(line.seq, CHAIN)
 
 
 def _inside(lines: list[Line], ledger: Ledger, size: int, note: str) -> int:

@@ -1,4 +1,6 @@
-"""The summaries of all pods against an export: what each counted is exactly what the export shows.
+"""What the log states in clear, against an export: summaries of all pods, and which records nobody can read any more.
+
+What a summary counted is exactly what the export shows.
 
 Read from the published forms, like everything in `web.verify`: a statement is `0x01 0x02 | JSON` in the log, the leaf
 of a slot SHA-256(`kluis/slot/v1` | salt | count as u64be | SHA-256 of the last commitment), the tree that of RFC 6962.
@@ -14,6 +16,7 @@ from typing import Any
 from keys.errors import Damaged
 from keys.merkle import verify_inclusion
 
+RETENTION = "kluis/log-retention/v1"
 TYPE = "kluis/slots/v1"
 DOMAIN = b"kluis/slot/v1"
 
@@ -53,6 +56,12 @@ class Stated:
 def summaries(leaves: Sequence[bytes]) -> list[Stated]:
     """Every summary that a log states, in order."""
     return [one for index, leaf in enumerate(leaves) if (one := _stated(index, leaf)) is not None]
+
+
+def over(leaves: Iterable[bytes]) -> int:
+    """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
+    said = [json.loads(leaf[2:]) for leaf in leaves if leaf[:2] == b"\x01\x02" and RETENTION.encode() in leaf]
+    return max((int(told["before"]) for told in said if told.get("type") == RETENTION), default=0)
 
 
 def check(leaves: Sequence[bytes], shown: Shown, proofs: Iterable[Mapping[str, Any]], kept: int) -> int:

@@ -35,7 +35,6 @@ WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
 STATEMENT = 2  # the kind of an entry that says something in clear, of any length
 SEAM = "kluis/log-shard/v1"
-RETENTION = "kluis/log-retention/v1"
 
 
 class LogBroken(Exception):
@@ -191,7 +190,7 @@ def check_records(
     shown, head = _export(lines)
     places, heads = [], []
     leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
-    over = _over(leaves)
+    over = summed.over(leaves)
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
         index, place = _place(log, line), (str(line["shard"]), int(line["index"]))
@@ -240,18 +239,9 @@ def _told(
     if (record := line["record"]) is not None:
         return {**record["app"], **record["own"]}, committed(_unb64(line["nonce"]), record)
     if not 0 <= index < min(over, len(leaves)):
-        raise LogBroken("the record is gone, and the log does not say that it ended", index)
+        why = "was changed where it is stored and does not open: the log does not say that it ended"
+        raise LogBroken(why, index)
     return {"seq": line["seq"], "prev": prev, "action": FIRST}, leaves[index][2:34]
-
-
-def _over(leaves: Iterable[bytes]) -> int:
-    """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
-    over = 0
-    for leaf in leaves:
-        if leaf[1] == STATEMENT and RETENTION.encode() in leaf:
-            told = json.loads(leaf[2:])
-            over = max(over, int(told["before"])) if told.get("type") == RETENTION else over
-    return over
 
 
 def _place(log: Verified, line: Mapping[str, Any]) -> int:
@@ -387,10 +377,6 @@ def _number(line: Mapping[str, Any]) -> int:
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
-    if told["record"] is None:
-        raise ValueError(
-            f"entry {int(told['index'])} of {told['shard']} was changed where it is stored and does not open"
-        )
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
     _ = str(told["shard"]), int(told["index"])

@@ -6,7 +6,7 @@ where to go on. A line that does not open is shown whatever the filter says.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from keys.secret import Private
 from vault.database import Tx
@@ -60,14 +60,15 @@ def search(vault: Vault, pod: PodFacts, log: Private, wanted: Wanted, most: int)
         if wanted.until is not None:
             below = min(below, _first_from(vault, pod, log, wanted.until, tx))
         hits: list[Line] = []
+        begun = 0
         for line in _back(vault, pod, log, below, tx):
             if wanted.since is not None and _before(line, wanted.since):
                 return Found(tuple(hits), None)
             if wanted.fits(line):
                 hits.append(line)
-            if len(hits) == most or line.seq <= below - SCAN:
+            begun = begun or line.seq
+            if len(hits) == most or line.seq <= begun - SCAN:
                 return Found(tuple(hits), line.seq if line.seq > 1 else None)
-            below = min(below, line.seq + SCAN)  # the first line found is where counting begins
         return Found(tuple(hits), None)
 
 
