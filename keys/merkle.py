@@ -61,6 +61,7 @@ class Tree:
 
     def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
         """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
+        self._elsewhere = fetch is not None
         self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
         self._tiles: dict[tuple[int, int], Rows | _Open] = {}
         self._closed: dict[tuple[int, int], None] = {}
@@ -104,9 +105,10 @@ class Tree:
         return [(*key, self.tile(*key)) for key in list(self._closed)]
 
     def kept(self, level: int, index: int) -> None:
-        """This full tile can be fetched from now on: memory lets go of it."""
+        """This full tile can be fetched from now on, if any can: memory lets go of it."""
         self._closed.pop((level, index), None)
-        self._tiles.pop((level, index), None)
+        if self._elsewhere:
+            self._tiles.pop((level, index), None)
 
     def _at(self, level: int, index: int) -> Rows | _Open:
         found = self._tiles.get((level, index))

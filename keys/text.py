@@ -1,7 +1,9 @@
 """Bytes as text: base64url without padding for ids and tokens, RFC 8785 for JSON that is hashed or signed."""
 
 import binascii
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rfc8785
@@ -25,6 +27,14 @@ def unb64(text: str) -> bytes:
     if b64(data) != text:
         raise ValueError("not canonical base64url")
     return data
+
+
+_FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def canonical_flat(fields: Mapping[str, str | int | Sequence[str]]) -> bytes:
+    """Write the same form of one object with ASCII names, texts, lists of texts and integers within 2**53; faster."""
+    return _FLAT(fields).encode()
 
 
 def canonical(obj: Any) -> bytes:

@@ -13,19 +13,22 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
+from time import sleep
 from typing import Any, TextIO, TypeVar
 
 from sqlmodel import SQLModel, create_engine
 
-from vault.errors import Locked, LogUnavailable, WrongVersion
+from vault.batch import Job, answer, committed, follow
+from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
+from vault.reserve import Reserve, is_full
 
 VERSION = b"3"
 BATCH = 256
+WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
 T = TypeVar("T")
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -82,6 +85,10 @@ class Tx:
         _, columns = _columns(type(row))
         self.raw.execute(_insert(type(row)), {c: getattr(row, c) for c in columns})
 
+    def insert(self, table: type[SQLModel], **values: Any) -> None:
+        """Insert a row by all its columns: what `add` does, without building the row first."""
+        self.raw.execute(_insert(table), values)
+
     def change(self, table: type[SQLModel], where: dict[str, Any], **values: Any) -> int:
         """Set values on the rows that match; return how many there were."""
         name, _ = _columns(table)
@@ -109,20 +116,6 @@ class Tx:
         self.raw.execute("RELEASE inner")
 
 
-@dataclass
-class Job:
-    """One unit on its way through the writer: `first` before the transaction, `unit` in it, `then` after its commit."""
-
-    unit: Callable[[Tx], Any]
-    answer: Callable[[Any, BaseException | None], None]
-    first: Callable[[], None] | None = None
-    then: Callable[[Any], Any] | None = None
-    undo: Callable[[], None] | None = None
-    begun: bool = False
-    result: Any = None
-    error: BaseException | None = None
-
-
 class Database:
     """The main database of a data directory.
 
@@ -136,6 +129,7 @@ class Database:
         self.path = folder / "kluis.db"
         self._prepare()
         self.read = Tx(_connect(self.path, read_only=True))
+        self.reserve = Reserve(folder)
         self.queued = 0
         self.broken: Exception | None = None
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
@@ -172,11 +166,12 @@ class Database:
 
     def now(self, unit: Callable[[Tx], T]) -> T:
         """Run a unit and wait for its commit, without an event loop: for the start of a process."""
-        done: SimpleQueue[tuple[T, BaseException | None]] = SimpleQueue()
-        self._queue.put(Job(unit, lambda result, error: done.put((result, error))))
-        result, error = done.get()
-        if error is not None:
-            raise error
+        done: SimpleQueue[Job] = SimpleQueue()
+        self._queue.put(Job(unit, done))
+        job = done.get()
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
         return result
 
     def submit(
@@ -185,43 +180,48 @@ class Database:
         first: Callable[[], None] | None = None,
         then: Callable[[Any], Any] | None = None,
         undo: Callable[[], None] | None = None,
+        *,
+        vital: bool = False,
     ) -> asyncio.Future[Any]:
-        """Queue a unit with its companions and return a future of the running loop."""
+        """Queue a unit with its companions and return a future of the running loop. `vital` may use the reserve."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
-        def settle(result: Any, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
         self.queued += 1
-        self._queue.put(Job(unit, lambda r, e: _hand(loop, settle, r, e), first, then, undo))
+        self._queue.put(Job(unit, (loop, future), first, then, undo, vital))
         return future
 
     def close(self) -> None:
         """Finish what is queued and let go of the directory."""
         self._queue.put(None)
         self._thread.join()
+        self.reserve.release()
         self.read.raw.close()
         self._lock.close()
 
     def _work(self) -> None:
         tx = Tx(_connect(self.path))
         self._ready.set()
+        before = 1
         while (job := self._queue.get()) is not None:
             batch = [job]
+            self._gather(before)
             while len(batch) < BATCH and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     self._queue.put(None)
                     break
                 batch.append(following)
+            before = len(batch)
             self._serve(tx, batch)
         tx.raw.close()
+
+    def _gather(self, before: int) -> None:
+        """Under load wait a moment for those who were answered last time: else every other batch holds one entry."""
+        for _ in range(10):
+            if self._queue.qsize() + 1 >= before:
+                return
+            sleep(WAIT / 10)
 
     def _serve(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch and answer every job in it, whatever happens: nobody waits for ever."""
@@ -234,78 +234,22 @@ class Database:
             if self.broken is not None:
                 job.error = LogUnavailable(f"the writer stopped: {self.broken}")
             else:
-                _follow(job)
-            job.answer(job.result, job.error)
+                follow(job)
+            if isinstance(job.error, Forked):
+                self.broken = job.error
+        answer(batch)
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
-        try:
-            ready = [job for job in batch if _prepare(job)]
-            tx.raw.execute("BEGIN IMMEDIATE")
-            for job in ready:
-                _attempt(tx, job)
-            tx.raw.execute("COMMIT")
-        except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
-            _abandon(tx, batch, e)
-
-
-def _abandon(tx: Tx, batch: list[Job], why: Exception) -> None:
-    if tx.raw.in_transaction:
-        tx.raw.execute("ROLLBACK")
-    for job in batch:
-        job.error = LogUnavailable(f"not written: {why}")
-        _undo(job)
-
-
-def _prepare(job: Job) -> bool:
-    """Do what comes before the transaction; a fault there is this job's alone."""
-    try:
-        if job.first:
-            job.first()
-    except Exception as e:  # noqa: BLE001 -- told to its caller
-        job.error = _told(e)
-        return False
-    job.begun = True
-    return True
-
-
-def _attempt(tx: Tx, job: Job) -> None:
-    tx.raw.execute("SAVEPOINT unit")
-    try:
-        job.result = job.unit(tx)
-    except sqlite3.OperationalError:
-        raise
-    except Exception as e:  # noqa: BLE001 -- one unit's fault is its caller's alone
-        job.error = e
-        tx.raw.execute("ROLLBACK TO unit")
-        _undo(job)
-    tx.raw.execute("RELEASE unit")
-
-
-def _undo(job: Job) -> None:
-    """Take back what came before the transaction; what cannot be taken back is swept at the next start."""
-    if job.undo and job.begun:
-        with suppress(Exception):
-            job.undo()
-
-
-def _follow(job: Job) -> None:
-    if job.error is None and job.then:
-        try:
-            job.result = job.then(job.result)
-        except Exception as e:  # noqa: BLE001 -- told to its caller
-            job.error = _told(e)
-
-
-def _told(error: Exception) -> Exception:
-    """A fault of the share store's file is the same to a caller as one of the main database's."""
-    return LogUnavailable(f"the share store failed: {error}") if isinstance(error, sqlite3.Error) else error
-
-
-def _hand(
-    loop: asyncio.AbstractEventLoop, settle: Callable[..., None], result: Any, error: BaseException | None
-) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle, result, error)
+        """Commit a batch; with a full disk only what is vital of it, in the space that was kept back for that."""
+        if self.reserve.make():
+            why = committed(tx, batch)
+            if why is None or not is_full(why) or not any(job.vital for job in batch):
+                return
+            self.reserve.release()
+        for job in batch:
+            job.error, job.begun = None if job.vital else LogUnavailable("not written: the disk is full"), False
+        if vital := [job for job in batch if job.vital]:
+            committed(tx, vital)
 
 
 def free(folder: Path) -> None:

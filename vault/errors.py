@@ -45,6 +45,10 @@ class LogUnavailable(VaultError):
     code: ClassVar[str] = "log_unavailable"
 
 
+class Forked(LogUnavailable):
+    """Somebody else wrote in this directory: what this process would sign is no longer the log."""
+
+
 class NotMinted(VaultError):
     """A permit was shown that no gate of this process made, or that was changed afterwards."""
 

@@ -15,6 +15,7 @@ from keys.records import commitment, open_record
 from keys.secret import Private, RecordKey
 from vault.log.append import DPO
 from vault.log.entry import DPO_DOMAIN, PRIVATE
+from vault.log.retention import ended
 from vault.tables import RecordKey as KeyRow
 from vault.vault import Vault
 
@@ -24,7 +25,7 @@ CATEGORY: Final = "kluis:Dpo"
 _NONCE = 32
 _LINES = """
 SELECT e.idx, e.leaf, d.entry, d.key, d.sealed FROM entry e LEFT JOIN dporecord d ON d.idx = e.idx
-WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) ORDER BY e.idx
+WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) AND e.idx >= :kept ORDER BY e.idx
 """
 
 
@@ -55,10 +56,11 @@ class Opened:
 def sheets(vault: Vault, office: bytes) -> list[Sheet]:
     """One line per private entry after the one that made the office, from one snapshot.
 
-    Counted from there and not from the first DPO record, so that records cut off at the front are missed too.
+    Counted from there and not from the first DPO record, so that records cut off at the front are missed too; from the
+    first entry whose DPO record is still kept, once the log says that older ones ended.
     """
-    rows = vault.db.read.run(_LINES, office=office)
-    at = vault.log.shards.at
+    over, at = ended(vault.db.read), vault.log.shards.at
+    rows = vault.db.read.run(_LINES, office=office, kept=over.dpo_before if over else 0)
     return [Sheet(i, at(i).origin, leaf[34:], *sealed) for i, leaf, *sealed in rows if leaf[1] == PRIVATE]
 
 

@@ -199,8 +199,15 @@ class RecordKey(SQLModel, table=True):
 
     id: bytes = Field(primary_key=True)
     pod: bytes = Field(index=True)
-    period: int
+    period: int = Field(index=True)
     sealed: bytes
+
+
+class Month(SQLModel, table=True):
+    """A month (since 1970) in which the log has pod records, and the first entry of it."""
+
+    period: int = Field(primary_key=True)
+    first: int
 
 
 class PodHead(SQLModel, table=True):

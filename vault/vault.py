@@ -1,5 +1,6 @@
 """One open data directory: database, shares, log, custodian, and the control data needed before any permit exists."""
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -70,6 +71,7 @@ class Vault:
     custodian: Custodian
     base: str
     issuer: dict[str, str]
+    _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -131,10 +133,11 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        if grown := self.log.shards.grown():
-            await self.db.write(partial(keep, grown))
-        for one in grown:
-            one.show()
+        async with self._publishing:
+            if grown := self.log.shards.grown():
+                await self.db.write(partial(keep, grown))
+            for one in grown:
+                one.show()
         return self.log.ledger.size
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from vault.blobs import digest
 from vault.database import Tx
 from vault.keyring import stored_digest
 from vault.log.versions import GONE, parts, touched
-from vault.log.views import Line
+from vault.log.views import ENDED, Line
 from vault.vault import PodFacts, Vault
 
 STORED = """
@@ -33,14 +33,16 @@ def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Differs]
     """The citizen's check: all her resources and her keyring against the last line of her own log about each."""
     last: dict[bytes, tuple[int, bytes, int]] = {}
     ring, ring_seq = "", 0
+    over = any(line.outcome == ENDED for line in lines)  # what such a line said of a version is no longer known
     for line in lines:
         fields = line.told
         if "keyring" in fields:
             ring, ring_seq = fields["keyring"], line.seq
         for rid, version, digested in parts(touched(fields.get("versions", ()))):
             last[rid] = (version, digested, line.seq)
-    found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in _differing(vault.db.read, pod.id, last)]
-    if ring != stored_digest(vault.db.read, pod.id):
+    differing = [rid for rid in _differing(vault.db.read, pod.id, last) if rid in last or not over]
+    found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in differing]
+    if ring != stored_digest(vault.db.read, pod.id) and (ring or not over):
         found.append(Differs("keyring", ring_seq))
     return found
 

@@ -1,4 +1,4 @@
-"""The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, stale sessions."""
+"""The clockwork of the server: checkpoints on a fixed clock, outcomes, sums of denials, stale sessions, retention."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consent import endings
 from consent.accounts import sessions
 from vault.errors import LogUnavailable
-from vault.log import tally
+from vault.log import retention, tally
 
 if TYPE_CHECKING:
     from web.app import House
@@ -26,13 +26,14 @@ async def run(house: "House") -> None:
 
 
 async def tick(house: "House", *, last: bool = False) -> None:
-    """One turn: write outcomes and closed minutes, end stale sessions, then publish what is durable."""
+    """One turn: write outcomes and closed minutes, end stale sessions and months, then publish what is durable."""
     vault, now = house.vault, house.clock()
     try:
         await vault.log.settle()
         await tally.flush(vault.log, now, all_of_them=last)
         await sessions.sweep(vault, now)
         await endings.sweep(vault, now)
+        await retention.sweep(vault, now, house.settings.log_months, house.settings.log_dpo_months)
         await vault.publish()
     except LogUnavailable:
         return

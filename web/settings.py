@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
     log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
 
+    log_months: int = Field(24, ge=1, le=1200, description="whole months that people's log records stay readable")
+    log_dpo_months: int = Field(24, ge=1, le=1200, description="whole months that the DPO's log records stay readable")
+
     _options: frozenset[str] = PrivateAttr(frozenset())
 
     def __init__(self, **options: Any) -> None:

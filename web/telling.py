@@ -108,14 +108,19 @@ CLOCKS: Final[Mapping[str, str]] = {
     "behind": " (de klok van de server ging terug: dit is de tijd van de regel ervoor)",
     "ahead": " (de klok van de server sprong dagen vooruit)",
 }
+OVER: Final = "kan deze regel nog lezen: hij is ouder dan de termijn. Zijn vingerafdruk blijft in het groot logboek"
 TRIED: Final = frozenset({"unlock", "denial"})
 
 
 def told(line: Line, webid: str) -> LogLine:
-    """The line as the page shows it; `webid` is the reader's own. A broken line says only that it is broken."""
+    """The line as the page shows it; `webid` is the reader's own. A broken line says only that it is broken, one whose
+    month ended only that.
+    """
     fields = line.told
     if line.record is None:
         when = datetime.fromtimestamp(0, UTC)
+        if not line.broken:
+            return LogLine(line.seq, line.index, when, "Niemand", OVER, "", "", True, "Afgelopen")
         return LogLine(line.seq, line.index, when, "Niemand", "kan deze regel nog lezen", "", "", False, "broken")
     allowed = fields["decision"] == "allowed"
     return LogLine(

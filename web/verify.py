@@ -33,6 +33,7 @@ WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
 STATEMENT = 2  # the kind of an entry that says something in clear, of any length
 SEAM = "kluis/log-shard/v1"
+RETENTION = "kluis/log-retention/v1"
 
 
 class LogBroken(Exception):
@@ -177,21 +178,22 @@ def check_records(
     Its chain begins at `begins`, the seq and prev of its first record (of the pod's first unless a caller kept the head
     of an earlier export), has no gap, and ends at the head. Records newer than the checkpoint wait at its end; none may
     if the log is `settled`, published after they were read. Inclusion needs no proof here: the root was recomputed
-    from every entry. Raises LogBroken at the first wrong line.
+    from every entry. A record that no longer opens is right only if the log itself says that it ended.
+    Raises LogBroken at the first wrong line.
     """
     shown, head = _export(lines)
     leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
+    over = _over(leaves)
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
         index, place = _place(log, line), (str(line["shard"]), int(line["index"]))
-        record = {**line["record"]["app"], **line["record"]["own"]}
+        record, commitment = _told(line, leaves, index, over, due[1])
         if (record["seq"], record["prev"]) != due:
             raise LogBroken(f"does not follow record {due[0] - 1} of its pod; something was left out", index)
         if record["seq"] == 1 and record.get("action") != FIRST:
             raise LogBroken("is not the record that begins a pod; something was left out", index)
         if not before < place or not index < head["kept"]:
             raise LogBroken("the record has no place in the log", index)
-        commitment = committed(_unb64(line["nonce"]), line["record"])
         if index < len(leaves) and leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
         waiting += index >= due_size  # only at the end: every index is above the one before
@@ -208,6 +210,27 @@ def committed(nonces: bytes, record: Mapping[str, Any]) -> bytes:
     parts = zip(PARTS.items(), (nonces[:32], nonces[32:]), strict=True)
     hashes = (sha256(domain + nonce + rfc8785.dumps(record[part])).digest() for (part, domain), nonce in parts)
     return sha256(POD_DOMAIN + b"".join(hashes)).digest()
+
+
+def _told(
+    line: Mapping[str, Any], leaves: list[bytes], index: int, over: int, prev: str
+) -> tuple[Mapping[str, Any], bytes]:
+    """A line's record and its commitment; of one that nobody can open any more, what the entry itself tells."""
+    if (record := line["record"]) is not None:
+        return {**record["app"], **record["own"]}, committed(_unb64(line["nonce"]), record)
+    if not 0 <= index < min(over, len(leaves)):
+        raise LogBroken("the record does not open, and the log does not say that it ended", index)
+    return {"seq": line["seq"], "prev": prev, "action": FIRST}, leaves[index][2:34]
+
+
+def _over(leaves: Iterable[bytes]) -> int:
+    """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
+    over = 0
+    for leaf in leaves:
+        if leaf[1] == STATEMENT and RETENTION.encode() in leaf:
+            told = json.loads(leaf[2:])
+            over = max(over, int(told["before"])) if told.get("type") == RETENTION else over
+    return over
 
 
 def _place(log: Verified, line: Mapping[str, Any]) -> int:
@@ -333,18 +356,18 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")
-    return sorted(shown, key=lambda line: int(line["record"]["own"]["seq"])), head
+    return sorted(shown, key=lambda line: int((line["record"]["own"] if line["record"] else line)["seq"])), head
 
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
-    if told["record"] is None:
-        raise ValueError(
-            f"entry {int(told['index'])} of {told['shard']} was changed where it is stored and does not open"
-        )
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
-    _ = str(told["shard"]), int(told["index"]), int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]
+    _ = str(told["shard"]), int(told["index"])
+    if told["record"] is None:
+        _ = int(told["seq"])
+        return told
+    _ = int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]
     if len(_unb64(told["nonce"])) != 64 or not isinstance(told["record"]["app"], dict) or len(told["record"]) != 2:
         raise ValueError("not two parts with a nonce of 32 bytes each")
     return told

@@ -5,6 +5,7 @@ wrapped under the secret alone (reading one's own log opens no pod content, so i
 logout, after 15 minutes without a request, and after 8 hours whatever happens.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,7 @@ from keys.text import b64
 from keys.tree import unwrap, wrap
 from vault import gates
 from vault.database import Tx
-from vault.errors import Denied, MissingKey, Stale
+from vault.errors import Denied, LogUnavailable, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.pod import log_key
@@ -118,7 +119,8 @@ async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
     """Note that the session is in use; written at most once a minute."""
     at = gates.ms(now)
     if at - session.seen >= TOUCH_MS:
-        await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, seen=at))
+        with suppress(LogUnavailable):  # with a full disk she still reads her log and withdraws
+            await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, seen=at))
 
 
 async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from keys import errors
 from keys.mark import check, mark
-from keys.text import b64, canonical, unb64
+from keys.text import b64, canonical, canonical_flat, unb64
 
 
 @pytest.mark.parametrize("size", range(20))
@@ -59,3 +59,13 @@ def test_a_hardened_process_dumps_no_core_and_shows_no_memory():
 def test_every_error_has_a_code_of_its_own():
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     assert len({kind.code for kind in classes}) == len(classes)
+
+
+def test_the_flat_form_is_the_canonical_one_for_every_character_and_number():
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    for at in range(0, len(every), 10_000):
+        text = "".join(every[at : at + 10_000])
+        told = {"b": text, "a": [text, ""], "zz": 2**53 - 1, "z": -7, "Z": 0}
+        assert canonical_flat(told) == canonical(told)
+    with pytest.raises(ValueError, match="surrogates"):
+        canonical_flat({"a": "\ud800"})

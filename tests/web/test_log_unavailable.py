@@ -1,7 +1,7 @@
 """When the log cannot be written nothing is served (access-log.md, Order). The disk is really full, for SQLite.
 
-Withdrawing answers 503 here as well. The design keeps space in reserve so that withdrawing and reading one's own log
-go on working with a full disk; that reserve does not exist yet.
+Withdrawing answers 503 here as well: this limit leaves no use for the space that is kept back for it. That space, on a
+disk that is really full, is tried in tests/log/test_disk_full.py.
 """
 
 from collections.abc import Iterator

@@ -227,7 +227,9 @@ async def test_a_batch_that_crosses_a_half_year_stands_in_the_right_shards(vault
         return lambda tx: vault.log._write(tx, vault.office, READ, ms(at), None)
 
     hold = vault.db.submit(lambda _: None)
-    waiting = [vault.db.submit(booked(at), then=lambda done: shards.add(done.turn, done.leaf)) for at in moments]
+    waiting = [
+        vault.db.submit(booked(at), then=lambda done: shards.add(done.turn, done.index, done.leaf)) for at in moments
+    ]
     await hold
     for one in waiting:
         await one

@@ -24,16 +24,19 @@ from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.receipts import keep
+from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
 from vault.log.versions import proof, touched
+from vault.reserve import is_full
 from vault.shares import Drop, Shares
-from vault.tables import DpoRecord, Entry, Jti, PodHead, Record, RecordKey as KeyRow
+from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
+LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
 HEAD = """
 INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
@@ -83,27 +86,33 @@ class Log:
             first=lambda: self._prepare(intent),
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
+            vital=bool(intent.drops),
         )
         return answer
 
-    async def state(self, body: bytes, at: datetime) -> int:
-        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long."""
+    async def state(self, body: bytes, at: datetime, write: Callable[[Tx, int], object] | None = None) -> int:
+        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long.
+
+        `write` stores, in the same transaction, what else depends on that index.
+        """
         leaf = forms.statement(body)
         index = await self.db.submit(
-            lambda tx: self._state(tx, leaf, gates.ms(at)),
+            lambda tx: self._state(tx, leaf, gates.ms(at), write),
             then=lambda done: self._stated(done, leaf),
             undo=self._times.forget,
         )
         return int(index)
 
-    def _state(self, tx: Tx, leaf: bytes, at: int) -> tuple[Turn, int]:
+    def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], object] | None) -> tuple[Turn, int]:
         turn, index = self._place(tx, self._times.take(tx, at)[0])
         tx.add(Entry(idx=index, leaf=leaf))
+        if write is not None:
+            write(tx, index)
         return turn, index
 
     def _stated(self, done: tuple[Turn, int], leaf: bytes) -> int:
         turn, index = done
-        self.shards.add(turn, leaf)
+        self.shards.add(turn, index, leaf)
         return index
 
     def _place(self, tx: Tx, at: int) -> tuple[Turn, int]:
@@ -134,7 +143,7 @@ class Log:
 
     async def drop(self, drops: tuple[Drop, ...]) -> None:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
-        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops))
+        await self.db.submit(lambda _: None, then=lambda _: self._drop(drops), vital=True)
 
     def _drop(self, drops: tuple[Drop, ...]) -> None:
         """A deletion that fails is owed: it is tried again with every `settle`, and at the next start."""
@@ -142,7 +151,13 @@ class Log:
         for drop in drops:
             if drop.kind == "*":
                 self._wipe(drop.owner)
-        self.shares.drop(self._owed)
+        try:
+            self.shares.drop(self._owed)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            self.db.reserve.release()  # we are in the writer's turn
+            self.shares.drop(self._owed)
         self._owed = ()
 
     def _prepare(self, intent: Intent) -> None:
@@ -161,8 +176,9 @@ class Log:
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
         at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
-            with tx.savepoint():
-                _hold(tx, intent, at)
+            if intent.guards or intent.jti is not None or intent.write is not None:
+                with tx.savepoint():
+                    _hold(tx, intent, at)
             facts = replace(intent.facts, clock=clock) if clock else intent.facts
             return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
         except Conflict as refusal:
@@ -175,22 +191,21 @@ class Log:
         self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
     ) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
-        head = tx.get(PodHead, pod)
-        seq, prev = (head.seq + 1, head.head) if head else (1, b"")
+        head = tx.run(LAST, pod=pod)
+        seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         commitment = record.commitment()
-        key_id, key = self._pod_key(tx, turn.origin, pod, at)
+        key_id, key = self._pod_key(tx, turn.origin, pod, at, index)
         sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed, sealed)
-        row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
-        row.touched, row.proof = listed, proven
-        tx.add(row)
+        row = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
+        tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
-        tx.add(Entry(idx=index, leaf=leaf))
+        tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), row, record)
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
@@ -200,14 +215,15 @@ class Log:
         nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
         key_id, key = self._key(tx, origin, b"", at // forms.HOUR_MS, self.dpo_box)
         sealed = seal_record(key, "dpo-record", origin, key_id, entry, nonce + record)
-        tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
+        tx.insert(DpoRecord, idx=index, entry=entry, key=key_id, sealed=sealed)
         return commitment
 
-    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
+    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int, index: int) -> tuple[bytes, RecordKey]:
         period = month(at)
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
+        tx.run(BEGIN, period=period, first=index)
         return self._key(tx, origin, pod, period, self._box_of(tx, pod))
 
     def _key(self, tx: Tx, origin: str, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
@@ -223,7 +239,7 @@ class Log:
         return key_id, key
 
     def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
-        self.shards.add(booked.turn, booked.leaf)
+        self.shards.add(booked.turn, booked.index, booked.leaf)
         if booked.refused is not None:
             if intent.new_shares:
                 self._unput(intent)

@@ -6,12 +6,13 @@ is about may prove to others, and the rest. The DPO record has no pod, no resour
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Final
 
 from keys.records import commitment
 from keys.secret import Share, fresh_bytes
-from keys.text import b64, canonical
+from keys.text import b64, canonical_flat
 from vault.database import Tx
 from vault.shares import Drop, Want
 
@@ -67,6 +68,10 @@ class Facts:
     versions: tuple[str, ...] = ()
     signature: str = ""
     clock: str = ""
+
+
+TOLD: Final = tuple(one.name for one in fields(Facts) if one.name != "app")
+"""What a pod record tells of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +156,16 @@ class PodRecord:
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
     """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name, value in asdict(facts).items() if value not in ("", 0, ()) and name != "app"}
-    told |= {"resources": list(facts.resources), "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
-    if facts.versions:
-        told["versions"] = list(facts.versions)
+    told = {name: value for name in TOLD if (value := getattr(facts, name))}
+    told |= {"resources": facts.resources, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
     app, own = ({name: told[name] for name in told if (name in APP) is shown} for shown in (True, False))
     nonces = fresh_bytes(64)
-    return PodRecord(canonical(app), canonical(own), nonces[:32], nonces[32:])
+    return PodRecord(canonical_flat(app), canonical_flat(own), nonces[:32], nonces[32:])
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
     """The DPO's record as RFC 8785 JSON: eight fields, none of them personal (access-log.md, DPO record)."""
-    return canonical(
+    return canonical_flat(
         {
             "hour": at // HOUR_MS,
             "client": facts.app,

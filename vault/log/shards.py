@@ -15,14 +15,15 @@ from keys.merkle import leaf_hash
 from keys.secret import Private
 from keys.text import b64, canonical
 from vault.database import Tx
-from vault.errors import NotFound
+from vault.errors import Forked, NotFound
 from vault.log.entry import statement
 from vault.log.tiles import Ledger
 from vault.tables import Checkpoint, Entry, Shard, Tile
 
 TYPE = "kluis/log-shard/v1"
-KEEP = "INSERT INTO checkpoint (first, size, note) VALUES (:first, :size, :note) ON CONFLICT (first, size) DO NOTHING"
+KEEP = "INSERT INTO checkpoint (first, size, note) VALUES (:first, :size, :note)"
 KEEP_TILE = "INSERT OR IGNORE INTO tile (first, level, idx, hashes) VALUES (:first, :level, :idx, :hashes)"
+SIGNED = "SELECT coalesce(max(size), 0) FROM checkpoint WHERE first = :first"
 NEWEST = "SELECT first, origin FROM shard ORDER BY first DESC LIMIT 1"
 FROM = "SELECT leaf FROM entry WHERE idx >= :first ORDER BY idx"
 
@@ -101,11 +102,13 @@ class Shards:
         tx.add(Entry(idx=index, leaf=leaf))
         return Turn(here, row, (leaf,))
 
-    def add(self, turn: Turn, leaf: bytes) -> None:
-        """After the commit: the entry is in the tree, of a new shard if it begins one."""
+    def add(self, turn: Turn, index: int, leaf: bytes) -> None:
+        """After the commit: the entry is in the tree, of a new shard if it begins one. Raises Forked."""
         if turn.row is not None:
             self.open(turn.row)
-        for one in (*turn.leaves, leaf):
+        for place, one in enumerate((*turn.leaves, leaf), index - len(turn.leaves)):
+            if place != self.kept:
+                raise Forked(f"entry {place} was written after {self.kept}: another process writes in this directory")
             self.current.add(one)
 
     def _seam(self, tx: Tx, row: Shard, before: Shard) -> bytes:
@@ -141,8 +144,11 @@ class Shards:
 
 
 def keep(grown: list[Grown], tx: Tx) -> None:
-    """Store what is to be published."""
+    """Store what is to be published: compare-and-swap on the last signed size. Raises Forked."""
     for one in grown:
+        found = int(tx.run(SIGNED, first=one.head.first)[0][0])
+        if found != one.ledger.size:
+            raise Forked(f"{one.ledger.origin} was signed at {found} entries, after our {one.ledger.size}")
         tx.run(KEEP, first=one.head.first, size=one.head.size, note=one.head.note)
         for tile in one.tiles:
             tx.run(KEEP_TILE, first=tile.first, level=tile.level, idx=tile.idx, hashes=tile.hashes)

@@ -11,10 +11,13 @@ from keys.records import open_record
 from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.errors import DamagedItem
+from vault.log.retention import Ended, ended
+from vault.log.shards import Shards
 from vault.log.tiles import Ledger
 from vault.tables import PodHead, Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
 
+ENDED = "ended"
 LINES = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
 WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
@@ -25,7 +28,8 @@ WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
 class Line:
     """One entry of a pod's own log: its place in the public tree, its record as written, and the nonces that blind it.
 
-    `record` is None if what is stored does not open: the entry is broken, and readers say so at this very line.
+    `record` is None if it does not open: either its month ended (outcome `ended`), or the entry is broken, and readers
+    say so at this very line.
     """
 
     index: int
@@ -38,11 +42,16 @@ class Line:
 
     @property
     def told(self) -> dict[str, Any]:
-        """The record's fields; of a broken one only its place."""
+        """The record's fields; of a broken or ended one only its place."""
         if self.record is None:
-            return {"seq": self.seq, "type": "broken"}
+            return {"seq": self.seq, "type": self.outcome}
         parts = json.loads(self.record)
         return {**parts["app"], **parts["own"]}
+
+    @property
+    def broken(self) -> bool:
+        """Whether it ought to open and does not."""
+        return self.record is None and self.outcome != ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ class _Reader:
 
     def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
         self.vault, self.pod, self.log = vault, pod, log
+        over = ended(vault.db.read)
+        self._before = over.before if over else 0
         self._keys: dict[bytes, RecordKey] = {}
 
     def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
@@ -111,7 +122,8 @@ class _Reader:
             opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
             return Line(index, seq, entry, opened[64:].decode(), opened[:64], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
-            return Line(index, seq, entry, None, b"", leaf, "broken")
+            gone = index < self._before and self.vault.db.read.get(KeyRow, key_id) is None
+            return Line(index, seq, entry, None, b"", leaf, ENDED if gone else "broken")
 
     def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
@@ -139,8 +151,18 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     return {
         "shards": shards.told,
         "head": told.head.told,
+        "ended": _ended(shards, ended(vault.db.read)),
         "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
+
+
+def _ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
+    """The statement that says which records are no longer kept, with its proof; None while nothing ended."""
+    if over is None or over.index - (ledger := shards.at(over.index)).first >= ledger.size:
+        return None
+    position = over.index - ledger.first
+    steps = [b64(step) for step in ledger.inclusion(position)]
+    return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(over.leaf), "proof": steps}
 
 
 def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:

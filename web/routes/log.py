@@ -100,7 +100,7 @@ def _verdict(house: "House", session: SessionFacts, told: Own) -> Verdict:
 
     It names the first wrong line by its number in the pod's own log.
     """
-    broken = next((line for line in told.lines if line.record is None), None)
+    broken = next((line for line in told.lines if line.broken), None)
     if broken is not None:
         return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
     try:

@@ -44,15 +44,13 @@ function unb64(text) {
   }
 }
 
-/** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
+/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
 function parse(text) {
-  let parts = null;
   try {
-    parts = JSON.parse(text);
+    return JSON.parse(text) ?? {};
   } catch {
-    // damaged
+    return {};
   }
-  return { app: parts?.app ?? {}, own: parts?.own ?? {} };
 }
 
 function join(...parts) {
@@ -150,8 +148,10 @@ const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod
 const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.stringify(part)));
 
 /** One line by itself: its leaf holds what we are shown, the part that its app may prove and the rest. */
-async function readLine(entry) {
-  const leaf = unb64(entry.leaf), { app, own } = parse(entry.record), nonce = unb64(entry.nonce);
+async function readLine(entry, over) {
+  const leaf = unb64(entry.leaf);
+  if (entry.record === null && over(entry)) return readEnded(entry, leaf);
+  const { app = {}, own = {} } = parse(entry.record), nonce = unb64(entry.nonce);
   const [told, rest, hash, next] = await Promise.all([
     salted(APP, nonce.subarray(0, 32), app), salted(OWN, nonce.subarray(32), own),
     sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
@@ -159,6 +159,22 @@ async function readLine(entry) {
   const layout = join(Uint8Array.of(1, entry.kind), commitment, unb64(entry.dpo_commitment));
   const intact = nonce.length === 64 && same(leaf, layout) && record.seq === entry.seq;
   return { seq: entry.seq, shard: entry.shard, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+}
+
+/** A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree. */
+async function readEnded({ seq, shard, index, proof }, leaf) {
+  const commitment = leaf.subarray(2, 34), [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(commitment)]);
+  return { seq, shard, index, proof, record: {}, ended: true, commitment, intact: leaf.length === 66, hash, next };
+}
+
+/** Which entries may have ended: those that the log itself names, in a statement under the seal. */
+async function endedBefore(told, seals) {
+  if (!told) return 0;
+  const leaf = unb64(told.leaf), seal = seals[told.shard], said = parse(new TextDecoder().decode(leaf.subarray(2)));
+  const inside = seal && leaf[1] === 2 && said.type === "kluis/log-retention/v1"
+    && await included(await sha256(LEAF, leaf), told.index, seal.size, decoded(told.proof), seal.root, seal.proven);
+  if (!inside) throw new Broken("outside");
+  return said.before;
 }
 
 /** The part of a verification key that is the same in every half-year of a log. */
@@ -184,7 +200,9 @@ export async function check(log, memory, fetchProof) {
     const key = keyOf(log.shards.at(-1).vkey);
     if (memory && memory.key !== key) throw new Broken("key");
     const seals = await openSeals(log.shards);
-    const lines = await Promise.all(log.entries.map(readLine));
+    const before = await endedBefore(log.ended, seals);
+    const over = ({ shard, index }) => seals[shard]?.first + index < before;
+    const lines = await Promise.all(log.entries.map((entry) => readLine(entry, over)));
     const sealOf = (line) => seals[line.shard] ?? { size: 0, first: NaN };
     const inside = (line, { size, root, proven } = sealOf(line)) =>
       included(line.hash, line.index, size, decoded(line.proof ?? []), root, proven);
@@ -201,7 +219,8 @@ export async function check(log, memory, fetchProof) {
     const head = lines.at(-1);
     const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
     const newest = { seq: head?.seq ?? null, head: head && raw(head.commitment) };
-    return { ok: true, checked: lines.length, waiting: waiting.length, memory: { ...seen, ...newest } };
+    const ended = lines.filter((line) => line.ended).length;
+    return { ok: true, checked: lines.length, ended, waiting: waiting.length, memory: { ...seen, ...newest } };
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { ok: false, reason: error.reason, line: error.line };
@@ -213,6 +232,7 @@ async function checkChain(lines, inside) {
     const before = lines[i - 1], due = before ? before.seq + 1 : 1;
     if (!line.intact) throw new Broken("edited", line.seq);
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
+    if (line.ended) continue;
     if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
     if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
     // One of the two was written again: the one that the tree does not hold.
@@ -277,8 +297,9 @@ function show(verdict, memory) {
   const later = verdict.waiting ? ` Nog niet verzegeld: ${verdict.waiting}. Dat duurt enkele seconden.` : "";
   const where = verdict.line === null ? "" : `Regel ${verdict.line}: `;
   const counted = `${verdict.checked} ${verdict.checked === 1 ? "regel" : "regels"}`;
+  const ended = verdict.ended ? ` Ouder dan de termijn, en niet meer te lezen: ${verdict.ended}.` : "";
   say.textContent = verdict.ok
-    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${later}`
+    ? `Dit toestel controleerde ${counted}. Er is niets gewist en niets veranderd.${ended}${later}`
     : where + WORDS[verdict.reason];
   box.hidden = false;
   if (verdict.ok) return memory.keep(verdict.memory);
