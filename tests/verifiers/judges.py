@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 GOPATH = Path("/usr/share/gocode")
-SCRIPT = HERE.parents[1] / "web" / "pages" / "static" / "verify.js"
+SCRIPTS = HERE.parents[1] / "web" / "pages" / "static"
 PAGE = "http://localhost/claims"
 
 
@@ -157,11 +157,12 @@ def by_webcrypto(claims: Sequence[Claim]) -> list[str]:
 
 
 def _serve(route: "Route") -> None:
-    """An empty page and the shipped script; nothing else exists for it."""
+    """An empty page and the shipped scripts; nothing else exists for it."""
+    script = SCRIPTS / route.request.url.rpartition("/")[2]
     if route.request.url == PAGE:
         route.fulfill(content_type="text/html", body="<!doctype html><title>claims</title>")
-    elif route.request.url.endswith("/verify.js"):
-        route.fulfill(content_type="text/javascript", body=SCRIPT.read_text())
+    elif script.suffix == ".js" and script.is_file():
+        route.fulfill(content_type="text/javascript", body=script.read_text())
     else:
         route.abort()
 
