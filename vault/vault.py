@@ -20,8 +20,10 @@ from vault import gates, keyring
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
+from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
+from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
@@ -71,7 +73,8 @@ class Vault:
     custodian: Custodian
     base: str
     issuer: dict[str, str]
-    _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lost: Lost
+    publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -133,7 +136,7 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        async with self._publishing:
+        async with self.publishing:
             if grown := self.log.shards.grown():
                 await self.db.write(partial(keep, grown))
             for one in grown:
@@ -155,11 +158,12 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     db, state = Database(data), custodian.state_key()
     try:
         store = Shares(shares)
+        missing = lost(db.read, store)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
         keys = _PodKeys(store, state)
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing)
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
     except BaseException:
@@ -226,7 +230,7 @@ def _dpo_box(vault: Vault) -> bytes | None:
     return box.value
 
 
-def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Private]:
+def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, LogKeys]:
     """The host whose log this directory keeps, and the log's key, made at its first start."""
     here = base.split("://", 1)[1]
     row = db.read.get(ControlKeyRow, "log")
@@ -240,7 +244,8 @@ def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Privat
         raise MissingKey("the name of the log's host is missing from this directory")
     if (home := host.value.decode()) != here:
         raise WrongAddress(f"this directory was made for {home} and does not work under {here}: serve it there")
-    return home, Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    private = Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    return home, LogKeys(private, earlier(db.read))
 
 
 def _issuer(db: Database, state: StateKey) -> dict[str, str]:

@@ -198,6 +198,8 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
             raise SettingsError(
                 f"{settings.data} holds demo unlockers: `kluis serve` does not serve it, use `kluis demo`"
             )
+        if house.vault.lost.told:
+            print(house.vault.lost.told, file=sys.stderr)  # noqa: T201
         told = json.dumps({"base": house.base}) if as_json else f"Kluis serves {house.base}"
         uvloop.run(_until_told(house, lambda: print(told, flush=True)))  # noqa: T201
     finally:

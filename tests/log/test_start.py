@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from keys.merkle import Tree, leaf_hash
-from keys.sign import new_signer
 from tests.house import Household
 from tests.log.reopened import again
 from vault import fsck
@@ -55,8 +54,7 @@ async def test_a_start_reads_the_entries_after_the_last_full_tile_and_no_more(lo
     house, folder = long
     vault = again(folder, house)
     counted = Counted(vault.db.read.raw)
-    ledger = Ledger(vault.log.ledger.origin, new_signer())
-    ledger.vkey = vault.log.ledger.vkey
+    ledger = Ledger(vault.log.ledger.origin, vault.log.shards.keys)
     ledger.load(counted, 2**62)
     assert ledger.tree.size == vault.log.shards.kept > MANY
     assert counted.rows < 2 * 256 + 10  # entries of the open tile, tiles whose tops stand in the open ones above

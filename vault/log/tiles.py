@@ -11,10 +11,10 @@ from typing import Any
 from keys.errors import Damaged
 from keys.merkle import Tree, leaf_hash
 from keys.note import checkpoint, open_note, read_checkpoint, sign_note, vkey
-from keys.secret import Private
 from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import DamagedItem, NotFound
+from vault.log.handover import LogKeys
 from vault.tables import Checkpoint, Entry, Tile
 
 WIDTH = 256
@@ -25,14 +25,18 @@ LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER B
 class Ledger:
     """The Merkle tree of one log shard and its latest checkpoint."""
 
-    def __init__(self, origin: str, signer: Private, first: int = 0) -> None:
+    def __init__(self, origin: str, keys: LogKeys, first: int = 0) -> None:
         """Begin empty at entry `first` of the whole log; positions here count from there."""
-        self.origin, self._signer, self.first = origin, signer, first
+        self.origin, self._keys, self.first = origin, keys, first
         self.half = origin.rpartition("/")[2]
-        self.vkey = vkey(origin, signer_public(signer))
+        self.vkey = self._own
         self.tree = Tree()
         self.size = 0
         self.note = ""
+
+    @property
+    def _own(self) -> str:
+        return vkey(self.origin, signer_public(self._keys.private))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Ledger:
 
     def _resume(self, last: Checkpoint) -> None:
         try:
+            self.vkey = self._keys.signer(self.origin, last.note)
             text, _ = open_note(last.note, [self.vkey])
             told = read_checkpoint(text)
         except Damaged as e:
@@ -85,7 +90,7 @@ class Ledger:
         """A checkpoint over everything durable now; publish it by storing it and calling `show`."""
         size = self.tree.size
         text = checkpoint(self.origin, size, self.tree.root(size))
-        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._signer))
+        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._keys.private))
 
     def tiles(self) -> list[Tile]:
         """Full tiles that are not stored yet; store them with the checkpoint."""
@@ -93,7 +98,7 @@ class Ledger:
 
     def show(self, signed: Checkpoint, tiles: list[Tile]) -> None:
         """From now on this is the published head, and these tiles are stored."""
-        self.size, self.note = signed.size, signed.note
+        self.size, self.note, self.vkey = signed.size, signed.note, self._own
         for tile in tiles:
             self.tree.kept(tile.level, tile.idx)
 

@@ -22,12 +22,14 @@ from consent.errors import BadCeremony
 from keys.text import b64, unb64
 from vault.errors import Denied, TooFewUnlockers
 from vault.pod import FEWEST_UNLOCKERS
+from vault.vault import Vault
 from web import guard
 from web.pages.entry import WAYS, CodePage, SecurityPage, Session, Unlocker
 from web.pages.views import render
 
 router = APIRouter()
 
+BLUNT: Final = " (werkt niet meer: haal weg en voeg een nieuwe toe)"
 HERE: Final = "/me/security"
 _SAID: Final[Mapping[str, str]] = {"gone": "gone", "too_many": "many", "exists": "passkey"}
 
@@ -41,7 +43,7 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
     listed = sessions.listing(house.vault, session.account, house.clock())
     asked = ("", "") if account is None else _asked(request, session, account)
     page = SecurityPage(
-        () if account is None else _ways(account),
+        () if account is None else _ways(house.vault, account),
         tuple(
             Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
         ),
@@ -150,11 +152,18 @@ def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tu
     return create, passkeys.request_options(house.base, account, confirm) if has_one else ""
 
 
-def _ways(account: AccountFacts) -> tuple[Unlocker, ...]:
-    """Every way in; one that may go has an id. A demo's key may always go: it never counts as a way in."""
+def _ways(vault: Vault, account: AccountFacts) -> tuple[Unlocker, ...]:
+    """Every way in; one that may go has an id. A demo's key may always go: it never counts as a way in.
+
+    One whose share was lost with the share store opens nothing any more, and says so.
+    """
     spare = sum(way.kind != "demo" for way in account.ways) > FEWEST_UNLOCKERS
     return tuple(
-        Unlocker(WAYS[way.kind], _at(way.added), b64(way.id) if spare or way.kind == "demo" else "")
+        Unlocker(
+            WAYS[way.kind] + ("" if vault.shares.count("unlock", way.id) else BLUNT),
+            _at(way.added),
+            b64(way.id) if spare or way.kind == "demo" else "",
+        )
         for way in account.ways
     )
 
