@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from vault.vault import Vault
 
 TYPE: Final = "kluis/log-key/v1"
-NOTE = "INSERT INTO meta (key, value) VALUES ('hands', :at) ON CONFLICT (key) DO UPDATE SET value = CAST(value || :at AS BLOB)"
+NOTE = """
+INSERT INTO meta (key, value) VALUES ('hands', :at) ON CONFLICT (key) DO UPDATE SET value = CAST(value || :at AS BLOB)
+"""
 
 
 @dataclass
