@@ -221,7 +221,7 @@ class Log:
         tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), Record(**row, outcome=outcome), record)
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:

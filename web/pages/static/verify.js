@@ -13,7 +13,7 @@ const PAGE = 1_250, LANES = 2, MOST_PAGES = 8_000;
 const POD = utf8.encode("kluis/pod-record/v2");
 const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
 
-/** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
+/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
 function parse(text) {
   const { app, own } = json(text);
   return { app: app ?? {}, own: own ?? {} };
