@@ -23,7 +23,9 @@ app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_
 log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
+witnesses = typer.Typer(help="A witness: it cosigns the logs of other vaults.", no_args_is_help=True)
 app.add_typer(log, name="log")
+app.add_typer(witnesses, name="witness")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
 
@@ -184,6 +186,12 @@ def export(
         target.write_bytes(taken)
         records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
         answer({"file": str(target), "records": records}, as_json=as_json)
+
+
+@witnesses.command("serve", context_settings=PASSED_ON, add_help_option=False)
+def serve_witness(context: typer.Context) -> None:
+    """Cosign the logs of others, in a process of its own that knows nothing of a vault."""
+    os.execv(sys.executable, [sys.executable, "-m", "web.witness", *context.args])  # noqa: S606
 
 
 @keys.command()
