@@ -94,8 +94,8 @@ class Fetcher:
     ) -> None:
         """Fetch from `ports` of strangers, and from the origins in `own` also by http on loopback (development).
 
-        `own` holds origins of this vault such as `http://localhost:8400`; `near` origins that an operator named although
-        they are not global: any address and plain http are taken there. `trust` None: the public certificates.
+        `own` holds origins of this vault such as `http://localhost:8400`; `near` those an operator named although they
+        are not global: any address and plain http are taken there. `trust` None: the public certificates.
         """
         self._near = near
         self._own, self._ports, self._limits, self._lookup = own, ports, limits, lookup

@@ -53,10 +53,10 @@ def read_key(text: str) -> tuple[str, Private]:
     """Read what `write_key` wrote: name and private key. Raises Misuse."""
     name, _, rest = text.removeprefix(_PRIVATE).partition("+")
     try:
-        private = Private(unbase64(rest.partition("+")[2].rstrip("\n"))[1:])
+        raw = unbase64(rest.partition("+")[2].rstrip("\n"))
     except Damaged as error:
         raise Misuse("not the private key of a witness") from error
-    if write_key(name, private) != text:
+    if len(raw) != 33 or write_key(name, private := Private(raw[1:])) != text:
         raise Misuse("not the private key of a witness")
     return name, private
 

@@ -54,7 +54,7 @@ class Witness:
             asked = read_submission(await _body(request), self._logs)
             line = await asyncio.to_thread(self.cosign, asked, int(datetime.now(UTC).timestamp()))
         except Refused as refused:
-            return Response(refused.body, refused.status, media_type=refused.media)
+            return Response(refused.body, refused.status, {"content-type": refused.media})
         return PlainTextResponse(line)
 
     async def checkpoint(self, request: Request) -> Response:

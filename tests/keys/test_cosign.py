@@ -60,8 +60,8 @@ def test_a_cosignature_is_what_the_specification_says_byte_for_byte(witness):
 def test_the_line_in_the_specifications_example_has_its_form():
     """The example's key is not published: its name, its length and its moment can be checked, its signature not."""
     line = (
-        "— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe"
-        "+mbIUBkBIfZ+qnA=="
+        "— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0"
+        "xUe+mbIUBkBIfZ+qnA=="
     )
     raw = b64decode(line.split(" ")[2])
     assert (len(raw), int.from_bytes(raw[4:12], "big")) == (4 + 8 + 64, 1679315147)
