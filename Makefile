@@ -7,6 +7,7 @@
 #   make lock     requirements.lock anew from pyproject.toml
 #   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
 #   make prove-keys   the proofs of the keys: mutations, consent states, restores, cost, other programs, published vectors
+#   make prove-log    the proofs of the log: outside verifiers, kills, speed, erasure
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -22,7 +23,7 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house prove-keys
+.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -40,6 +41,9 @@ prove-house: install
 
 prove-keys: install
 	$(BIN)/python -m tests.proof keys
+
+prove-log: install
+	$(BIN)/python -m tests.proof log
 
 lint: install
 	$(BIN)/ruff check $(CODE)

@@ -70,7 +70,7 @@ async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
         private = compartment_private(vault, session.pod, root, cell)
     with private:
         opened = await asyncio.to_thread(
-            office.read, office.sheets(vault, session.pod.id), office.letters(vault), private, vault.log.ledger.origin
+            office.read, office.sheets(vault, session.pod.id), office.letters(vault), private
         )
     return _summed(opened, now)
 

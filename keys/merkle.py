@@ -3,7 +3,7 @@
 `Tree` keeps the hash of every complete subtree, 64 bytes per leaf; everything else is a pure function.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from keys.errors import Damaged, Misuse
@@ -51,6 +51,19 @@ class Tree:
         """MTH of the first `size` leaves (all of them by default). Raises Misuse beyond the tree."""
         end = self._within(self.size if size is None else size)
         return self._hash(0, end) if end else EMPTY
+
+    def root_after(self, more: Iterable[bytes]) -> bytes:
+        """MTH as it will be once these leaf hashes are appended; the tree stays as it is."""
+        peaks = [(level, self._hash(begin, begin + (1 << level))) for begin, level in _peaks(self.size)]
+        for leaf in more:
+            level, node = 0, _sized(leaf)
+            while peaks and peaks[-1][0] == level:
+                level, node = level + 1, node_hash(peaks.pop()[1], node)
+            peaks.append((level, node))
+        root = peaks.pop()[1] if peaks else EMPTY
+        while peaks:
+            root = node_hash(peaks.pop()[1], root)
+        return root
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """PATH(index, D[size]), section 2.1.1: the audit path of a leaf, from the leaf upwards."""
@@ -159,6 +172,15 @@ def _walk(here: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes,
         here, last = here >> 1, last >> 1
     if last:
         raise Damaged("the proof is too short")
+
+
+def _peaks(size: int) -> Iterator[tuple[int, int]]:
+    """Give the complete subtrees that a tree of `size` leaves consists of: first leaf and level, from the left."""
+    begin = 0
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            yield begin, level
+            begin += 1 << level
 
 
 def _split(span: int) -> int:

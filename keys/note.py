@@ -73,6 +73,11 @@ def signature_line(key: Verifier, signature: bytes) -> str:
     return f"{_DASH}{key.name} {b64encode(key.key_id + signature).decode()}\n"
 
 
+def renamed(key: str, name: str) -> str:
+    """Write the same verifier key for another name, as for the next shard of a log. Raises Misuse."""
+    return vkey(name, _read_vkey(key)[1])
+
+
 def sign_note(text: str, name: str, private: Private) -> str:
     """Sign a text that ends in a newline (sections "Format", "Ed25519 signatures"). Raises Misuse."""
     if not text.endswith("\n") or _CONTROL.search(text):

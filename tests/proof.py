@@ -25,6 +25,7 @@ AREAS = {
         "tests/recommender/test_evaluate.py",
     ],
     "keys": ["tests/keys", "tests/browser/test_unlockers.py"],
+    "log": ["tests/log/prove"],
 }
 
 

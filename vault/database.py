@@ -24,7 +24,7 @@ from sqlmodel import SQLModel, create_engine
 
 from vault.errors import Locked, LogUnavailable, WrongVersion
 
-VERSION = b"2"
+VERSION = b"3"
 BATCH = 256
 T = TypeVar("T")
 Row = TypeVar("Row", bound=SQLModel)

@@ -19,6 +19,8 @@ from vault import fsck_signed
 from vault.blobs import digest
 from vault.database import VERSION
 from vault.errors import DamagedItem
+from vault.log.entry import statement
+from vault.log.shards import seam
 
 # Each comment is the sentence told for every row of the question below it.
 QUESTIONS = """
@@ -26,7 +28,17 @@ QUESTIONS = """
 SELECT e.idx - 1 FROM entry e LEFT JOIN entry b ON b.idx = e.idx - 1 WHERE e.idx > 0 AND b.idx IS NULL
 
 -- entry {} has not the form of an entry
-SELECT idx FROM entry WHERE length(leaf) <> 66 OR substr(leaf, 1, 1) <> x'01'
+SELECT idx FROM entry WHERE substr(leaf, 1, 1) <> x'01'
+OR NOT (substr(leaf, 2, 1) = x'00' AND length(leaf) = 66 OR substr(leaf, 2, 1) = x'02' AND length(leaf) > 2)
+
+-- entry {} is of no half-year
+SELECT min(idx) FROM entry HAVING count(*) > 0 AND min(idx) < (SELECT coalesce(min(first), 1) FROM shard)
+
+-- the half-year {} has no entry
+SELECT s.origin FROM shard s LEFT JOIN entry e ON e.idx = s.first WHERE e.idx IS NULL
+
+-- the checkpoint of {} entries is of no half-year
+SELECT c.size FROM checkpoint c LEFT JOIN shard s ON s.first = c.first WHERE s.first IS NULL
 
 -- entry {} has no record
 SELECT e.idx FROM entry e LEFT JOIN record r ON r.idx = e.idx WHERE r.idx IS NULL AND substr(e.leaf, 2, 1) = x'00'
@@ -81,6 +93,12 @@ WHERE r.id IS NULL
 -- the access rules of {} are of no pod
 SELECT hex(a.id) FROM acl a LEFT JOIN pod p ON p.id = a.pod WHERE p.id IS NULL
 """
+
+SHARDS = """
+SELECT first, origin, coalesce(lead(first) OVER (ORDER BY first), (SELECT max(idx) + 1 FROM entry)) FROM shard
+ORDER BY first
+"""
+LEAVES = "SELECT CAST(leaf AS BLOB) FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 
 
 def check(folder: Path, shares: Path, state: StateKey | None = None) -> list[str]:
@@ -146,15 +164,25 @@ def _changed(db: sqlite3.Connection) -> Iterator[str]:
 
 def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
     """Checkpoints that the entries do not lead to. Their signature is the affair of `kluis log verify`."""
-    tree = Tree()
-    for (leaf,) in db.execute("SELECT CAST(leaf AS BLOB) FROM entry ORDER BY idx"):
-        tree.append(leaf_hash(leaf))
-    for size, note in db.execute("SELECT size, note FROM checkpoint ORDER BY size"):
+    before: tuple[str, Tree] | None = None
+    for first, origin, end in db.execute(SHARDS).fetchall():
+        leaves = [leaf for (leaf,) in db.execute(LEAVES, (first, end))]
+        tree = Tree()
+        for leaf in leaves:
+            tree.append(leaf_hash(leaf))
+        if before is not None and leaves[:1] != [statement(seam(origin, before[0], before[1].size, before[1].root()))]:
+            yield f"entry {first} does not say how the half-year before it ended"
+        before = origin, tree
+        yield from _differs(db, first, origin, tree)
+
+
+def _differs(db: sqlite3.Connection, first: int, origin: str, tree: Tree) -> Iterator[str]:
+    for size, note in db.execute("SELECT size, note FROM checkpoint WHERE first = ? ORDER BY size", (first,)):
         try:
             told = read_checkpoint(note.partition("\n\n")[0] + "\n")
-            good = told.size == size and tree.root(size) == told.root
+            good = told == (origin, size, tree.root(size))
         except KeysError:
             good = False
         if not good:
-            yield f"the log differs from its checkpoint of {size} entries"
+            yield f"the log differs from its checkpoint of {size} entries of {origin.rpartition('/')[2]}"
             return  # later ones differ for the same reason

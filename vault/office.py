@@ -33,6 +33,7 @@ class Sheet:
     """What lies in the database for one private entry: its DPO commitment, and the sealed record or None."""
 
     index: int
+    origin: str
     commitment: bytes
     entry: bytes | None
     key: bytes | None
@@ -57,7 +58,8 @@ def sheets(vault: Vault, office: bytes) -> list[Sheet]:
     Counted from there and not from the first DPO record, so that records cut off at the front are missed too.
     """
     rows = vault.db.read.run(_LINES, office=office)
-    return [Sheet(i, leaf[34:], entry, key, sealed) for i, leaf, entry, key, sealed in rows if leaf[1] == PRIVATE]
+    at = vault.log.shards.at
+    return [Sheet(i, at(i).origin, leaf[34:], *sealed) for i, leaf, *sealed in rows if leaf[1] == PRIVATE]
 
 
 def letters(vault: Vault) -> dict[bytes, bytes]:
@@ -65,14 +67,14 @@ def letters(vault: Vault) -> dict[bytes, bytes]:
     return {row.id: row.sealed for row in vault.db.read.find(KeyRow, pod=b"")}
 
 
-def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Private, origin: str) -> Opened:
+def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Private) -> Opened:
     """Open every record and check it against the commitment that the public sees. No I/O: fit for a thread."""
     keys: dict[bytes, RecordKey] = {}
     records, damaged, entries = [], [], 0
     for line in lines:
         entries += 1
         try:
-            records.append(_open(line, keys, sealed_keys, private, origin))
+            records.append(_open(line, keys, sealed_keys, private))
         except (KeysError, KeyError, ValueError):
             damaged.append(line.index)
     for key in keys.values():
@@ -81,14 +83,14 @@ def read(lines: Iterable[Sheet], sealed_keys: dict[bytes, bytes], private: Priva
 
 
 def _open(
-    line: Sheet, keys: dict[bytes, RecordKey], sealed_keys: dict[bytes, bytes], private: Private, origin: str
+    line: Sheet, keys: dict[bytes, RecordKey], sealed_keys: dict[bytes, bytes], private: Private
 ) -> dict[str, Any]:
     if line.entry is None or line.key is None or line.sealed is None:
         raise KeyError("no DPO record")
     if line.key not in keys:
-        context = ctx("record-key", DPO, origin, line.key)
+        context = ctx("record-key", DPO, line.origin, line.key)
         keys[line.key] = collect(private, context, sealed_keys[line.key], RecordKey)
-    data = open_record(keys[line.key], "dpo-record", origin, line.key, line.entry, line.sealed)
+    data = open_record(keys[line.key], "dpo-record", line.origin, line.key, line.entry, line.sealed)
     nonce, record = data[:_NONCE], data[_NONCE:]
     if commitment(DPO_DOMAIN, nonce, record) != line.commitment:
         raise ValueError("another record than the one committed to")

@@ -152,7 +152,7 @@ class Tally(SQLModel, table=True):
 
 
 class Entry(SQLModel, table=True):
-    """One public log entry of 66 bytes; `idx` is its place in the tree (access-log.md, Formats)."""
+    """One public log entry, 66 bytes or a statement; `idx` counts over all shards (access-log.md, Formats)."""
 
     idx: int = Field(primary_key=True)
     leaf: bytes
@@ -202,9 +202,17 @@ class PodHead(SQLModel, table=True):
     head: bytes
 
 
-class Checkpoint(SQLModel, table=True):
-    """A published, signed head of the tree."""
+class Shard(SQLModel, table=True):
+    """One half-year of the log: its origin, and the place of its first entry in the whole log."""
 
+    first: int = Field(primary_key=True)
+    origin: str
+
+
+class Checkpoint(SQLModel, table=True):
+    """A published, signed head of the tree of the shard that begins at entry `first`."""
+
+    first: int = Field(primary_key=True)
     size: int = Field(primary_key=True)
     note: str
 

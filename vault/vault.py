@@ -19,14 +19,13 @@ from vault import gates, keyring
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
-from vault.log.tiles import Ledger
+from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
 from vault.tables import ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
-KEEP = "INSERT INTO checkpoint (size, note) VALUES (:size, :note) ON CONFLICT (size) DO NOTHING"
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
 
@@ -127,13 +126,15 @@ class Vault:
     async def publish(self) -> int:
         """Sign and publish a checkpoint over everything durable now; return its size. Nothing new: nothing written.
 
+        A shard that was closed since last time gets its final one.
+
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        signed = self.log.ledger.sign()
-        if signed.size > self.log.ledger.size:
-            await self.db.write(lambda tx: tx.run(KEEP, size=signed.size, note=signed.note))
-            self.log.ledger.show(signed)
+        if grown := self.log.shards.unpublished():
+            await self.db.write(lambda tx: keep(tx, [signed for _, signed in grown]))
+        for ledger, signed in grown:
+            ledger.show(signed)
         return self.log.ledger.size
 
     def close(self) -> None:
@@ -151,10 +152,9 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     db, state = Database(data), custodian.state_key()
     try:
         store = Shares(shares)
-        origin, signer = _log_identity(db, state, base, now)
-        ledger = Ledger(origin, signer)
-        ledger.load(db.read)
-        log = Log(db, store, ledger, proof_key(state), _Boxes(store, state))
+        trees = Trees(*_log_identity(db, state, base), now)
+        trees.load(db.read)
+        log = Log(db, store, trees, proof_key(state), _Boxes(store, state))
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
         vault.log.dpo_box = _dpo_box(vault)
         _sweep(vault, gates.ms(now))
@@ -214,27 +214,21 @@ def _dpo_box(vault: Vault) -> bytes | None:
     return box.value
 
 
-def shard(base: str, now: datetime) -> str:
-    """The log's origin: host and half-year (access-log.md, Formats)."""
-    host = base.split("://", 1)[1]
-    return f"{host}/log/{now.year}h{1 if now.month < 7 else 2}"
-
-
-def _log_identity(db: Database, state: StateKey, base: str, now: datetime) -> tuple[str, Private]:
-    """The log's origin and key of this directory, made at its first start."""
+def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Private]:
+    """The host whose log this directory keeps, and the log's key, made at its first start."""
+    here = base.split("://", 1)[1]
     row = db.read.get(ControlKeyRow, "log")
     if row is None:
         signer = new_signer()
         sealed = seal_column(state, "controlkey", b"log", "sealed", bytes(signer.view()))
-        _at_start(db, [Meta(key="origin", value=shard(base, now).encode()), ControlKeyRow(name="log", sealed=sealed)])
+        _at_start(db, [Meta(key="host", value=here.encode()), ControlKeyRow(name="log", sealed=sealed)])
         row = ControlKeyRow(name="log", sealed=sealed)
-    origin = db.read.get(Meta, "origin")
-    if origin is None:
-        raise MissingKey("the log's origin is missing from this directory")
-    home, here = origin.value.decode().partition("/log/")[0], shard(base, now).partition("/log/")[0]
-    if home != here:
+    host = db.read.get(Meta, "host")
+    if host is None:
+        raise MissingKey("the name of the log's host is missing from this directory")
+    if (home := host.value.decode()) != here:
         raise WrongAddress(f"this directory was made for {home} and does not work under {here}: serve it there")
-    return origin.value.decode(), Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    return home, Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
 
 
 def _issuer(db: Database, state: StateKey) -> dict[str, str]:

@@ -1,16 +1,20 @@
 """Check a log from outside: all entries against the signed root, exported records against the entries.
 
-An independent reader. Of the code that writes the log it shares only `keys.merkle` and `keys.note`; entry bundles
-(C2SP tlog-tiles, "Log Entries"), commitments and the chain of a pod are read here from their published forms.
+A log is a row of half-year shards, each a tree of its own; the first entry of every shard but the oldest says how the
+one before it ended, so that the newest head stands for all of them. An independent reader. Of the code that writes the
+log it shares only `keys.merkle` and `keys.note`; entry bundles (C2SP tlog-tiles, "Log Entries"), commitments and the
+chain of a pod are read here from their published forms.
 """
 
 import json
 import sqlite3
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ import rfc8785
 
 from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
-from keys.note import Checkpoint, open_note, read_checkpoint
+from keys.note import Checkpoint, open_note, read_checkpoint, renamed
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
@@ -26,6 +30,8 @@ POD_DOMAIN = b"kluis/pod-record/v1"
 FIRST = "create pod"
 WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
+STATEMENT = 2  # the kind of an entry that says something in clear, of any length
+SEAM = "kluis/log-shard/v1"
 
 
 class LogBroken(Exception):
@@ -39,13 +45,35 @@ class LogBroken(Exception):
 
 
 @dataclass(frozen=True)
-class Verified:
-    """A public log whose every entry is under the signed root."""
+class Shard:
+    """One half-year whose every entry is under its signed root; `first` is its first entry's place in the whole log."""
 
     note: str
     head: Checkpoint
     leaves: list[bytes]
     tree: Tree
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A public log: its shards, oldest first, each bound to the one before it."""
+
+    shards: tuple[Shard, ...]
+
+    @property
+    def head(self) -> Checkpoint:
+        """The newest head."""
+        return self.shards[-1].head
+
+    @property
+    def leaves(self) -> list[bytes]:
+        """Every entry of the whole log."""
+        return [leaf for shard in self.shards for leaf in shard.leaves]
+
+    def named(self, origin: str) -> Shard | None:
+        """The shard of this name."""
+        return next((shard for shard in self.shards if shard.head.origin == origin), None)
 
 
 @dataclass(frozen=True)
@@ -57,8 +85,20 @@ class Records:
 
 
 def read_log(fetch: Fetch, key: str) -> Verified:
-    """Fetch checkpoint and entry bundles and recompute the whole root. `key` is the log's vkey. Raises LogBroken."""
-    note = _text(fetch("/log/checkpoint"))
+    """Fetch checkpoints and entry bundles and recompute every root, from the newest shard back to the oldest.
+
+    `key` is the log's vkey, of whichever shard. Raises LogBroken.
+    """
+    found = [_fetched(fetch, "/log/checkpoint", key)]
+    while (told := _previous(found[0].leaves)) is not None:
+        found.insert(0, _fetched(fetch, f"/log/{told.origin.rpartition('/log/')[2]}/checkpoint", key))
+        _bound(found[0].head, told)
+    return _joined(found)
+
+
+def _fetched(fetch: Fetch, path: str, key: str) -> Shard:
+    """One shard, by the path of its checkpoint."""
+    note = _text(fetch(path))
     head = _head(note, key)
     shard = "/log/" + head.origin.rpartition("/log/")[2]
     leaves: list[bytes] = []
@@ -67,7 +107,7 @@ def read_log(fetch: Fetch, key: str) -> Verified:
     tree = _tree(leaf_hash(leaf) for leaf in leaves)
     if tree.size != head.size or tree.root() != head.root:
         raise LogBroken("differs from the signed tree", _first_wrong(fetch, shard, head, leaves))
-    return Verified(note, head, leaves, tree)
+    return Shard(note, head, leaves, tree)
 
 
 def read_directory(data: Path, key: str) -> Verified:
@@ -75,16 +115,57 @@ def read_directory(data: Path, key: str) -> Verified:
 
     The checkpoints that lie there narrow a difference down to the entries between two of them.
     """
-    rows, notes = _stored(data / "vault" / "kluis.db")
+    rows, notes, firsts = _stored(data / "vault" / "kluis.db")
     leaves = [_placed(place, idx, leaf) for place, (idx, leaf) in enumerate(rows)]
+    found: list[Shard] = []
+    for first, end in zip(firsts, [*firsts[1:], len(leaves)], strict=True):
+        if not notes.get(first):
+            break  # begun so lately that it has no head yet
+        found.append(_narrowed(first, leaves[first:end], notes[first], key))
+    if not found:
+        raise LogBroken("no checkpoint was published yet")
+    for before, after in pairwise(found):
+        told = _previous(after.leaves)
+        if told is None:
+            raise LogBroken("does not say how the half-year before it ended", after.first)
+        _bound(before.head, told)
+    return _joined(found)
+
+
+def _narrowed(first: int, leaves: list[bytes], notes: list[str], key: str) -> Shard:
+    """One shard of a directory against all its checkpoints."""
     tree = _tree(leaf_hash(leaf) for leaf in leaves)
     heads = [_head(note, key) for note in notes]
     good = 0
     for head in heads:
         if head.size > tree.size or tree.root(head.size) != head.root:
-            raise LogBroken(f"an entry from here to {head.size - 1} differs from the signed tree", good)
+            last = first + head.size - 1
+            raise LogBroken(f"an entry from here to {last} differs from the signed tree", first + good)
         good = head.size
-    return Verified(notes[-1], heads[-1], leaves, tree)
+    return Shard(notes[-1], heads[-1], leaves, tree)
+
+
+def _previous(leaves: list[bytes]) -> Checkpoint | None:
+    """How the shard before this one ended, as its first entry says; None for the oldest."""
+    try:
+        told = json.loads(leaves[0][2:]) if leaves and leaves[0][1] == STATEMENT else {}
+        if told.get("type") != SEAM:
+            return None
+        before = told["previous"]
+        return Checkpoint(before["origin"], before["size"], _unb64(before["root"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _bound(head: Checkpoint, told: Checkpoint) -> None:
+    if head != told:
+        raise LogBroken(f"the half-year {told.origin} ended otherwise than the one after it says")
+
+
+def _joined(found: list[Shard]) -> Verified:
+    """Shards with their places in the whole log."""
+    firsts = accumulate((shard.head.size for shard in found[:-1]), initial=0)
+    return Verified(tuple(replace(shard, first=first) for shard, first in zip(found, firsts, strict=True)))
 
 
 def check_records(
@@ -98,33 +179,49 @@ def check_records(
     from every entry. Raises LogBroken at the first wrong line.
     """
     shown, head = _export(lines)
-    due, waiting, before = begins, 0, -1
+    leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
+    due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
-        index, record = int(line["index"]), line["record"]
+        index, record, place = _place(log, line), line["record"], (str(line["shard"]), int(line["index"]))
         if (record["seq"], record["prev"]) != due:
             raise LogBroken(f"does not follow record {due[0] - 1} of its pod; something was left out", index)
         if record["seq"] == 1 and record.get("action") != FIRST:
             raise LogBroken("is not the record that begins a pod; something was left out", index)
-        if not before < index < head["kept"]:
+        if not before < place or not index < head["kept"]:
             raise LogBroken("the record has no place in the log", index)
         commitment = sha256(POD_DOMAIN + _unb64(line["nonce"]) + rfc8785.dumps(record)).digest()
-        if index < len(log.leaves) and log.leaves[index][2:34] != commitment:
+        if index < len(leaves) and leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
-        waiting += index >= log.head.size  # only at the end: every index is above the one before
-        before, due = index, (due[0] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode())
+        waiting += index >= due_size  # only at the end: every index is above the one before
+        before, due = place, (due[0] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode())
     if (head["seq"] + 1, head["head"]) != due or not head["seq"]:
         raise LogBroken(f"the export ends at record {due[0] - 1}, its pod has {head['seq']}; something was left out")
     if settled and waiting:
-        raise LogBroken("the record is not among the published entries", before)
+        raise LogBroken("the record is not among the published entries", index)
     return Records(len(shown) - waiting, waiting)
 
 
+def _place(log: Verified, line: Mapping[str, Any]) -> int:
+    """Where in the whole log a line says it stands; a shard that has no head yet comes after all others."""
+    shard, position = log.named(str(line["shard"])), int(line["index"])
+    if shard is None:
+        last = log.shards[-1]
+        if str(line["shard"]) <= last.head.origin:
+            raise LogBroken("the record names a half-year that the log does not have")
+        return last.first + len(last.leaves) + position
+    if position < 0 or (shard is not log.shards[-1] and position >= shard.head.size):
+        raise LogBroken("the record has no place in the log", shard.first + position)
+    return shard.first + position
+
+
 def prove(log: Verified, index: int) -> str:
-    """A proof that stands alone (C2SP tlog-proof) that an entry is in the log. Raises LogBroken if it is not."""
-    if not 0 <= index < log.head.size:
-        raise LogBroken(f"is not among the {log.head.size} published entries", index)
-    hashes = [b64encode(step).decode() for step in log.tree.inclusion(index, log.head.size)]
-    return "\n".join(["c2sp.org/tlog-proof@v1", f"index {index}", *hashes, "", log.note])
+    """A proof that stands alone (C2SP tlog-proof) that an entry of the whole log is in its shard. Raises LogBroken."""
+    shard = next((shard for shard in reversed(log.shards) if shard.first <= index), log.shards[0])
+    position, size = index - shard.first, shard.head.size
+    if not 0 <= position < size:
+        raise LogBroken(f"is not among the {shard.first + size} published entries", index)
+    hashes = [b64encode(step).decode() for step in shard.tree.inclusion(position, size)]
+    return "\n".join(["c2sp.org/tlog-proof@v1", f"index {position}", *hashes, "", shard.note])
 
 
 def tile_name(index: int, width: int) -> str:
@@ -135,29 +232,32 @@ def tile_name(index: int, width: int) -> str:
     return "/".join(reversed(groups)) + (f".p/{width}" if width < WIDTH else "")
 
 
-def _stored(path: Path) -> tuple[list[tuple[int, bytes]], list[str]]:
-    """The entries and the signed checkpoints of a main database, both in order."""
+def _stored(path: Path) -> tuple[list[tuple[int, bytes]], dict[int, list[str]], list[int]]:
+    """The entries, the signed checkpoints per shard, and where the shards begin; all in order."""
+    notes: defaultdict[int, list[str]] = defaultdict(list)
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             rows = db.execute("SELECT idx, CAST(leaf AS BLOB) FROM entry ORDER BY idx").fetchall()
-            notes = [note for (note,) in db.execute("SELECT note FROM checkpoint ORDER BY size")]
+            firsts = [first for (first,) in db.execute("SELECT first FROM shard ORDER BY first")]
+            for first, note in db.execute("SELECT first, note FROM checkpoint ORDER BY first, size"):
+                notes[first].append(note)
     except sqlite3.Error as error:
         raise LogBroken(f"{path} cannot be read: {error}") from None
-    if not notes:
-        raise LogBroken("no checkpoint was published yet")
-    return rows, notes
+    return rows, notes, firsts
 
 
 def _head(note: str, key: str) -> Checkpoint:
+    """The head that a note tells; the log's key signs under the name of each shard."""
     try:
-        text, _ = open_note(note, [key])
+        origin = note.partition("\n")[0]
+        if origin.rpartition("/")[0] != key.partition("+")[0].rpartition("/")[0]:
+            raise LogBroken(f"the checkpoint is of another log, {origin[:80]!r}")
+        text, _ = open_note(note, [renamed(key, origin)])
         head = read_checkpoint(text)
     except Misuse as error:
         raise LogBroken(f"{key[:80]!r} is no verification key: {error}") from None
     except (KeysError, ValueError) as error:
         raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
-    if head.origin != key.partition("+")[0]:
-        raise LogBroken(f"the checkpoint is of another log, {head.origin}")
     return head
 
 
@@ -168,12 +268,16 @@ def _tiles(size: int) -> Iterable[tuple[int, int]]:
 
 def _entries(bundle: bytes, first: int) -> list[bytes]:
     """Cut an entry bundle into entries; each has a big-endian 16-bit length before it."""
-    step = ENTRY + 2
-    cut = [bundle[at : at + step] for at in range(0, len(bundle), step)]
-    for place, piece in enumerate(cut):
-        if len(piece) != step or piece[:3] != b"\x00\x42\x01":
-            raise LogBroken("has not the form of an entry", first + place)
-    return [piece[2:] for piece in cut]
+    entries: list[bytes] = []
+    at = 0
+    while at < len(bundle):
+        begin, size = at + 2, int.from_bytes(bundle[at : at + 2], "big")
+        entry, at = bundle[begin : begin + size], begin + size
+        private, said = size == ENTRY and entry[:2] == b"\1\0", size > 2 and entry[:2] == bytes((1, STATEMENT))
+        if len(entry) != size or not (private or said):
+            raise LogBroken("has not the form of an entry", first + len(entries))
+        entries.append(entry)
+    return entries
 
 
 def _placed(place: int, idx: int, leaf: bytes) -> bytes:
@@ -227,7 +331,13 @@ def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     """One line with its record as an object. Raises ValueError, KeyError or TypeError."""
     if isinstance(told["record"], str):
         told["record"] = json.loads(told["record"])
-    _ = int(told["index"]), int(told["record"]["seq"]), told["record"]["prev"], _unb64(told["nonce"])
+    _ = (
+        str(told["shard"]),
+        int(told["index"]),
+        int(told["record"]["seq"]),
+        told["record"]["prev"],
+        _unb64(told["nonce"]),
+    )
     return told
 
 

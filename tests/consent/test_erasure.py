@@ -24,7 +24,7 @@ from vault.vault import Vault, open_vault
 from web.app import create
 
 THROUGH = {"body", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
-OF_NOBODY = {"meta", "erased", "jti", "entry", "dporecord", "checkpoint", "controlkey", "throttle", "pod"}
+OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "dporecord", "checkpoint", "controlkey", "throttle", "pod"}
 
 
 async def erased(house: Household) -> int:

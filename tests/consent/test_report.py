@@ -99,5 +99,5 @@ async def test_without_the_office_key_no_record_opens(vault: Vault, clock: Clock
     from keys.dropbox import pair
 
     await officer(vault, clock)
-    opened = office.read(office.sheets(vault, vault.office), office.letters(vault), pair()[0], vault.log.ledger.origin)
+    opened = office.read(office.sheets(vault, vault.office), office.letters(vault), pair()[0])
     assert (opened.records, len(opened.damaged)) == ((), opened.entries)

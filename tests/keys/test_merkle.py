@@ -59,6 +59,17 @@ def test_a_root_is_the_naive_recursion_and_growing_changes_no_older_root():
     assert growing.root() == NAIVE[MOST]
 
 
+def test_the_root_that_more_leaves_will_give_is_the_one_they_give():
+    for size in SIZES:
+        for more in (0, 1, 2, 5):
+            if size + more <= len(LEAVES):
+                small = grown(LEAVES[:size])
+                assert small.root_after(LEAVES[size : size + more]) == independent.tree_hash(
+                    list(LEAVES[: size + more])
+                )
+                assert small.size == size
+
+
 def test_every_inclusion_proof_is_the_naive_one_and_verifies():
     for size in SIZES:
         for index in range(size):

@@ -24,7 +24,7 @@ from tests.keys.independent import framed, open_letter
 Name = tuple[object, ...]
 ENVELOPE = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
 TABLES = ("pod", "rootwrap", "unlocker", "compartment", "resource", "body", "recordkey", "record", "dporecord",
-          "session", "grant", "token", "grantkey", "meta", "controlkey", "account", "acl", "client")  # fmt: skip
+          "session", "grant", "token", "grantkey", "shard", "controlkey", "account", "acl", "client")  # fmt: skip
 
 
 def ctx(kind: str, *fields: bytes | str | int) -> bytes:
@@ -168,7 +168,7 @@ class Thief:
                 yield Lock(("body", *name), ctx("body", *here, sha256(r["label"]).digest()), bodies[r["id"]])
 
     def _log(self) -> Iterable[Lock]:
-        origin = next(r["value"] for r in self.rows["meta"] if r["key"] == "origin").decode()
+        origin = self.rows["shard"][0]["origin"]
         for r in self.rows["recordkey"]:
             yield Lock(
                 ("recordkey", r["id"]), ctx("record-key", r["pod"] or bytes(16), origin, r["id"]), r["sealed"], True

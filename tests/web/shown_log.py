@@ -30,7 +30,9 @@ class ShownLog:
             nonce, action = bytes([index % 256]) * 32, "read" if index else "create pod"
             record = {"action": action, "seq": index + 1, "prev": prev}
             commitment = sha256(b"kluis/pod-record/v1" + nonce + canonical(record)).digest()
-            self.lines.append({"index": index, "seq": index + 1, "record": record, "nonce": b64(nonce)})
+            self.lines.append(
+                {"index": index, "shard": ORIGIN, "seq": index + 1, "record": record, "nonce": b64(nonce)}
+            )
             self.leaves.append(b"\x01\x00" + commitment + bytes([7]) * 32)
             self.tree.append(leaf_hash(self.leaves[-1]))
             prev = b64(sha256(commitment).digest())
@@ -57,6 +59,8 @@ class ShownLog:
         (folder / "vault").mkdir()
         with closing(sqlite3.connect(folder / "vault" / "kluis.db")) as db, db:
             db.execute("CREATE TABLE entry (idx INTEGER PRIMARY KEY, leaf BLOB)")
-            db.execute("CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT)")
+            db.execute("CREATE TABLE shard (first INTEGER PRIMARY KEY, origin TEXT)")
+            db.execute("CREATE TABLE checkpoint (first INTEGER, size INTEGER, note TEXT, PRIMARY KEY (first, size))")
+            db.execute("INSERT INTO shard VALUES (0, ?)", (ORIGIN,))
             db.executemany("INSERT INTO entry VALUES (?, ?)", list(enumerate(self.leaves)))
-            db.executemany("INSERT INTO checkpoint VALUES (?, ?)", [(100, self.notes[0]), (SIZE, self.notes[1])])
+            db.executemany("INSERT INTO checkpoint VALUES (0, ?, ?)", [(100, self.notes[0]), (SIZE, self.notes[1])])

@@ -300,7 +300,7 @@ def test_the_custody_key_is_replaced_over_the_operators_socket(served: Served) -
 def test_fsck_says_what_is_wrong_with_a_directory(served: Served, vault: Vault, tmp_path: Path) -> None:
     assert run("fsck", "--data", ".").stdout == "faults: 0\npods by custody key: {}\n"
     with closing(sqlite3.connect("vault/kluis.db")) as db, db:
-        db.execute("INSERT INTO checkpoint VALUES (1, 'x')")
+        db.execute("INSERT INTO checkpoint VALUES (0, 1, 'x')")
     done = run("fsck", "--data", ".", "--json")
     assert (done.exit_code, len(json.loads(done.stdout)["faults"])) == (1, 1)
     assert run("fsck", "--data", "elsewhere").exit_code == 2

@@ -188,7 +188,7 @@ def test_a_proof_stands_alone(house: ShownLog) -> None:
     log = read_log(house.fetch, house.key)
     head, _, note = prove(log, 123).partition("\n\n")
     first, index, *hashes = head.split("\n")
-    assert (first, index, note) == ("c2sp.org/tlog-proof@v1", "index 123", log.note)
+    assert (first, index, note) == ("c2sp.org/tlog-proof@v1", "index 123", house.notes[-1])
     verify_inclusion(leaf_hash(house.leaves[123]), 123, SIZE, [b64decode(h) for h in hashes], house.tree.root(SIZE))
     with pytest.raises(LogBroken):
         prove(log, SIZE)

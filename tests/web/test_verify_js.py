@@ -117,7 +117,14 @@ class Made:
                     commitment = sha(DOMAIN.encode() + nonce + text.replace("write", "read").encode())
                 self.head = {"seq": seq, "head": b64(sha(commitment)), "kept": size}
                 self.lines.append(
-                    {"index": index, "seq": seq, "entry": b64(sha(b"e%d" % index)[:16]), "record": text, "kind": 0}
+                    {
+                        "shard": 0,
+                        "index": index,
+                        "seq": seq,
+                        "entry": b64(sha(b"e%d" % index)[:16]),
+                        "record": text,
+                        "kind": 0,
+                    }
                     | {"nonce": b64(nonce), "dpo_commitment": b64(dpo), "leaf": b64(b"\x01\x00" + commit + dpo)}
                 )
             self.leaves.append(sha(b"\x00" + b"\x01\x00" + commit + dpo))
@@ -133,11 +140,15 @@ class Made:
         key_hash = sha(f"{ORIGIN}\n".encode() + key)[:4]
         text = f"{ORIGIN}\n{len(leaves)}\n{base64.b64encode(root(leaves)).decode()}\n"
         signature = base64.b64encode(key_hash + SIGNER.sign(text.encode())).decode()
-        return {
+        shard = {
             "origin": ORIGIN,
             "vkey": f"{ORIGIN}+{key_hash.hex()}+{base64.b64encode(key).decode()}",
             "checkpoint": f"{text}\n— other.test AAAAAAAA\n— {ORIGIN} {signature}\n",
             "size": len(leaves),
+            "first": 0,
+        }
+        return {
+            "shards": [shard],
             "entries": lines,
             "head": dict(self.head),
             "pod_domain": DOMAIN,
@@ -238,19 +249,19 @@ def swap_dpo(log: dict[str, Any]) -> None:
 
 def break_signature(log: dict[str, Any]) -> None:
     """The seal is signed by somebody else."""
-    head, line = log["checkpoint"].rsplit(" ", 1)
+    head, line = log["shards"][0]["checkpoint"].rsplit(" ", 1)
     blob = base64.b64decode(line)
-    log["checkpoint"] = f"{head} {base64.b64encode(blob[:4] + bytes(64)).decode()}\n"
+    log["shards"][0]["checkpoint"] = f"{head} {base64.b64encode(blob[:4] + bytes(64)).decode()}\n"
 
 
 def bigger_seal(log: dict[str, Any]) -> None:
     """The seal counts one entry more than was signed."""
-    log["checkpoint"] = log["checkpoint"].replace("\n20\n", "\n21\n")
+    log["shards"][0]["checkpoint"] = log["shards"][0]["checkpoint"].replace("\n20\n", "\n21\n")
 
 
 def other_origin(log: dict[str, Any]) -> None:
     """The seal of another log."""
-    log["origin"] = "kluis.test/log/2026h1"
+    log["shards"][0]["origin"] = "kluis.test/log/2026h1"
 
 
 ATTACKS: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
@@ -287,7 +298,7 @@ def test_an_honest_log_is_green_and_remembered(tmp_path: Path) -> None:
         [("check", [same.answer(), seen["memory"], []]), ("check", [grown.answer(), seen["memory"], steps])],
     )
     assert again["ok"] and again["memory"] == seen["memory"]
-    assert later["ok"] and later["checked"] == 11 and later["memory"]["size"] == 33
+    assert later["ok"] and later["checked"] == 11 and later["memory"]["seals"][0]["size"] == 33
 
 
 @pytest.mark.parametrize(("attack", "reason", "line"), ATTACKS, ids=[attack[0].__name__ for attack in ATTACKS])
@@ -313,7 +324,7 @@ def test_what_this_device_remembers_catches_a_server_that_signs_another_history(
     truncated["entries"].pop()
     truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["prev"]}
     rewritten = Made(33, changed=7)
-    other_key["vkey"] += "="
+    other_key["shards"][0]["vkey"] += "="
     told = in_node(
         tmp_path,
         [

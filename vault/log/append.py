@@ -23,6 +23,7 @@ from vault.database import Database, Tx
 from vault.errors import Conflict
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.versions import proof, touched
 from vault.shares import Drop, Shares
@@ -43,6 +44,7 @@ class _Booked:
     index: int
     entry: bytes
     leaf: bytes
+    turn: Turn
     refused: str | None
 
 
@@ -50,15 +52,20 @@ class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
     def __init__(
-        self, db: Database, shares: Shares, ledger: Ledger, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+        self, db: Database, shares: Shares, shards: Trees, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
     ) -> None:
         """Take the key of the hashes beside records, and what gives the verified log key of a pod."""
-        self.db, self.shares, self.ledger = db, shares, ledger
+        self.db, self.shares, self.shards = db, shares, shards
         self._proof_key, self._box_of = proof_key, box_of
         self.dpo_box: bytes | None = None
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
         self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The shard that grows."""
+        return self.shards.current
 
     async def append(self, intent: Intent) -> Appended | Refused:
         """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released."""
@@ -69,6 +76,30 @@ class Log:
             undo=lambda: self._forget(intent),
         )
         return answer
+
+    async def state(self, body: bytes, at: datetime) -> int:
+        """Write a statement, in clear for everybody; return its index. Raises ValueError for one too long."""
+        leaf = forms.statement(body)
+        index = await self.db.submit(
+            lambda tx: self._state(tx, leaf, gates.ms(at)), then=lambda done: self._stated(done, leaf)
+        )
+        return int(index)
+
+    def _state(self, tx: Tx, leaf: bytes, at: int) -> tuple[Turn, int]:
+        turn, index = self._place(tx, at)
+        tx.add(Entry(idx=index, leaf=leaf))
+        return turn, index
+
+    def _stated(self, done: tuple[Turn, int], leaf: bytes) -> int:
+        turn, index = done
+        self.shards.add(turn, leaf)
+        return index
+
+    def _place(self, tx: Tx, at: int) -> tuple[Turn, int]:
+        """The shard and the index of the next entry; the first of a half-year has its seam before it."""
+        index = int(tx.run(NEXT)[0][0])
+        turn = self.shards.turn(tx, at, index)
+        return turn, index + len(turn.leaves)
 
     def served(self, index: int) -> None:
         """Remember that what entry `index` allowed was given; written with the next `settle`."""
@@ -126,46 +157,46 @@ class Log:
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
-        index, entry = tx.run(NEXT)[0][0], fresh_bytes(16)
+        (turn, index), entry = self._place(tx, at), fresh_bytes(16)
         head = tx.get(PodHead, pod)
         seq, prev = (head.seq + 1, head.head) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
         nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
-        key_id, key = self._pod_key(tx, pod, at)
-        sealed = seal_record(key, "record", self.ledger.origin, key_id, entry, nonce + record)
+        key_id, key = self._pod_key(tx, turn.origin, pod, at)
+        sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed)
         row = Record(idx=index, pod=pod, seq=seq, entry=entry, key=key_id, sealed=sealed, outcome=outcome)
         row.touched, row.proof = listed, proven
         tx.add(row)
-        leaf = forms.leaf(forms.PRIVATE, commitment, self._dpo(tx, index, entry, facts, at))
+        leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
         tx.add(Entry(idx=index, leaf=leaf))
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
-        return _Booked(index, entry, leaf, refused)
+        return _Booked(index, entry, leaf, turn, refused)
 
-    def _dpo(self, tx: Tx, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
+    def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
         if self.dpo_box is None:  # only before the DPO's office exists
             return fresh_bytes(32)
         record = forms.dpo_record(facts, at)
         nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
-        key_id, key = self._key(tx, b"", at // forms.HOUR_MS, self.dpo_box)
-        sealed = seal_record(key, "dpo-record", self.ledger.origin, key_id, entry, nonce + record)
+        key_id, key = self._key(tx, origin, b"", at // forms.HOUR_MS, self.dpo_box)
+        sealed = seal_record(key, "dpo-record", origin, key_id, entry, nonce + record)
         tx.add(DpoRecord(idx=index, entry=entry, key=key_id, sealed=sealed))
         return commitment
 
-    def _pod_key(self, tx: Tx, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
+    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int) -> tuple[bytes, RecordKey]:
         period = month(at)
         if (found := self._keys.get((pod, period))) is not None:
             self._keys.move_to_end((pod, period))
             return found
-        return self._key(tx, pod, period, self._box_of(tx, pod))
+        return self._key(tx, origin, pod, period, self._box_of(tx, pod))
 
-    def _key(self, tx: Tx, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
+    def _key(self, tx: Tx, origin: str, pod: bytes, period: int, box: bytes) -> tuple[bytes, RecordKey]:
         """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
         if (found := self._keys.get((pod, period))) is not None:
             return found
         key_id, key = fresh_bytes(16), RecordKey.fresh()
-        sealed = deliver(box, ctx("record-key", pod or DPO, self.ledger.origin, key_id), key)
+        sealed = deliver(box, ctx("record-key", pod or DPO, origin, key_id), key)
         tx.add(KeyRow(id=key_id, pod=pod, period=period, sealed=sealed))
         self._keys[(pod, period)] = (key_id, key)
         if len(self._keys) > KEYS_IN_MEMORY:
@@ -173,7 +204,7 @@ class Log:
         return key_id, key
 
     def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
-        self.ledger.add(booked.leaf)
+        self.shards.add(booked.turn, booked.leaf)
         if booked.refused is not None:
             if intent.new_shares:
                 self._unput(intent)

@@ -1,7 +1,8 @@
 """What is written in the log, as values: the facts of one event, its three forms, and what is asked of the writer.
 
-Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment` (access-log.md, Formats). The pod record tells
-the citizen everything; the DPO record has no pod, no resource and no person.
+Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment`, or a statement, `0x01 | 0x02 | body` in clear
+(access-log.md, Formats). The pod record tells the citizen everything; the DPO record has no pod, no resource and no
+person.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from vault.shares import Drop, Want
 
 POD_DOMAIN = "kluis/pod-record/v1"
 DPO_DOMAIN = "kluis/dpo-record/v1"
-PRIVATE, STATEMENT = 0, 1
+PRIVATE, STATEMENT = 0, 2
+LONGEST = 65_000  # bytes of a statement: an entry bundle has 16 bits for a length
 HOUR_MS = 3_600_000
 
 
@@ -128,9 +130,16 @@ def dpo_record(facts: Facts, at: int) -> bytes:
     )
 
 
-def leaf(kind: int, pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
-    """The 66 public bytes."""
-    return bytes((1, kind)) + pod_commitment + dpo_commitment
+def leaf(pod_commitment: bytes, dpo_commitment: bytes) -> bytes:
+    """The 66 public bytes of a private entry."""
+    return bytes((1, PRIVATE)) + pod_commitment + dpo_commitment
+
+
+def statement(body: bytes) -> bytes:
+    """The public bytes of a statement. Raises ValueError for one that is empty or longer than a bundle can hold."""
+    if not 0 < len(body) <= LONGEST:
+        raise ValueError(f"a statement has 1 to {LONGEST} bytes")
+    return bytes((1, STATEMENT)) + body
 
 
 def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:

@@ -5,6 +5,8 @@ published checkpoint, else we refuse to start (access-log.md, Order). The writer
 thread reads up to a published size, which never changes again.
 """
 
+from typing import Any
+
 from keys.errors import Damaged
 from keys.merkle import Tree, leaf_hash
 from keys.note import checkpoint, open_note, read_checkpoint, sign_note, vkey
@@ -15,25 +17,39 @@ from vault.errors import DamagedItem, NotFound
 from vault.tables import Checkpoint
 
 WIDTH = 256
+LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER BY idx"
 
 
 class Ledger:
     """The Merkle tree of one log shard and its latest checkpoint."""
 
-    def __init__(self, origin: str, signer: Private) -> None:
-        self.origin, self._signer = origin, signer
+    def __init__(self, origin: str, signer: Private, first: int = 0) -> None:
+        """Begin empty at entry `first` of the whole log; positions here count from there."""
+        self.origin, self._signer, self.first = origin, signer, first
+        self.half = origin.rpartition("/")[2]
         self.vkey = vkey(origin, signer_public(signer))
         self.tree = Tree()
         self.size = 0
         self.note = ""
 
-    def load(self, tx: Tx) -> None:
-        """Rebuild the tree from the durable entries. Raises DamagedItem if the last checkpoint is not in it."""
-        for place, (idx, leaf) in enumerate(tx.run("SELECT idx, leaf FROM entry ORDER BY idx")):
+    @property
+    def told(self) -> dict[str, Any]:
+        """The shard as JSON: `first` is the place of its first entry in the whole log."""
+        return {
+            "origin": self.origin,
+            "vkey": self.vkey,
+            "checkpoint": self.note,
+            "size": self.size,
+            "first": self.first,
+        }
+
+    def load(self, tx: Tx, end: int) -> None:
+        """Rebuild the tree from the durable entries before `end`. Raises DamagedItem if its checkpoint is not in it."""
+        for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=self.first, end=end), self.first):
             if idx != place:
                 raise DamagedItem(f"log entry {place} is missing")
             self.add(leaf)
-        last = tx.find(Checkpoint, order_by="size")[-1:]
+        last = tx.find(Checkpoint, order_by="size", first=self.first)[-1:]
         if last:
             self._resume(last[0])
 
@@ -50,14 +66,14 @@ class Ledger:
         self.size, self.note = told.size, last.note
 
     def add(self, leaf: bytes) -> None:
-        """Append one durable entry (66 bytes)."""
+        """Append one durable entry."""
         self.tree.append(leaf_hash(leaf))
 
     def sign(self) -> Checkpoint:
         """A checkpoint over everything durable now; publish it by storing it and calling `show`."""
         size = self.tree.size
         text = checkpoint(self.origin, size, self.tree.root(size))
-        return Checkpoint(size=size, note=sign_note(text, self.origin, self._signer))
+        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._signer))
 
     def show(self, signed: Checkpoint) -> None:
         """From now on this is the published head."""
@@ -87,5 +103,5 @@ class Ledger:
         first = index * WIDTH
         if width < 1 or first + width > self.size:
             raise NotFound("no such tile")
-        rows = tx.run("SELECT leaf FROM entry WHERE idx >= :a AND idx < :b ORDER BY idx", a=first, b=first + width)
-        return b"".join(len(leaf).to_bytes(2, "big") + leaf for (leaf,) in rows)
+        rows = tx.run(LEAVES, first=self.first + first, end=self.first + first + width)
+        return b"".join(len(leaf).to_bytes(2, "big") + leaf for _, leaf in rows)

@@ -100,24 +100,24 @@ class _Reader:
 
     def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
         self.vault, self.pod, self.log = vault, pod, log
-        self.origin = vault.log.ledger.origin
         self._keys: dict[bytes, RecordKey] = {}
 
     def line(self, index: int, seq: int, entry: bytes, key_id: bytes, *rest: Any) -> Line:
         """One row of LINES as a line."""
         sealed, outcome, leaf = rest
         try:
-            opened = open_record(self._key(key_id), "record", self.origin, key_id, entry, sealed)
+            origin = self.vault.log.shards.at(index).origin
+            opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
             return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
             return Line(index, seq, entry, None, b"", leaf, "broken")
 
-    def _key(self, key_id: bytes) -> RecordKey:
+    def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
             row = self.vault.db.read.get(KeyRow, key_id)
             if row is None:
                 raise DamagedItem(f"record key {key_id.hex()} is missing")
-            context = ctx("record-key", self.pod.id, self.origin, key_id)
+            context = ctx("record-key", self.pod.id, origin, key_id)
             self._keys[key_id] = collect(self.log, context, row.sealed, RecordKey)
         return self._keys[key_id]
 
@@ -128,24 +128,33 @@ class _Reader:
 
 
 def proofs(vault: Vault, told: Own) -> dict[str, Any]:
-    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form)."""
-    ledger = vault.log.ledger
+    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form).
+
+    `shard` of an entry is a place in `shards`, `index` its position in that shard's tree.
+    """
+    shards = vault.log.shards
+    places = {ledger: place for place, ledger in enumerate(shards.all)}
+    inside = [(shards.at(line.index), line) for line in told.lines]
     return {
-        "origin": ledger.origin,
-        "vkey": ledger.vkey,
-        "checkpoint": ledger.note,
-        "size": ledger.size,
+        "shards": shards.told,
         "pod_domain": POD_DOMAIN,
         "head": told.head.told,
-        "entries": [proven(ledger, line) for line in told.lines],
+        "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
+
+
+def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same as the lines of an export, which name their shard by its origin; last the head they must end at."""
+    named = [{**line, "shard": bundle["shards"][line["shard"]]["origin"]} for line in bundle["entries"]]
+    return [*named, bundle["head"]]
 
 
 def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
     """One line with its proof; `proof` is None while its checkpoint is not published yet."""
-    proof = ledger.inclusion(line.index) if line.index < ledger.size else None
+    position = line.index - ledger.first
+    proof = ledger.inclusion(position) if position < ledger.size else None
     return {
-        "index": line.index,
+        "index": position,
         "seq": line.seq,
         "entry": b64(line.entry),
         "record": line.record,

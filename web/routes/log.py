@@ -4,7 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from consent.accounts import sessions
@@ -12,6 +12,7 @@ from consent.accounts.sessions import SessionFacts
 from keys.text import b64
 from vault.errors import NotFound
 from vault.log import views
+from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from vault.versions import rolled_back
 from web import guard, telling, verify
@@ -62,7 +63,7 @@ async def export(request: Request) -> Response:
 
 
 def _lines(bundle: dict[str, Any]) -> list[str]:
-    return [json.dumps(line) + "\n" for line in (*bundle["entries"], bundle["head"])]
+    return [json.dumps(line) + "\n" for line in views.exported(bundle)]
 
 
 @router.get("/me/log", include_in_schema=False)
@@ -118,40 +119,42 @@ async def _page(request: Request, verdict: Verdict | None, before: int | None = 
 
 @router.get("/log/checkpoint")
 async def newest(request: Request) -> Response:
-    """The newest published checkpoint of the current shard."""
-    return await checkpoint(request, _shard(request))
+    """The newest published checkpoint: of the current shard, or of the one before it in its first seconds."""
+    return await checkpoint(request, guard.house_of(request).vault.log.shards.published.half)
 
 
 @router.get("/log/consistency")
 async def consistency(request: Request, old: Place, new: Place) -> JSONResponse:
-    """A proof that the tree of size `old` is a prefix of that of size `new`."""
-    proof = guard.house_of(request).vault.log.ledger.consistency(old, new)
+    """A proof that the current shard's tree of size `old` is a prefix of that of size `new`."""
+    return await shard_consistency(request, guard.house_of(request).vault.log.ledger.half, old, new)
+
+
+@router.get("/log/{shard}/consistency")
+async def shard_consistency(request: Request, shard: str, old: Place, new: Place) -> JSONResponse:
+    """A proof that a shard's tree of size `old` is a prefix of that of size `new`."""
+    proof = _ledger(request, shard).consistency(old, new)
     return JSONResponse({"proof": [b64(step) for step in proof]}, headers=CORS)
 
 
 @router.get("/log/{shard}/checkpoint")
 async def checkpoint(request: Request, shard: str) -> Response:
     """The newest published checkpoint of a shard."""
-    _known(request, shard)
-    return PlainTextResponse(
-        guard.house_of(request).vault.log.ledger.note, headers=CORS | {"cache-control": "no-cache"}
-    )
+    return PlainTextResponse(_ledger(request, shard).note, headers=CORS | {"cache-control": "no-cache"})
 
 
 @router.get("/log/{shard}/tile/{place:path}")
 async def tile(request: Request, shard: str, place: str) -> Response:
     """A hash tile or an entry bundle, full or partial."""
-    _known(request, shard)
+    ledger = _ledger(request, shard)
     found = PATH.fullmatch(place)
     if found is None:
         raise NotFound("no such tile")
     level, number, partial = found.groups()
     index, width = int(number.replace("x", "").replace("/", "")), int(partial or 256)
-    vault = guard.house_of(request).vault
     if level == "entries":
-        body = vault.log.ledger.bundle(vault.db.read, index, width)
+        body = ledger.bundle(guard.house_of(request).vault.db.read, index, width)
     else:
-        body = vault.log.ledger.tile(int(level), index, width)
+        body = ledger.tile(int(level), index, width)
     fixed = {"cache-control": f"public, max-age={YEAR}, immutable"}
     return Response(body, media_type="application/octet-stream", headers=CORS | fixed)
 
@@ -167,21 +170,21 @@ async def transparency(request: Request) -> HTMLResponse:
 
 @router.get("/transparency.json")
 async def transparency_json(request: Request) -> JSONResponse:
-    """The same for machines."""
+    """The same for machines; `shards` are all half-years of the log, oldest first."""
     ledger = guard.house_of(request).vault.log.ledger
     told: dict[str, Any] = {
         "origin": ledger.origin,
         "vkey": ledger.vkey,
         "size": ledger.size,
         "checkpoint": "/log/checkpoint",
+        "shards": [{**told, "checkpoint": f"/log/{half}/checkpoint"} for half, told in _shards(request)],
     }
     return JSONResponse(told, headers=CORS)
 
 
-def _shard(request: Request) -> str:
-    return guard.house_of(request).vault.log.ledger.origin.rpartition("/")[2]
+def _ledger(request: Request, shard: str) -> Ledger:
+    return guard.house_of(request).vault.log.shards.named(shard)
 
 
-def _known(request: Request, shard: str) -> None:
-    if shard != _shard(request):
-        raise HTTPException(404, "no such shard")
+def _shards(request: Request) -> list[tuple[str, dict[str, Any]]]:
+    return [(ledger.half, ledger.told) for ledger in guard.house_of(request).vault.log.shards.all]

@@ -149,33 +149,48 @@ async function readLine(entry, domain) {
     sha256(domain, nonce, utf8.encode(entry.record)), sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
   const layout = join(Uint8Array.of(1, entry.kind), commitment, unb64(entry.dpo_commitment));
   const intact = nonce.length === 32 && same(leaf, layout) && record.seq === entry.seq;
-  return { seq: entry.seq, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+  return { seq: entry.seq, shard: entry.shard, index: entry.index, proof: entry.proof, record, commitment, intact, hash, next };
+}
+
+/** The part of a verification key that is the same in every half-year of a log. */
+const keyOf = (vkey) => vkey.split("+").slice(2).join("+");
+
+/** The seal of every half-year, with what was proven under it; one that just began has no seal yet. */
+function openSeals(shards) {
+  return Promise.all(shards.map(async ({ checkpoint, vkey, origin, first }, i) => {
+    const none = checkpoint === "" && i > 0 && i === shards.length - 1;
+    const seal = none ? { size: 0, root: await sha256() } : await openSeal(checkpoint, vkey, origin);
+    const end = shards[i + 1]?.first ?? Infinity;
+    if (first !== (i && first) || first + seal.size > end || keyOf(vkey) !== keyOf(shards[0].vkey)) throw new Broken("seal");
+    return { ...seal, origin, first, end, proven: new Map() };
+  }));
 }
 
 /**
  * Checks a whole answer of /api/log?proofs=1. `memory`: what an earlier check returned, or null.
- * `fetchProof(old, size)` gives the consistency proof. Returns {ok, checked, waiting, memory} or {ok, reason, line}.
+ * `fetchProof(origin, old, size)` gives a consistency proof. Returns {ok, checked, waiting, memory} or {ok, reason, line}.
  */
 export async function check(log, memory, fetchProof) {
   try {
-    if (memory && memory.vkey !== log.vkey) throw new Broken("key");
-    const seal = await openSeal(log.checkpoint, log.vkey, log.origin);
-    const domain = utf8.encode(log.pod_domain);
+    const key = keyOf(log.shards.at(-1).vkey);
+    if (memory && memory.key !== key) throw new Broken("key");
+    const seals = await openSeals(log.shards), domain = utf8.encode(log.pod_domain);
     const lines = await Promise.all(log.entries.map((entry) => readLine(entry, domain)));
-    const proofs = new Map();
-    const inside = (line) =>
-      included(line.hash, line.index, seal.size, decoded(line.proof ?? []), seal.root, proofs);
+    const sealOf = (line) => seals[line.shard] ?? { size: 0, first: NaN };
+    const inside = (line, { size, root, proven } = sealOf(line)) =>
+      included(line.hash, line.index, size, decoded(line.proof ?? []), root, proven);
     await checkChain(lines, inside);
     checkHead(lines, log.head);
-    const sealed = lines.filter((line) => line.index < seal.size), waiting = lines.slice(sealed.length);
+    const sealed = lines.filter((line) => line.index < sealOf(line).size), waiting = lines.slice(sealed.length);
     for (const line of sealed) if (!(await inside(line))) throw new Broken("outside", line.seq);
-    // Only the last lines can be newer than the seal, each further on than the one before, where the log has a place.
-    const astray = lines.find((line, i) =>
-      (line.index >= seal.size && i < sealed.length) || line.index <= lines[i - 1]?.index || !(line.index < log.head.kept));
+    // Only the last lines can be newer than their seal, each further on than the one before, where the log has a place.
+    const places = lines.map((line) => sealOf(line).first + line.index);
+    const astray = lines.find((line, i) => (line.index >= sealOf(line).size && i < sealed.length)
+      || places[i] <= places[i - 1] || !(places[i] < Math.min(log.head.kept, sealOf(line).end)));
     if (astray) throw new Broken("outside", astray.seq);
-    if (memory) await checkMemory(memory, seal, lines, fetchProof);
+    if (memory) await checkMemory(memory, seals, lines, fetchProof);
     const head = lines.at(-1);
-    const seen = { vkey: log.vkey, size: seal.size, root: raw(seal.root) };
+    const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
     const newest = { seq: head?.seq ?? null, head: head && raw(head.commitment) };
     return { ok: true, checked: lines.length, waiting: waiting.length, memory: { ...seen, ...newest } };
   } catch (error) {
@@ -203,11 +218,14 @@ function checkHead(lines, head) {
   if (head.seq < seq || !same(unb64(head.head), last.next)) throw new Broken("chain", seq);
 }
 
-async function checkMemory(memory, seal, lines, fetchProof) {
-  if (seal.size < memory.size) throw new Broken("shrunk");
-  const proof = seal.size > memory.size && memory.size > 0 ? await fetchProof(memory.size, seal.size) : [];
-  const grown = await consistent(memory.size, fromRaw(memory.root), seal.size, seal.root, proof.map(unb64));
-  if (!grown) throw new Broken("rewritten");
+async function checkMemory(memory, seals, lines, fetchProof) {
+  for (const { origin, size: old, root } of memory.seals) {
+    const seal = seals.find((one) => one.origin === origin);
+    if (!seal || seal.size < old) throw new Broken("shrunk");
+    const proof = seal.size > old && old > 0 ? await fetchProof(origin, old, seal.size) : [];
+    const grown = await consistent(old, fromRaw(root), seal.size, seal.root, proof.map(unb64));
+    if (!grown) throw new Broken("rewritten");
+  }
   if (memory.seq === undefined || memory.seq === null) return;
   const head = lines.find((line) => line.seq === memory.seq);
   if (!head || raw(head.commitment) !== memory.head) throw new Broken("lost", memory.seq);
@@ -224,17 +242,18 @@ async function fetchJson(address) {
 }
 
 /** The lines on screen are lines of the log we checked. */
-function checkScreen(entries) {
-  const indexes = new Map(entries.map((entry) => [entry.seq, entry.index]));
+function checkScreen({ entries, shards }) {
+  const indexes = new Map(entries.map((entry) => [entry.seq, shards[entry.shard].first + entry.index]));
   const newest = entries.at(-1)?.seq ?? -1;
   const wrong = [...document.querySelectorAll("[data-seq]")].find(
     ({ dataset }) => Number(dataset.seq) <= newest && indexes.get(Number(dataset.seq)) !== Number(dataset.index));
   return wrong ? { ok: false, reason: "shown", line: Number(wrong.dataset.seq) } : null;
 }
 
-/** What this device remembers: the seal per log, the newest line per log and person (several may share a device). */
-function memoryOf(origin) {
-  const slots = [`kluis-log ${origin}`, `kluis-log ${origin} ${document.querySelector(".who")?.textContent}`];
+/** What this device remembers: the seals per log, the newest line per log and person (several may share a device). */
+function memoryOf({ origin }) {
+  const host = origin.split("/log/")[0];
+  const slots = [`kluis-log ${host}`, `kluis-log ${host} ${document.querySelector(".who")?.textContent}`];
   const [seal, line] = slots.map((slot) => JSON.parse(localStorage.getItem(slot)));
   return {
     kept: seal && { ...seal, ...line },
@@ -269,10 +288,11 @@ async function run() {
   status.textContent = "Je toestel rekent alles na…";
   try {
     const log = await fetchJson("/api/log?proofs=1");
-    const memory = memoryOf(log.origin);
-    const fetchProof = async (old, size) => (await fetchJson(`/log/consistency?old=${old}&new=${size}`)).proof;
+    const memory = memoryOf(log.shards[0]);
+    const fetchProof = async (origin, old, size) =>
+      (await fetchJson(`/log/${origin.split("/log/")[1]}/consistency?old=${old}&new=${size}`)).proof;
     const verdict = await check(log, memory.kept, fetchProof);
-    show((verdict.ok && checkScreen(log.entries)) || verdict, memory);
+    show((verdict.ok && checkScreen(log)) || verdict, memory);
     status.hidden = true;
   } catch (error) {
     const unable = error.name === "NotSupportedError" || !globalThis.crypto?.subtle;
