@@ -54,13 +54,13 @@ class Silent:
 
 @dataclass(frozen=True)
 class Objects:
-    """The witness has seen another tree: `rollback` (a larger one) or `fork`; `seen` is its size where it told it.
+    """The witness has seen another tree: `rollback` (a larger one) or `fork`; `seen` is the size it told.
 
     `proof` is the checkpoint that it showed, signed by our own log key; "" if it showed none.
     """
 
     kind: str
-    seen: int | None
+    seen: int
     proof: str = ""
 
 

@@ -75,7 +75,7 @@ def signature_line(key: Verifier, signature: bytes) -> str:
 
 def renamed(key: str, name: str) -> str:
     """Write the same verifier key for another name, as for the next shard of a log. Raises Misuse."""
-    return vkey(name, _read_vkey(key)[1])
+    return vkey(name, read_vkey(key).public)
 
 
 def sign_note(text: str, name: str, private: Private) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
+from keys.note import read_checkpoint, split
 from keys.secret import ControlKey, NamesKey, Private, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
@@ -20,12 +21,14 @@ from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
 from vault.log.shards import Shards as Trees, keep
+from vault.log.tiles import Ledger
 from vault.log.versions import proof_key
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
-from vault.tables import ControlKeyRow, Meta, Pod
+from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
+Hear = Callable[[Sequence[Ledger]], None]
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
 
@@ -137,15 +140,24 @@ class Vault:
             ledger.show(signed)
         return self.log.ledger.size
 
+    async def cosigned(self, ledger: Ledger, note: str) -> None:
+        """Keep a published head of a shard with the signatures that came since."""
+        size = read_checkpoint(split(note)[0]).size
+        await self.db.write(lambda tx: tx.change(Checkpoint, {"first": ledger.first, "size": size}, note=note))
+        ledger.dress(size, note)
+
     def close(self) -> None:
         """Finish the queue and let go of the directory."""
         self.db.close()
         self.shares.close()
 
 
-def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
+def open_vault(
+    data: Path, shares: Path, custodian: Custodian, base: str, now: datetime, hear: Hear | None = None
+) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
+    `hear` sees the trees before anything is repaired or written; what it raises ends the start.
     Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what
     the start itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
@@ -154,6 +166,8 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         store = Shares(shares)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
+        if hear is not None:
+            hear(trees.heads(now))
         log = Log(db, store, trees, proof_key(state), _Boxes(store, state))
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state))
         vault.log.dpo_box = _dpo_box(vault)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 from consent import endings
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from web.app import House
 
 _log = logging.getLogger("kluis.jobs")
+
+
+def all_of(house: "House") -> list[Coroutine[None, None, None]]:
+    """Everything that ticks beside the requests: the clockwork, and the watch over the log's witnesses if any."""
+    return [run(house)] + ([house.watching.run(house)] if house.watching else [])
 
 
 async def run(house: "House") -> None:
@@ -34,5 +40,7 @@ async def tick(house: "House", *, last: bool = False) -> None:
         await sessions.sweep(vault, now)
         await endings.sweep(vault, now)
         await vault.publish()
+        if house.watching:
+            house.watching.wake.set()
     except LogUnavailable:
         return

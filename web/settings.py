@@ -21,6 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from federation.errors import BadPolicy
+from federation.policy import Policy, read_policy
 from keys.errors import Misuse
 from keys.hsm import Address
 
@@ -50,6 +52,16 @@ class Settings(BaseSettings):
     custodian: str | None = Field(None, description="file:PATH outside the data directory, or pkcs11:... (RFC 7512)")
     recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
     log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
+
+    log_witnesses: str | None = Field(
+        None, description="a policy file (C2SP tlog-policy) with the witnesses' addresses, or its lines with ; between"
+    )
+    log_witnesses_near: bool = Field(
+        False, description="true to let those witnesses have private addresses and plain http, else false"
+    )
+    log_fail_closed: bool = Field(
+        False, description="true to serve no data while the alarm of the log's witnesses is up, else false"
+    )
 
     _options: frozenset[str] = PrivateAttr(frozenset())
 
@@ -93,6 +105,19 @@ class Settings(BaseSettings):
         return FILE if name in written else "default"
 
     @property
+    def witness_policy(self) -> Policy | None:
+        """Which witnesses the log has; None if none are set. Raises SettingsError if the policy does not read."""
+        if self.log_witnesses is None:
+            return None
+        try:
+            policy = read_policy(_lines(self.log_witnesses))
+        except (BadPolicy, OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"KLUIS_LOG_WITNESSES does not read: {error}") from None
+        if lost := [witness.name for witness in policy.witnesses if not witness.url]:
+            raise SettingsError(f"KLUIS_LOG_WITNESSES names no address of {lost[0]}: write witness NAME VKEY URL")
+        return policy
+
+    @property
     def vault_dir(self) -> Path:
         """Where the main database lies."""
         return self.data / "vault"
@@ -122,6 +147,12 @@ class Settings(BaseSettings):
                 f"KLUIS_CUSTODIAN={self.custodian!r} lies inside the data directory: move it out of {self.data}"
             )
         return self.custodian
+
+
+def _lines(policy: str) -> str:
+    """The text of a policy: of the file that is named, or as it stands in the setting."""
+    inline = policy.lstrip().startswith(("witness ", "quorum "))
+    return policy.replace(";", "\n") if inline else Path(policy).read_text(encoding="utf-8")
 
 
 def custodian_path(uri: str) -> Path:

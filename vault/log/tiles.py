@@ -79,6 +79,11 @@ class Ledger:
         """From now on this is the published head."""
         self.size, self.note = signed.size, signed.note
 
+    def dress(self, size: int, note: str) -> None:
+        """The published head of this size has more signatures now; of an older size nothing changes."""
+        if size == self.size:
+            self.note = note
+
     def inclusion(self, index: int) -> list[bytes]:
         """The proof of an entry in the published tree; NotFound if it is not published yet."""
         if not 0 <= index < self.size:
