@@ -69,7 +69,7 @@ async def submit(
 ) -> Agreed | Silent | Objects:
     """Ask a witness that was last known to have seen `known` entries; twice at most, as it may know another size."""
     try:
-        seen = known
+        seen = min(known, ours.head.size)
         for _ in range(2):
             reply = await _ask(fetcher, witness, ours, prove, seen)
             if reply.status != 409:

@@ -7,15 +7,21 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from federation.errors import BadAnswer, Unreachable
+from federation.fetch import Document, Fetcher, Reply
+from federation.heads import Heads
+from federation.policy import Witness
 from keys.merkle import Tree, leaf_hash
 from keys.note import checkpoint, sign_note, vkey
 from keys.secret import Private
 from keys.sign import new_signer, signer_public
+from web.witness import Witness as Serving
 
 HOST = "kluis.test"
 ORIGIN = f"{HOST}/log/2026h2"
@@ -65,6 +71,41 @@ class SmallLog:
             proof = self.tree.consistency(old, size) if 0 < old < size else []
         lines = [f"old {old}", *(b64encode(step).decode() for step in proof), "", note or self.note(size)]
         return "\n".join(lines).encode()
+
+
+class Direct(Fetcher):
+    """A fetcher that reaches witnesses in this very process, by the first part of their address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.apps: dict[str, Any] = {}
+        self.away: set[str] = set()
+        self.posts = 0
+
+    def witness(self, folder: Path, *logs: str, name: str = WITNESS) -> Witness:
+        """Make a witness that knows these logs and can be asked from now on."""
+        made = Serving(name, new_signer(), logs, Heads(folder))
+        url = f"https://{name.partition('/')[0]}"
+        self.apps[url] = made.app
+        return Witness(name.partition(".")[0], made.vkey, url)
+
+    async def post(self, url: str, content: bytes, media: str) -> Reply:
+        self.posts += 1
+        answer = await self._send("POST", url, content)
+        return Reply(answer.status_code, answer.headers["content-type"].partition(";")[0], answer.content)
+
+    async def get(self, url: str, accept: str, now: datetime, max_age: timedelta | None = None) -> Document:
+        answer = await self._send("GET", url)
+        if answer.status_code != 200:
+            raise BadAnswer("status")
+        return Document(url, "text/plain", answer.content, now)
+
+    async def _send(self, method: str, url: str, content: bytes = b"") -> httpx.Response:
+        base = next(base for base in self.apps if url.startswith(base + "/"))
+        if base in self.away:
+            raise Unreachable("connect")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.apps[base]), base_url=base) as http:
+            return await http.request(method, url, content=content)
 
 
 @dataclass

@@ -76,6 +76,7 @@ class Vault:
 
     def copy(self, name: str) -> Path:
         """A copy of the whole data directory, as a thief of time would keep one."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
         return Path(shutil.copytree(self.data, self.folder / name, ignore=shutil.ignore_patterns("control.sock")))
 
     def put_back(self, copy: Path) -> None:

@@ -59,11 +59,21 @@ class Town:
         until(lambda: self.cosigned() >= before + len(names), "the witness cosigns")
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    vault = Vault(tmp_path, "vault").start()
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vault, str]:
+    """A vault that was started once, and its log's key: every test begins from a copy of it."""
+    vault = Vault(tmp_path_factory.mktemp("town"), "vault").start()
     key = vault.every_vkey()
     vault.stop()
+    vault.copy("seed")
+    return vault, key
+
+
+@pytest.fixture
+def town(seeded: tuple[Vault, str], tmp_path: Path) -> Iterator[Town]:
+    vault, key = seeded
+    vault.put_back(vault.folder / "seed")
+    vault.env.pop("KLUIS_LOG_FAIL_CLOSED", None)
     running = start(tmp_path / "witness", key)
     vault.witnessed_by(running.policy())
     made = Town(vault.start(), running, tmp_path / "witness", key)
