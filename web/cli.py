@@ -108,6 +108,7 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
+        _ = settings.witness_policy
         if not demo:
             _ = settings.custodian_uri
 

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
             raise SettingsError(f"KLUIS_LOG_WITNESSES does not read: {error}") from None
         if lost := [witness.name for witness in policy.witnesses if not witness.url]:
             raise SettingsError(f"KLUIS_LOG_WITNESSES names no address of {lost[0]}: write witness NAME VKEY URL")
+        plain = [witness.name for witness in policy.witnesses if witness.url.startswith("http:")]
+        if plain and not self.log_witnesses_near:
+            raise SettingsError(
+                f"KLUIS_LOG_WITNESSES asks {plain[0]} by plain http: give an https address, or set "
+                "KLUIS_LOG_WITNESSES_NEAR=true if it is on this machine or in this network"
+            )
         return policy
 
     @property

@@ -64,9 +64,9 @@ class Watching:
             )
 
     async def _hear(self, asked: Sequence[Asked], clock: Callable[[], datetime]) -> None:
-        met = False
-        for one in asked:
-            met = self.watch.count(await self.watch.ask(one, clock()), clock())
+        *older, newest = asked
+        await asyncio.gather(*(self.watch.ask(one, clock()) for one in older))
+        met = self.watch.count(await self.watch.ask(newest, clock()), clock())
         alarm = self.watch.alarm(clock())
         if alarm is not None:
             self.remembered.keep_objection(alarm)
@@ -76,15 +76,16 @@ class Watching:
 
     async def run(self, house: "House") -> None:
         """Ask for ever: when a checkpoint was published, and again after a pause."""
-        await self.tell(house)
+        work = self.tell  # what a start left is told before anybody is asked again
         while True:
+            try:
+                await work(house)
+            except Exception as error:  # noqa: BLE001 -- one bad turn must not end the watch; names only, never data
+                _log.error("asking the witnesses failed: %s", type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), PAUSE)
             self.wake.clear()
-            try:
-                await self.turn(house)
-            except Exception as error:  # noqa: BLE001 -- one bad turn must not end the watch; names only, never data
-                _log.error("asking the witnesses failed: %s", type(error).__name__)
+            work = self.turn
 
     async def turn(self, house: "House") -> None:
         """Ask about every shard whose head wants cosigning, keep what comes, and see if there is cause for alarm."""

@@ -251,6 +251,13 @@ def test_a_witness_without_an_address_is_a_wrong_setting() -> None:
         _ = Settings(data=Path("x"), log_witnesses=policy).witness_policy
 
 
+def test_plain_http_is_for_witnesses_that_are_near(tmp_path: Path) -> None:
+    policy = f"witness gent {witness_vkey('gent.test', new_signer())} http://gent.test; quorum gent"
+    with pytest.raises(SettingsError, match="KLUIS_LOG_WITNESSES_NEAR"):
+        _ = Settings(data=tmp_path, log_witnesses=policy).witness_policy
+    assert Settings(data=tmp_path, log_witnesses=policy, log_witnesses_near=True).witness_policy is not None
+
+
 def test_a_policy_stands_in_the_setting_or_in_a_file(tmp_path: Path) -> None:
     lines = [f"witness gent {witness_vkey('gent.test', new_signer())} https://gent.test:8443", "quorum gent"]
     (tmp_path / "policy").write_text("\n".join(lines))
