@@ -4,6 +4,7 @@ Everything here runs as it does in a city: `kluis serve` and `kluis witness serv
 """
 
 import random
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -81,6 +82,7 @@ def town(seeded: tuple[Vault, str], tmp_path: Path) -> Iterator[Town]:
     yield made
     vault.stop()
     if made.witness.process.poll() is None:
+        made.witness.process.send_signal(signal.SIGCONT)
         stop(made.witness)
 
 
@@ -153,14 +155,14 @@ def test_a_forked_log_is_refused_and_the_alarm_is_up_within_ten_seconds(town: To
     town.grow("two", "three")
     true = town.seen()
     town.vault.stop()
-    stop(town.witness)
+    town.witness.process.send_signal(signal.SIGSTOP)
     town.vault.put_back(old)
-    town.vault.start()  # the witness is away: nobody here can know better
+    town.vault.start()  # the witness hangs: nobody here can know better
     assert town.vault.log()["alarm"]["kind"] == "quorum"
     for name in ("four", "five", "six", "seven"):
         town.vault.act(name)
     until(lambda: published(town.vault) > true, "the fork has grown past what was cosigned")
-    town.witness_again()
+    town.witness.process.send_signal(signal.SIGCONT)
     took = until(lambda: (town.vault.log()["alarm"] or {}).get("kind") == "fork", "the alarm")
     FIGURES.append(took)
     if number == ALARMS - 1:
