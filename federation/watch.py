@@ -28,6 +28,11 @@ class Alarm:
     since: datetime
     detail: str
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it stays until somebody settles it."""
+        return self.kind != "quorum"
+
 
 @dataclass(frozen=True)
 class Standing:

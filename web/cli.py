@@ -4,24 +4,22 @@ Exit codes: 0 done, 1 checked and found wrong (or a file not taken in), 2 not po
 answer is one JSON object on standard output; messages go to standard error.
 """
 
-import contextlib
 import os
 import sys
-import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.table import Table
 
-from federation.policy import read_policy
 from keys.secret import StateKey
 from web.client import assertion
-from web.quorum import check_quorum
+from web.quorum import read_cosigned
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
-from web.verify import LogBroken, Verified, check_records, prove, read_directory, read_log
+from web.verify import Verified, check_records, prove, read_directory, read_log
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
 log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
@@ -145,7 +143,8 @@ def verify(
 ) -> None:
     """Recompute the log's whole root, check its signature, and your export and its cosignatures against it."""
     with told():
-        checked, cosigned = _cosigned_log(base, data, key, policy)
+        read = partial(public_log, base, data, key)
+        checked, cosigned = (read(), 0) if policy is None else read_cosigned(read, policy)
         seen = None
         if export is not None:
             with export.open(encoding="utf-8") as lines:
@@ -325,23 +324,6 @@ def public_log(base: str | None, data: Path | None, key: str | None) -> Verified
         return read_directory(data, key)
     with server(load(base_url=base)) as client:
         return read_log(client.fetch, key or client.log_key())
-
-
-def _cosigned_log(base: str | None, data: Path | None, key: str | None, policy: Path | None) -> tuple[Verified, int]:
-    """The log, checked, and how many witnesses of the policy signed its head.
-
-    A head that was published this very second waits for its cosignatures: they are looked for again, twice.
-    """
-    log = public_log(base, data, key)
-    if policy is None:
-        return log, 0
-    demanded = read_policy(policy.read_text(encoding="utf-8"))
-    for _ in range(2):
-        with contextlib.suppress(LogBroken):
-            return log, check_quorum(log, demanded)
-        time.sleep(3)
-        log = public_log(base, data, key)
-    return log, check_quorum(log, demanded)
 
 
 def _reject(reject: Any) -> str:

@@ -1,10 +1,34 @@
 """Whether a log that was checked from outside also has the cosignatures that a policy asks for (C2SP tlog-policy)."""
 
-from federation.policy import Policy, log_key
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from federation.policy import Policy, log_key, read_policy
 from keys.cosign import cosignatures
 from keys.errors import KeysError
 from keys.note import open_note
 from web.verify import LogBroken, Verified
+
+
+PAUSE = 3.0  # seconds; a head that was published this very second waits for its cosignatures
+TRIES = 2
+
+
+def read_cosigned(read: Callable[[], Verified], policy: Path) -> tuple[Verified, int]:
+    """The log, checked by `read`, and how many witnesses of the policy file signed its head; tried again if too few.
+
+    Raises LogBroken, BadPolicy or OSError.
+    """
+    demanded = read_policy(policy.read_text(encoding="utf-8"))
+    log = read()
+    for _ in range(TRIES):
+        with suppress(LogBroken):
+            return log, check_quorum(log, demanded)
+        time.sleep(PAUSE)
+        log = read()
+    return log, check_quorum(log, demanded)
 
 
 def check_quorum(log: Verified, policy: Policy) -> int:

@@ -68,7 +68,7 @@ class Watching:
         await asyncio.gather(*(self.watch.ask(one, clock()) for one in older))
         met = self.watch.count(await self.watch.ask(newest, clock()), clock())
         alarm = self.watch.alarm(clock())
-        if alarm is not None:
+        if alarm is not None and alarm.lasts:
             self.remembered.keep_objection(alarm)
             self._settled()
         if not met:
@@ -89,6 +89,12 @@ class Watching:
 
     async def turn(self, house: "House") -> None:
         """Ask about every shard whose head wants cosigning, keep what comes, and see if there is cause for alarm."""
+        try:
+            await self._ask(house)
+        finally:
+            await self.tell(house)
+
+    async def _ask(self, house: "House") -> None:
         shards, now = house.vault.log.shards, house.clock()
         for ledger in shards.all:
             cosigned = bool(ledger.note) and self.watch.policy.met(_signers(ledger.note, self.watch.policy))
@@ -102,7 +108,6 @@ class Watching:
                 self._asked = now
                 self.watch.count(signed, now)
             await self._keep(house, ledger, asked.ours.note, signed)
-        await self.tell(house)
 
     async def _keep(self, house: "House", ledger: Ledger, note: str, signed: Sequence[Cosigned]) -> None:
         """Store cosignatures with their checkpoint; outside the database too, so that a copy brings nothing back."""
@@ -131,7 +136,7 @@ class Watching:
             await _enter(house, "end log alarm", before.kind if before else "", "", now)
             return
         _log.error("alarm: %s", alarm.detail)
-        if alarm.kind != "quorum":
+        if alarm.lasts:
             await asyncio.to_thread(self.remembered.keep_objection, alarm)
         await _enter(house, "raise log alarm", alarm.kind, alarm.detail, now)
 
@@ -151,7 +156,7 @@ def watching(settings: "Settings", now: datetime) -> Watching | None:
 def state(house: "House") -> dict[str, object]:
     """How the log stands with its witnesses, as JSON: for health, metrics and the transparency page."""
     if house.watching is None:
-        return {"witnesses": 0, "needed": 0, "cosigning": 0, "alarm": None}
+        return {"witnesses": 0, "needed": 0, "cosigning": 0, "keys": {}, "alarm": None}
     watch = house.watching.watch
     alarm = watch.alarm(house.clock())
     told = {"kind": alarm.kind, "since": alarm.since.isoformat(), "detail": alarm.detail} if alarm else None
@@ -159,6 +164,7 @@ def state(house: "House") -> dict[str, object]:
         "witnesses": len(watch.policy.witnesses),
         "needed": watch.policy.needed,
         "cosigning": watch.cosigning,
+        "keys": {witness.name: witness.vkey for witness in watch.policy.witnesses},
         "alarm": told,
     }
 

@@ -126,7 +126,8 @@ def attempts(own: SmallLog, fork: SmallLog, old: int, dice: random.Random) -> li
 
 def test_the_witness_cosigns_and_a_log_with_its_signature_verifies(town: Town) -> None:
     town.grow("one", "two")
-    assert town.vault.log() == {"witnesses": 1, "needed": 1, "cosigning": 1, "alarm": None}
+    keys = {"w": town.witness.vkey}
+    assert town.vault.log() == {"witnesses": 1, "needed": 1, "cosigning": 1, "keys": keys, "alarm": None}
     assert "kluis_log_alarm 0" in town.vault.get("/metrics").text
     done = town.vault.verify(f"log {town.key}\n{town.witness.policy()}")
     assert (done.returncode, '"cosigned": 1' in done.stdout) == (0, True), done.stderr
