@@ -11,7 +11,6 @@ from keys.errors import KeysError
 from keys.note import open_note
 from web.verify import LogBroken, Verified
 
-
 PAUSE = 3.0  # seconds; a head that was published this very second waits for its cosignatures
 TRIES = 2
 
