@@ -25,7 +25,7 @@ from web.verify import read_directory
 
 FORKS = rounds(few=20, name="L7b")
 ALARMS = rounds(few=1, name="L7a")
-pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(120 + 60 * ALARMS)]
+pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(300 + 60 * ALARMS)]
 
 
 @dataclass
