@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
+from keys.note import read_checkpoint, split
 from keys.secret import ControlKey, NamesKey, Private, Secret, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
@@ -23,13 +24,15 @@ from vault.log.append import Log
 from vault.log.epochs import Epochs
 from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
+from vault.log.tiles import Ledger
 from vault.log.versions import proof_key
 from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
-from vault.tables import ControlKeyRow, Meta, Pod
+from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
+Hear = Callable[[Sequence[Ledger]], None]
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
 DPO_CONTAINER = "dpo"
@@ -165,15 +168,24 @@ class Vault:
         """Forget proofs whose window is over: from then on the window itself refuses them. For the clockwork."""
         await self.db.write(partial(_forget_proofs, gates.ms(now)))
 
+    async def cosigned(self, ledger: Ledger, note: str) -> None:
+        """Keep a published head of a shard with the signatures that came since."""
+        size = read_checkpoint(split(note)[0]).size
+        await self.db.write(lambda tx: tx.change(Checkpoint, {"first": ledger.first, "size": size}, note=note))
+        ledger.dress(size, note)
+
     def close(self) -> None:
         """Finish the queue and let go of the directory."""
         self.db.close()
         self.shares.close()
 
 
-def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
+def open_vault(
+    data: Path, shares: Path, custodian: Custodian, base: str, now: datetime, hear: Hear | None = None
+) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
+    `hear` sees the trees before anything is repaired or written; what it raises ends the start.
     Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what
     the start itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
@@ -183,6 +195,8 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
         missing = lost(db.read, store)
         trees = Trees(*_log_identity(db, state, base), now)
         trees.load(db.read)
+        if hear is not None:
+            hear(trees.heads(now))
         keys = _PodKeys(store, state)
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
         epochs = Epochs(db, _slots_key(db, state))

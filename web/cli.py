@@ -8,6 +8,7 @@ import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +19,7 @@ from keys.secret import StateKey
 from web import copying, leaving
 from web.cli_log import log, public_log
 from web.client import assertion
+from web.quorum import read_cosigned
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
 from web.verify import check_records
@@ -27,7 +29,9 @@ demo_app = typer.Typer(help="A small demo city on this machine.")
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
+witnesses = typer.Typer(help="A witness: it cosigns the logs of other vaults.", no_args_is_help=True)
 app.add_typer(log, name="log")
+app.add_typer(witnesses, name="witness")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
 app.command("backup")(copying.make_backup)
@@ -132,6 +136,7 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
+        _ = settings.witness_policy
         if not demo:
             _ = settings.custodian_uri
 
@@ -161,11 +166,15 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
     export: Annotated[Path | None, typer.Option(help="Your own records, as taken from the log page.")] = None,
     key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy file (C2SP tlog-policy): demand cosignatures of its witnesses.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute the log's whole root, check its signature, and your export against it."""
+    """Recompute the log's whole root, check its signature, and your export and its cosignatures against it."""
     with told():
-        checked = public_log(base, data, key)
+        read = partial(public_log, base, data, key)
+        checked, cosigned = (read(), 0) if policy is None else read_cosigned(read, policy)
         seen = None
         if export is not None:
             with export.open(encoding="utf-8") as lines:
@@ -176,9 +185,17 @@ def verify(
             "size": checked.head.size,
             "root": checked.head.root.hex(),
         }
+        if policy is not None:
+            verdict |= {"cosigned": cosigned}
         if seen is not None:
             verdict |= {"records": seen.checked, "records_waiting": seen.waiting}
         answer({**verdict, "verdict": "ok"}, as_json=as_json)
+
+
+@witnesses.command("serve", context_settings=PASSED_ON, add_help_option=False)
+def serve_witness(context: typer.Context) -> None:
+    """Cosign the logs of others, in a process of its own that knows nothing of a vault."""
+    os.execv(sys.executable, [sys.executable, "-m", "web.witness", *context.args])  # noqa: S606
 
 
 @keys.command()

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
 from consent import endings
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 SECOND: Final = 1.0
 _log = logging.getLogger("kluis.jobs")
+
+
+def all_of(house: "House") -> list[Coroutine[None, None, None]]:
+    """Everything that ticks beside the requests: the clockwork, and the watch over the log's witnesses if any."""
+    return [run(house)] + ([house.watching.run(house)] if house.watching else [])
 
 
 async def run(house: "House") -> None:
@@ -68,5 +73,7 @@ async def tick(house: "House", *, last: bool = False) -> None:
         await endings.sweep(vault, now)
         await retention.sweep(vault, now, house.settings.log_months, house.settings.log_dpo_months)
         await vault.publish()
+        if house.watching:
+            house.watching.wake.set()
     except LogUnavailable:
         return

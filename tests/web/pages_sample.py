@@ -116,9 +116,13 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             41182,
             41182,
         ),
-        v.DpoPage((), NOW, NOW, 0, 0),
+        v.DpoPage((), NOW, NOW, 0, 0, watch=v.WatchPart(("gent", "brugge"), 1, 0, "fork", NOW, held=True)),
     ),
-    "transparency": (v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),),
+    "transparency": (
+        v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 2)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
+    ),
     "security": (
         e.SecurityPage(
             (e.Unlocker("Wachtzin", NOW),),

@@ -20,7 +20,7 @@ from keys.records import seal_record
 from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
-from vault.errors import Conflict
+from vault.errors import Conflict, LogUnavailable
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.receipts import keep
@@ -34,6 +34,7 @@ from vault.shares import Drop, Shares, Want
 from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
+DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
 LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
@@ -72,6 +73,7 @@ class Log:
         self.db, self.shares, self.shards = db, shares, shards
         self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.has_office = False
+        self.held = ""  # why no data is served although the log can be written; "" for no reason
         self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -85,7 +87,12 @@ class Log:
         return self.shards.current
 
     async def append(self, intent: Intent) -> Appended | Refused:
-        """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released."""
+        """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released.
+
+        The same for data while it is held back; withdrawal and everything else that is no data goes on.
+        """
+        if self.held and intent.facts.type in DATA:
+            raise LogUnavailable(f"no data is served: {self.held}")
         answer: Appended | Refused = await self.db.submit(
             lambda tx: self._book(tx, intent),
             first=lambda: self._prepare(intent),

@@ -118,6 +118,11 @@ class Shards:
         root = known.tree.root_after(leaf_hash(leaf) for (leaf,) in pending)
         return seam(row.origin, before.origin, row.first - before.first, root)
 
+    def heads(self, now: datetime) -> list[Ledger]:
+        """Every tree, and an empty one for the half-year of `now` that has not begun here: others may have seen it."""
+        here = name(self.host, now)
+        return self.all if here <= self.current.origin else [*self.all, Ledger(here, self.keys)]
+
     def at(self, index: int) -> Ledger:
         """The shard of an entry. Raises NotFound for a negative index."""
         for ledger in reversed(self.all):

@@ -102,6 +102,11 @@ class Ledger:
         for tile in tiles:
             self.tree.kept(tile.level, tile.idx)
 
+    def dress(self, size: int, note: str) -> None:
+        """The published head of this size has more signatures now; of an older size nothing changes."""
+        if size == self.size:
+            self.note = note
+
     def inclusion(self, index: int) -> list[bytes]:
         """The proof of an entry in the published tree; NotFound if it is not published yet."""
         if not 0 <= index < self.size:

@@ -98,6 +98,21 @@ class TotalRow:
 
 
 @dataclass(frozen=True)
+class WatchPart:
+    """How the log stands with its witnesses: `cosigning` of `names`, `needed` of them make a quorum.
+
+    `alarm`: `quorum`, `rollback` or `fork`, "" for none; `since` when, `held` if no data goes out meanwhile.
+    """
+
+    names: tuple[str, ...]
+    needed: int
+    cosigning: int
+    alarm: str = ""
+    since: datetime | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True)
 class DpoPage:
     """`/dpo`: totals, no person. `opened`: DPO commitments recomputed for these totals, of `entries` in the log."""
 
@@ -107,6 +122,7 @@ class DpoPage:
     entries: int
     opened: int
     checkpoint: str = "/log/checkpoint"
+    watch: WatchPart | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,7 @@ class TransparencyPage:
     vkey: str
     size: int
     checkpoint: str
+    watch: WatchPart | None = None
 
 
 @dataclass(frozen=True)

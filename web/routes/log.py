@@ -9,13 +9,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
+from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
 from vault.log import device, views
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from vault.vault import Vault
-from web import guard, logforms
+from web import guard, logforms, watching
 from web.cors import CORS
 from web.pages.views import TransparencyPage, render
 
@@ -124,19 +125,25 @@ async def transparency(request: Request) -> HTMLResponse:
     """What anybody needs to check the log."""
     house = guard.house_of(request)
     ledger = house.vault.log.ledger
-    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note)
+    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note, watching.part(house))
     return HTMLResponse(render("transparency", shown))
 
 
 @router.get("/transparency.json")
 async def transparency_json(request: Request) -> JSONResponse:
-    """The same for machines; `shards` are all half-years of the log, oldest first."""
-    ledger = guard.house_of(request).vault.log.ledger
+    """The same for machines; `shards` are all half-years of the log, oldest first.
+
+    `every_vkey` is for a witness: the log's key under a name that stands for every half-year, also those to come.
+    """
+    house = guard.house_of(request)
+    ledger = house.vault.log.ledger
     told: dict[str, Any] = {
         "origin": ledger.origin,
         "vkey": ledger.vkey,
         "size": ledger.size,
         "checkpoint": "/log/checkpoint",
+        "every_vkey": every_shard(ledger.vkey),
+        "witnesses": watching.state(house),
         "shards": [{**told, "checkpoint": f"/log/{half}/checkpoint"} for half, told in _shards(request)],
     }
     return JSONResponse(told, headers=CORS)
