@@ -62,7 +62,7 @@ class Tree:
     def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
         """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
         self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
-        self._tiles: dict[tuple[int, int], Rows | _Open] = {}
+        self._fetches, self._tiles = fetch is not None, dict[tuple[int, int], Rows | _Open]()
         self._closed: dict[tuple[int, int], None] = {}
         self.size, self._ends = full * _WIDTH, list[tuple[int, _Open]]()
         self._begin(0, full)
@@ -104,7 +104,9 @@ class Tree:
         return [(*key, self.tile(*key)) for key in list(self._closed)]
 
     def kept(self, level: int, index: int) -> None:
-        """This full tile can be fetched from now on: memory lets go of it."""
+        """This full tile can be fetched from now on: memory lets go of it. Raises Misuse if the tree fetches none."""
+        if not self._fetches:
+            raise Misuse("a tree that fetches no tiles keeps them all")
         self._closed.pop((level, index), None)
         self._tiles.pop((level, index), None)
 
