@@ -63,8 +63,7 @@ class Tree:
     def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
         """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
         self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
-        self._fetches = fetch is not None
-        self._tiles: dict[tuple[int, int], Rows | _Open] = {}
+        self._fetches, self._tiles = fetch is not None, dict[tuple[int, int], Rows | _Open]()
         self._closed: dict[tuple[int, int], None] = {}
         self.size, self._ends = full * _WIDTH, list[tuple[int, _Open]]()
         self._begin(0, full)
@@ -106,10 +105,11 @@ class Tree:
         return [(*key, self.tile(*key)) for key in list(self._closed)]
 
     def kept(self, level: int, index: int) -> None:
-        """This full tile can be fetched from now on: memory lets go of it, if there is something to fetch it with."""
+        """This full tile can be fetched from now on: memory lets go of it. Raises Misuse if the tree fetches none."""
+        if not self._fetches:
+            raise Misuse("a tree that fetches no tiles keeps them all")
         self._closed.pop((level, index), None)
-        if self._fetches:
-            self._tiles.pop((level, index), None)
+        self._tiles.pop((level, index), None)
 
     def _at(self, level: int, index: int) -> Rows | _Open:
         found = self._tiles.get((level, index))

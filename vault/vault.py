@@ -193,8 +193,8 @@ def open_vault(
     try:
         store = Shares(shares)
         missing = lost(db.read, store)
-        trees = Trees(*_log_identity(db, state, base), now)
-        trees.load(db.read)
+        trees = Trees(*_log_identity(db, state, base), now, db.read)
+        trees.load()
         if hear is not None:
             hear(trees.heads(now))
         keys = _PodKeys(store, state)
