@@ -35,9 +35,6 @@ class HomePage:
 
 
 @dataclass(frozen=True)
-
-
-@dataclass(frozen=True)
 class Reason:
     """Why a suggestion is there. `items`: the citizen's own things it rests on; none: it rests on nothing personal."""
 
