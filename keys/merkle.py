@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from struct import iter_unpack
 
 from keys.errors import Damaged, Misuse
 
@@ -34,8 +35,7 @@ def _expand(hashes: bytes) -> Rows:
     """Every node of a full tile: row k holds the hashes of its subtrees of 2**k, up to the one node above it."""
     rows = [hashes]
     while len(rows[-1]) > _HASH:
-        row = rows[-1]
-        rows.append(b"".join([sha256(b"\1" + row[at : at + 64]).digest() for at in range(0, len(row), 64)]))
+        rows.append(b"".join([sha256(b"\1" + pair).digest() for (pair,) in iter_unpack("64s", rows[-1])]))
     return tuple(rows)
 
 
@@ -77,8 +77,9 @@ class Tree:
         """Add a leaf hash: one SHA-256 a leaf on average, done when its tile is full."""
         if len(leaf) != _HASH:
             raise Misuse("a leaf hash has 32 bytes")
-        self._tail += leaf
-        if len(self._tail) == _FULL:
+        tail = self._tail
+        tail += leaf
+        if len(tail) == _FULL:
             self._close()
         self.size += 1
 
