@@ -39,9 +39,8 @@ export function* decoded(hashes) {
   for (const hash of hashes) yield unb64(hash);
 }
 
-export async function sha256(...parts) {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
-}
+const bytes = (buffer) => new Uint8Array(buffer);
+export const sha256 = (...parts) => crypto.subtle.digest("SHA-256", join(...parts)).then(bytes);
 
 /** Bytes as a string, one character each: comparable, usable as a Map key. */
 export const raw = (bytes) => String.fromCharCode(...bytes);

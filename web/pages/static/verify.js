@@ -10,6 +10,7 @@ export { consistent, included, openSeal } from "./tree.js";
 
 const PAGE = 1_250, LANES = 2, MOST_PAGES = 8_000;
 
+const PRIVATE = Uint8Array.of(1, 0);
 const POD = utf8.encode("kluis/pod-record/v2");
 const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
 
@@ -36,22 +37,24 @@ const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.s
  * has no leaf of its own: it is made up here.
  */
 async function readLines(entries, seals, before) {
+  const all = (hashed) => Promise.all(entries.map((_, i) => hashed(i)));
   const nonces = entries.map((entry) => unb64(entry.nonce ?? "")), parts = entries.map((entry) => parse(entry.record));
-  const halves = await Promise.all(parts.map(({ app, own }, i) => Promise.all([
-    salted(APP, nonces[i].subarray(0, 32), app), salted(OWN, nonces[i].subarray(32), own)])));
-  const commitments = await Promise.all(halves.map(([told, rest]) => sha256(POD, told, rest)));
-  return Promise.all(entries.map(async (entry, i) => {
-    const made = join(Uint8Array.of(1, 0), commitments[i], unb64(entry.dpo_commitment));
-    const leaf = entry.leaf === undefined ? made : unb64(entry.leaf), record = { ...parts[i].app, ...parts[i].own };
-    const [hash, next] = await Promise.all([sha256(LEAF, leaf), sha256(leaf.subarray(2, 34))]);
-    const intact = nonces[i].length === 64 && same(leaf, made) && record.seq === entry.seq;
-    const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN };
-    const sealed = index < seal.size, place = seal.first + index, here = { seq, index, seal, sealed, place, proof, hash, next };
+  const [seen, own] = await Promise.all([
+    all((i) => salted(APP, nonces[i].subarray(0, 32), parts[i].app)), all((i) => salted(OWN, nonces[i].subarray(32), parts[i].own))]);
+  const commitments = await all((i) => sha256(POD, seen[i], own[i]));
+  const made = entries.map((entry, i) => join(PRIVATE, commitments[i], unb64(entry.dpo_commitment)));
+  const leaves = entries.map((entry, i) => (entry.leaf === undefined ? made[i] : unb64(entry.leaf)));
+  const [hashes, nexts] = await Promise.all([all((i) => sha256(LEAF, leaves[i])), all((i) => sha256(leaves[i].subarray(2, 34)))]);
+  return entries.map((entry, i) => {
+    const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN }, leaf = leaves[i];
+    const place = seal.first + index, record = { ...parts[i].app, ...parts[i].own };
+    const line = { seq, index, seal, sealed: index < seal.size, place, proof, hash: hashes[i], next: nexts[i] };
     // A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree.
     if (entry.record === null && place < before)
-      return { ...here, record: {}, ended: true, commitment: leaf.subarray(2, 34), intact: leaf.length === 66 };
-    return { ...here, record, commitment: commitments[i], intact };
-  }));
+      return { ...line, record: {}, ended: true, commitment: leaf.subarray(2, 34), intact: leaf.length === 66 };
+    const intact = nonces[i].length === 64 && same(leaf, made[i]) && record.seq === seq;
+    return { ...line, record, commitment: commitments[i], intact };
+  });
 }
 
 /** The part of a verification key that is the same in every half-year of a log. */
