@@ -13,6 +13,7 @@ from web.client import Client
 from web.demo import DemoError
 from web.tamper import tamper
 
+pytestmark = [pytest.mark.timeout(420)]
 KLUIS = str(Path(sys.executable).with_name("kluis"))
 
 
