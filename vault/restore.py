@@ -29,6 +29,11 @@ AND CASE kind WHEN 'custody' THEN owner IN (SELECT id FROM main_copy.pod)
 ELSE owner IN (SELECT id FROM main_copy.unlocker) END
 """
 
+# No share is left of any grant; what opens without one ends too, for it may have been withdrawn since the copy.
+OVER: Final = """
+INSERT OR IGNORE INTO gone.deleted SELECT 'grant', id, x'' FROM main_copy.gate WHERE state IN ('live', 'paused')
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -136,6 +141,7 @@ def _put_shares(second: Copy, main: Copy, shares: Path) -> int:
         ):
             made.execute(f"ATTACH ? AS {name}", (str(path),))
         put = made.execute(TAKEN).rowcount
+        made.execute(OVER)
         made.commit()
     copies.sync(part / SHARES)
     (part / SHARES).rename(shares / SHARES)

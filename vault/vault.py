@@ -33,6 +33,9 @@ from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
 Hear = Callable[[Sequence[Ledger]], None]
+LIVE_VERSION = """
+SELECT g.version FROM grant g JOIN gate t ON t.id = g.id WHERE g.id = :grant AND t.state IN ('live', 'paused')
+"""
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
 DPO_CONTAINER = "dpo"
@@ -332,7 +335,7 @@ def _sweep(vault: Vault, now: int) -> None:
     """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
 
     So is every other share whose deletion was promised and broken off. A pod that was erased and came back with an old
-    copy of the database or of the shares is erased again.
+    copy of the database or of the shares is erased again; a grant that had ended, or was wider then, is ended.
     """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
@@ -341,11 +344,20 @@ def _sweep(vault: Vault, now: int) -> None:
         vault.shares.drop([drop for drops in promised.values() for drop in drops])
         vault.db.now(lambda tx: owed.strike(tx, promised))
     erased = vault.shares.deleted_owners("custody")
-    if drops := dead + [Drop("*", pod) for pod in erased]:
+    back = sorted(live & vault.shares.deleted_owners("grant", b"")) + _wider(vault)
+    if drops := dead + [Drop("*", pod) for pod in erased] + [Drop("grant", grant) for grant in back]:
         vault.shares.drop(drops)
     for pod in erased:
         vault.db.now(partial(purge, pod))
+    vault.db.now(lambda tx: [gates.end(tx, grant, "ended") for grant in back if gates.read(tx, grant)])
     vault.db.now(partial(_forget_proofs, now))
+
+
+def _wider(vault: Vault) -> list[bytes]:
+    """Grants that came back as they were before they were narrowed."""
+    oldest = vault.shares.narrowed()
+    found = ((grant, vault.db.read.run(LIVE_VERSION, grant=grant)) for grant in oldest)
+    return [grant for grant, rows in found if rows and rows[0][0] < oldest[grant]]
 
 
 def _forget_proofs(now: int, tx: Tx) -> None:

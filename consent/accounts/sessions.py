@@ -20,7 +20,7 @@ from keys.grants import Token, auth_hash, matches, new_token, read_token
 from keys.secret import Private, Root, Share, derive
 from keys.text import b64
 from keys.tree import unwrap, wrap
-from vault import gates
+from vault import gates, unlocked
 from vault.database import Tx
 from vault.errors import Denied, LogUnavailable, MissingKey, Stale
 from vault.keysets import SessionKeys
@@ -128,6 +128,21 @@ async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
 async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:
     """Log out: gate ended, row and share gone, entry `logout`, all before this returns."""
     await _end(vault, session.pod.id, session.handle, now, "logout", session.agent)
+
+
+async def renew(vault: Vault, session: SessionFacts, now: datetime) -> str:
+    """A new session in the place of this one, whose cookie's text is returned: a copy of the old one opens nothing.
+
+    For somebody who has just proved who she is and shut others out. Raises Denied if the session ended.
+    """
+    account = by_id(vault, session.account)
+    if account is None:
+        raise Denied("gone")
+    facts = Facts("key event", "open root", rule="new cookie", agent=session.agent)
+    async with unlocked.root(vault, session, facts, now) as root:
+        text, _ = await open(vault, account, root, now)
+    await end(vault, session, now)
+    return text
 
 
 async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: datetime) -> bool:

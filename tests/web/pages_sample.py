@@ -153,6 +153,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "take-away": (
         TakeAwayPage(10),
         TakeAwayPage(10, failed=True),
+        TakeAwayPage(10, unproven=True, confirm="{}"),
         TakeAwayPage(10, refused="secret"),
         TakeAwayPage(10, refused="file", why="<b>pod/x</b> is missing"),
         TakeAwayPage(10, brought=Brought(2, (("/loans/<i>.jsonld", "exists"), ("/x/a", "less sealed")), "http://a/")),
