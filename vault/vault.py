@@ -159,8 +159,8 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     try:
         store = Shares(shares)
         missing = lost(db.read, store)
-        trees = Trees(*_log_identity(db, state, base), now)
-        trees.load(db.read)
+        trees = Trees(*_log_identity(db, state, base), now, db.read)
+        trees.load()
         keys = _PodKeys(store, state)
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 GOPATH = Path("/usr/share/gocode")
-SCRIPTS = HERE.parents[1] / "web" / "pages" / "static"
+STATIC = HERE.parents[1] / "web" / "pages" / "static"
+SCRIPTS = {f"/{path.name}": path for path in STATIC.glob("*.js")}
 PAGE = "http://localhost/claims"
 
 
@@ -158,11 +159,11 @@ def by_webcrypto(claims: Sequence[Claim]) -> list[str]:
 
 def _serve(route: "Route") -> None:
     """An empty page and the shipped scripts; nothing else exists for it."""
-    script = SCRIPTS / route.request.url.rpartition("/")[2]
+    name = "/" + route.request.url.rpartition("/")[2]
     if route.request.url == PAGE:
         route.fulfill(content_type="text/html", body="<!doctype html><title>claims</title>")
-    elif script.suffix == ".js" and script.is_file():
-        route.fulfill(content_type="text/javascript", body=script.read_text())
+    elif name in SCRIPTS:
+        route.fulfill(content_type="text/javascript", body=SCRIPTS[name].read_text())
     else:
         route.abort()
 
