@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keys.text import unb64
 from tests.house import Household
 from vault.log import views
 from vault.tables import PodHead, Record
@@ -84,3 +85,34 @@ async def test_the_check_waits_for_the_clock_and_never_publishes_by_itself(house
     answer = await house.press("/me/log/verify")
     assert f"controleerde {lines} regels" in answer.text and "Nog niet verzegeld: 1." in answer.text
     assert house.vault.log.ledger.size == size
+
+
+async def test_an_export_that_leaves_out_the_summaries_or_shows_another_slot_is_broken(house: Household) -> None:
+    for _ in range(3):
+        house.clock.forward(minutes=1)
+        await house.vault.epochs.sum_up(house.vault.log, house.clock())
+    await house.vault.publish()
+    cookie = {"cookie": f"kluis={house.cookie}"}
+    *lines, last = (await house.http.get("/api/log/export", headers=cookie)).text.splitlines()
+    log, head = read_directory(house.house.settings.data, house.vault.log.ledger.vkey), json.loads(last)
+    assert check_records(log, [*lines, last]).checked == len(lines) and len(head["slots"]) == 2
+    newest, before = head["slots"]
+    for slots, why in (
+        ([], "is left out"),
+        ([before | {"slot": before["slot"] + 1}], "has slot"),
+        ([newest | {"salt": before["salt"]}], "counted something else"),
+        ([newest | {"statement": 0}], "is no summary"),
+        ([newest | {"path": 7}], "malformed"),
+    ):
+        with pytest.raises(LogBroken, match=why):
+            check_records(log, [*lines, json.dumps(head | {"slots": slots})])
+
+
+async def test_the_servers_own_check_holds_the_lines_against_the_newest_summary(house: Household) -> None:
+    await house.vault.epochs.sum_up(house.vault.log, house.clock())
+    assert (await verdict(house))[0] is True
+    last = len(house.told())
+    prev = house.told()[-1]["prev"]
+    await lose(house, [last], seq=last - 1, head=unb64(prev))  # cut off, and the head set back as it was
+    good, page = await verdict(house)
+    assert good is False and "samenvatting" in page

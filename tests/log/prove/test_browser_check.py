@@ -77,6 +77,26 @@ def test_ten_thousand_lines_are_checked_on_the_device_within_a_second(page: Page
     figure("L5a", round(median(browser_times), 3), checked)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "(lines) => lines[1].remove()",
+        "(lines) => lines[0].after(lines[1].cloneNode(true))",
+        "(lines) => lines[2].before(lines[3])",
+        "(lines) => lines[4].dataset.index = 3",
+        "(lines) => lines[4].dataset.denied = '1'",
+        "(lines) => lines[4].querySelector('time').dateTime = '2020-01-01T00:00+00:00'",
+        "(lines) => lines.at(-1).querySelector('strong').textContent = 'Niemand'",
+    ],
+)
+def test_a_screen_that_shows_something_else_than_the_log_is_red(page: Page, spoil: str) -> None:
+    page.evaluate(f"() => ({spoil})([...document.querySelectorAll('[data-seq]')])")
+    page.evaluate(TIMED)
+    expect(page.locator("#log-broken [data-say]")).to_contain_text("het scherm toont iets anders dan het logboek")
+    expect(page.locator("#log-broken [data-todo]")).to_contain_text("Jij deed niets fout")
+    expect(page.locator("#log-ok")).to_be_hidden()
+
+
 @pytest.fixture
 def browser_times() -> list[float]:
     """What each press took, in seconds."""

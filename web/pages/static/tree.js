@@ -40,7 +40,7 @@ export function* decoded(hashes) {
 }
 
 const bytes = (buffer) => new Uint8Array(buffer);
-export const sha256 = (...parts) => crypto.subtle.digest("SHA-256", join(...parts)).then(bytes);
+export const sha256 = (...parts) => crypto.subtle.digest("SHA-256", parts.length === 1 ? parts[0] : join(...parts)).then(bytes);
 
 /** Bytes as a string, one character each: comparable, usable as a Map key. */
 export const raw = (bytes) => String.fromCharCode(...bytes);
