@@ -22,7 +22,7 @@ from keys.text import b64
 from keys.tree import unwrap, wrap
 from vault import gates, unlocked
 from vault.database import Tx
-from vault.errors import Denied, LogUnavailable, MissingKey, Stale
+from vault.errors import Conflict, Denied, LogUnavailable, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.newroot import Tops
@@ -78,7 +78,8 @@ class OpenSession:
 async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -> tuple[str, SessionFacts]:  # noqa: A001 -- sessions.open
     """Open a session: share, gate, row and entry `login` in one intent. Returns the cookie's text and the facts.
 
-    The caller wipes `root`. If we crash before the commit the share alone exists, and the next start deletes it.
+    The caller wipes `root`. Raises Denied, "changed" if a way in was taken away since `account` was read: it may be the
+    one that opened `root`. If we crash before the commit the share alone exists, and the next start deletes it.
     """
     pod = vault.pod_by_id(account.pod)
     if pod is None:
@@ -87,6 +88,9 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
     row = _row(vault, account, pod, root, token, share, at)
 
     def write(tx: Tx) -> None:
+        now_hers = by_id(vault, account.id, tx)
+        if now_hers is None or not {way.id for way in account.ways} <= {way.id for way in now_hers.ways}:
+            raise Conflict("changed")
         gates.create(tx, token.handle, pod.id, at + HARD_MS)
         tx.add(row)
 

@@ -370,3 +370,36 @@ async def test_a_crash_between_a_withdrawal_and_its_note_still_ends_it_in_every_
     shutil.rmtree(tmp_path / "crashed" / "vault")
     put_back(tmp_path / "kept", tmp_path / "crashed", clock)
     assert await states(house, tmp_path / "crashed", clock, granted.id) == ["ended"]
+
+
+@pytest.mark.parametrize("standing", [False, True])
+@pytest.mark.parametrize("lie", [{"files": {}}, {"entries": "9"}, {"entries": None}, {"files": {"../kluis.db": 1}},
+                                 {"files": [["kluis.db", {}]]}, {"time": "gisteren"}])  # fmt: skip
+async def test_a_manifest_that_leaves_something_out_or_lies_is_refused_by_name_and_changes_nothing(
+    house: Household, tmp_path: Path, clock: Clock, lie: dict[str, Any], *, standing: bool
+) -> None:
+    made = taken(house, tmp_path / "kept").vault.folder / copies.MANIFEST
+    made.write_text(json.dumps(json.loads(made.read_text()) | lie))
+    if standing:
+        copy_of(tmp_path, tmp_path / "new")
+    before = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*.db")}
+    with pytest.raises(BadBackup, match="manifest"):
+        put_back(tmp_path / "kept", tmp_path / "new", clock)
+    assert {path: path.read_bytes() for path in (tmp_path / "new").rglob("*.db")} == before
+
+
+async def test_a_copy_without_its_list_is_named_and_what_does_not_belong_there_breaks_no_backup(
+    house: Household, tmp_path: Path, clock: Clock
+) -> None:
+    kept = tmp_path / "kept"
+    (kept / "vault-20200101T000000000000Z").mkdir(parents=True)
+    (kept / "shares-20200101T000000000000Z").symlink_to(tmp_path / "vault")
+    (kept / ".vault-x").write_text("")
+    assert taken(house, kept).pruned == ["shares-20200101T000000000000Z"]
+    assert (tmp_path / "vault" / "kluis.db").exists() and not (kept / ".vault-x").exists()
+    with pytest.raises(BadBackup, match=r"vault-20200101T000000000000Z/deleted\.db is not there"):
+        put_back(kept, tmp_path / "new", clock)
+    assert not list((tmp_path / "new").rglob("*.db"))
+    (kept / "vault-20200101T000000000000Z").rmdir()
+    put_back(kept, tmp_path / "new", clock)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").rglob("*.db")} == {0o600}
