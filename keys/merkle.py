@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from struct import iter_unpack
 
 from keys.errors import Damaged, Misuse
 
@@ -34,8 +35,7 @@ def _expand(hashes: bytes) -> Rows:
     """Every node of a full tile: row k holds the hashes of its subtrees of 2**k, up to the one node above it."""
     rows = [hashes]
     while len(rows[-1]) > _HASH:
-        row = rows[-1]
-        rows.append(b"".join([sha256(b"\1" + row[at : at + 64]).digest() for at in range(0, len(row), 64)]))
+        rows.append(b"".join([sha256(b"\1" + pair).digest() for (pair,) in iter_unpack("64s", rows[-1])]))
     return tuple(rows)
 
 
@@ -63,8 +63,7 @@ class Tree:
     def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
         """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
         self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
-        self._fetches = fetch is not None
-        self._tiles: dict[tuple[int, int], Rows | _Open] = {}
+        self._fetches, self._tiles = fetch is not None, dict[tuple[int, int], Rows | _Open]()
         self._closed: dict[tuple[int, int], None] = {}
         self.size, self._ends = full * _WIDTH, list[tuple[int, _Open]]()
         self._begin(0, full)
@@ -78,8 +77,9 @@ class Tree:
         """Add a leaf hash: one SHA-256 a leaf on average, done when its tile is full."""
         if len(leaf) != _HASH:
             raise Misuse("a leaf hash has 32 bytes")
-        self._tail += leaf
-        if len(self._tail) == _FULL:
+        tail = self._tail
+        tail += leaf
+        if len(tail) == _FULL:
             self._close()
         self.size += 1
 
@@ -106,10 +106,11 @@ class Tree:
         return [(*key, self.tile(*key)) for key in list(self._closed)]
 
     def kept(self, level: int, index: int) -> None:
-        """This full tile can be fetched from now on: memory lets go of it, if there is something to fetch it with."""
+        """This full tile can be fetched from now on: memory lets go of it. Raises Misuse if the tree fetches none."""
+        if not self._fetches:
+            raise Misuse("a tree that fetches no tiles keeps them all")
         self._closed.pop((level, index), None)
-        if self._fetches:
-            self._tiles.pop((level, index), None)
+        self._tiles.pop((level, index), None)
 
     def _at(self, level: int, index: int) -> Rows | _Open:
         found = self._tiles.get((level, index))

@@ -196,11 +196,11 @@ def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
     """Checkpoints that the entries do not lead to. Their signature is the affair of `kluis log verify`."""
     before: tuple[str, Tree] | None = None
     for first, origin, end in db.execute(SHARDS).fetchall():
-        leaves = [leaf for (leaf,) in db.execute(LEAVES, (first, end))]
-        tree = Tree()
-        for leaf in leaves:
+        tree, begins = Tree(), b""
+        for (leaf,) in db.execute(LEAVES, (first, end)):
+            begins = begins or leaf
             tree.append(leaf_hash(leaf))
-        if before is not None and leaves[:1] != [statement(seam(origin, before[0], before[1].size, before[1].root()))]:
+        if before is not None and begins != statement(seam(origin, before[0], before[1].size, before[1].root())):
             yield f"entry {first} does not say how the half-year before it ended"
         before = origin, tree
         for level, idx, hashes in db.execute("SELECT level, idx, hashes FROM tile WHERE first = ?", (first,)):

@@ -21,6 +21,7 @@ from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
 from vault.log.epochs import Epochs
+from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
 from vault.log.versions import proof_key
 from vault.lost import Lost, lost
@@ -75,7 +76,7 @@ class Vault:
     issuer: dict[str, str]
     lost: Lost
     epochs: Epochs
-    _publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -137,7 +138,7 @@ class Vault:
         For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
         a log without JavaScript publishes one beside it.
         """
-        async with self._publishing:
+        async with self.publishing:
             if grown := self.log.shards.grown():
                 await self.db.write(partial(keep, grown))
             for one in grown:
@@ -160,8 +161,8 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     try:
         store = Shares(shares)
         missing = lost(db.read, store)
-        trees = Trees(*_log_identity(db, state, base), now)
-        trees.load(db.read)
+        trees = Trees(*_log_identity(db, state, base), now, db.read)
+        trees.load()
         keys = _PodKeys(store, state)
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
         epochs = Epochs(db, _slots_key(db, state))
@@ -232,7 +233,7 @@ def _dpo_box(vault: Vault) -> bytes | None:
     return box.value
 
 
-def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Private]:
+def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, LogKeys]:
     """The host whose log this directory keeps, and the log's key, made at its first start."""
     here = base.split("://", 1)[1]
     row = db.read.get(ControlKeyRow, "log")
@@ -246,7 +247,8 @@ def _log_identity(db: Database, state: StateKey, base: str) -> tuple[str, Privat
         raise MissingKey("the name of the log's host is missing from this directory")
     if (home := host.value.decode()) != here:
         raise WrongAddress(f"this directory was made for {home} and does not work under {here}: serve it there")
-    return home, Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    private = Private(open_column(state, "controlkey", b"log", "sealed", row.sealed))
+    return home, LogKeys(private, earlier(db.read))
 
 
 def _issuer(db: Database, state: StateKey) -> dict[str, str]:

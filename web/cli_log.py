@@ -12,7 +12,7 @@ from web.settings import load
 from web.terminal import answer, server, stop, told
 from web.verify import Verified, prove, read_directory, read_log
 
-log = typer.Typer(help="Check the access log from outside.", no_args_is_help=True)
+log = typer.Typer(help="Check the access log from outside; replace its key.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]

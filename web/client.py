@@ -73,6 +73,10 @@ class Client:
         """Replace the server's custody key, over the operator's socket. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/custodian/rotate", timeout=None))
 
+    def rotate_log(self) -> dict[str, Any]:
+        """Replace the log's key, over the operator's socket. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/log/rotate", timeout=None))
+
     def login(self, user: str, passphrase: str) -> None:
         """Open a session as a person would, on the login form. Raises Unanswered if name or passphrase is wrong."""
         fields = {"user": user, "passphrase": passphrase, "csrf": self._form_token("/login")}

@@ -2,8 +2,8 @@
 
 A log is a row of half-year shards, each a tree of its own; the first entry of every shard but the oldest says how the
 one before it ended, so that the newest head stands for all of them. An independent reader. Of the code that writes the
-log it shares only `keys.merkle` and `keys.note`; entry bundles (C2SP tlog-tiles, "Log Entries"), commitments and the
-chain of a pod are read here from their published forms.
+log it shares only `keys.merkle`, `keys.note` and `keys.sign`; entry bundles (C2SP tlog-tiles, "Log Entries"),
+commitments and the chain of a pod are read here from their published forms.
 """
 
 import json
@@ -24,6 +24,7 @@ from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import Checkpoint, open_note, read_checkpoint, renamed
 from web import summed
+from web.logkeys import followed
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
@@ -95,7 +96,7 @@ def read_log(fetch: Fetch, key: str) -> Verified:
     while (told := _previous(found[0].leaves)) is not None:
         found.insert(0, _fetched(fetch, f"/log/{told.origin.rpartition('/log/')[2]}/checkpoint", key))
         _bound(found[0].head, told)
-    return _joined(found)
+    return _joined(found, key)
 
 
 def _fetched(fetch: Fetch, path: str, key: str) -> Shard:
@@ -131,7 +132,7 @@ def read_directory(data: Path, key: str) -> Verified:
         if told is None:
             raise LogBroken("does not say how the half-year before it ended", after.first)
         _bound(before.head, told)
-    return _joined(found)
+    return _joined(found, key)
 
 
 def _narrowed(first: int, leaves: list[bytes], notes: list[str], key: str) -> Shard:
@@ -164,8 +165,13 @@ def _bound(head: Checkpoint, told: Checkpoint) -> None:
         raise LogBroken(f"the half-year {told.origin} ended otherwise than the one after it says")
 
 
-def _joined(found: list[Shard]) -> Verified:
-    """Shards with their places in the whole log."""
+def _joined(found: list[Shard], key: str) -> Verified:
+    """Shards with their places in the whole log; the newest head stands for all, under the key or one it handed to."""
+    note, origin = found[-1].note, found[-1].head.origin
+    try:
+        open_note(note, list(followed(renamed(key, origin), (leaf for shard in found for leaf in shard.leaves))))
+    except KeysError as error:
+        raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
     firsts = accumulate((shard.head.size for shard in found[:-1]), initial=0)
     return Verified(tuple(replace(shard, first=first) for shard, first in zip(found, firsts, strict=True)))
 
@@ -233,8 +239,7 @@ def _told(
     if (record := line["record"]) is not None:
         return {**record["app"], **record["own"]}, committed(_unb64(line["nonce"]), record)
     if not 0 <= index < min(over, len(leaves)):
-        why = "was changed where it is stored and does not open: the log does not say that it ended"
-        raise LogBroken(why, index)
+        raise LogBroken("the record does not open, and the log does not say that it ended", index)
     return {"seq": line["seq"], "prev": prev, "action": FIRST}, leaves[index][2:34]
 
 
@@ -284,17 +289,17 @@ def _stored(path: Path) -> tuple[list[tuple[int, bytes]], dict[int, list[str]], 
 
 
 def _head(note: str, key: str) -> Checkpoint:
-    """The head that a note tells; the log's key signs under the name of each shard."""
+    """The head that a note of this log tells; whether it is signed is known when the whole log was read."""
     try:
         origin = note.partition("\n")[0]
         if origin.rpartition("/")[0] != key.partition("+")[0].rpartition("/")[0]:
             raise LogBroken(f"the checkpoint is of another log, {origin[:80]!r}")
-        text, _ = open_note(note, [renamed(key, origin)])
-        head = read_checkpoint(text)
+        renamed(key, origin)
+        head = read_checkpoint(note.partition("\n\n")[0] + "\n")
     except Misuse as error:
         raise LogBroken(f"{key[:80]!r} is no verification key: {error}") from None
     except (KeysError, ValueError) as error:
-        raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
+        raise LogBroken(f"the checkpoint is no signed head of {key.partition('+')[0]}: {error}") from None
     return head
 
 
@@ -362,11 +367,7 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")
-    return sorted(shown, key=_number), head
-
-
-def _number(line: Mapping[str, Any]) -> int:
-    return int(line["seq"] if line["record"] is None else line["record"]["own"]["seq"])
+    return sorted(shown, key=lambda line: int((line["record"]["own"] if line["record"] else line)["seq"])), head
 
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:

@@ -99,6 +99,13 @@ def test_a_tree_whose_full_tiles_lie_elsewhere_is_the_same_tree():
         assert tree.tile(1, 1, 2) == whole.tile(1, 1, 2) and tree.tile(2, 0, 1) == whole.tile(2, 0, 1)
 
 
+def test_a_tree_that_can_fetch_no_tile_keeps_every_one():
+    tree = grown([leaf_hash(bytes([number])) for number in range(256)])
+    with pytest.raises(Misuse, match="keeps them all"):
+        tree.kept(0, 0)
+    assert len(tree.inclusion(7, 256)) == 8
+
+
 def test_every_inclusion_proof_is_the_naive_one_and_verifies():
     for size in SIZES:
         for index in range(size):

@@ -10,6 +10,7 @@ from keys.note import proof, read_proof
 from keys.text import b64, unb64
 from tests.consent import sample
 from tests.house import ALL_INTERESTS, INTERESTS, Granted, Household
+from vault import fsck
 from vault.tables import AppReceipt
 from web.receipt import Shown, check_receipt
 from web.verify import LogBroken
@@ -168,3 +169,11 @@ async def test_equal_accesses_have_receipts_without_one_hash_in_common(house: Ho
 
 def _cut(extra: bytes) -> list[bytes]:
     return [extra[at : at + 32] for at in (0, 32, 64)]
+
+
+async def test_a_receipt_for_another_entry_than_its_own_is_a_fault_of_the_directory(house: Household) -> None:
+    entry = await read(house, await house.grant(ALL_INTERESTS))
+    data = house.house.settings.data
+    assert fsck.check(data / "vault", data / "shares") == []
+    await house.vault.db.write(lambda tx: tx.change(AppReceipt, {"idx": entry}, idx=entry + 1000))
+    assert fsck.check(data / "vault", data / "shares") == [f"the receipt of entry {entry + 1000} has no record"]

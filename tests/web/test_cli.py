@@ -321,6 +321,13 @@ def test_the_custody_key_is_replaced_over_the_operators_socket(served: Served) -
     assert run("custodian", "rotate", "--data", "elsewhere").exit_code == 2
 
 
+def test_the_logs_key_is_replaced_over_the_operators_socket(served: Served) -> None:
+    served.answer = 200, {"key": "localhost+1+AQ"}
+    done = run("log", "rotate", "--data", "d", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout) == served.answer[1]
+    assert served.asked[0][1] == "/api/operator/log/rotate"
+
+
 def test_fsck_says_what_is_wrong_with_a_directory(served: Served, vault: Vault, tmp_path: Path) -> None:
     assert run("fsck", "--data", ".").stdout == "faults: 0\npods by custody key: {}\n"
     with closing(sqlite3.connect("vault/kluis.db")) as db, db:

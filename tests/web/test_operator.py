@@ -18,3 +18,13 @@ async def test_the_custody_key_is_replaced_by_the_operator_and_nobody_else(house
     async with httpx.AsyncClient(transport=socket, base_url=BASE) as operator:
         told = (await operator.post(ROTATE)).json()
     assert told == {"key": b64(house.vault.custodian.custody_id), "moved": 2, "left": 0, "destroyed": [b64(old)]}
+
+
+async def test_the_logs_key_is_replaced_by_the_operator_and_nobody_else(house: Household) -> None:
+    old, there = house.vault.log.ledger.vkey, "/api/operator/log/rotate"
+    assert (await house.press(there)).status_code == 404
+    assert house.vault.log.ledger.vkey == old
+    socket = httpx.ASGITransport(app=create(house.house, operator=True, clockwork=False))
+    async with httpx.AsyncClient(transport=socket, base_url=BASE) as operator:
+        told = (await operator.post(there)).json()
+    assert told == {"key": house.vault.log.ledger.vkey} and told["key"] != old

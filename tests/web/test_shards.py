@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from vault.errors import NotFound
 from vault.gates import ms
 from vault.log import views
 from vault.log.entry import Intent
-from vault.log.shards import end
+from vault.log.shards import Shards, end
 from vault.tables import Entry, Shard
 from vault.vault import Vault, open_vault
 from web.verify import LogBroken, check_records, prove, read_directory, read_log
@@ -217,6 +218,10 @@ async def test_the_dpos_totals_are_complete_over_both_halves(vault: Vault, clock
     assert sum(row.entries for row in told.rows if row.client == "kluis-recommender") == 2
 
 
+def _added(shards: Shards, done: Any) -> None:
+    shards.add(done.turn, done.index, done.leaf)
+
+
 async def test_a_batch_that_crosses_a_half_year_stands_in_the_right_shards(vault: Vault, clock: Clock) -> None:
     await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
     moments = [clock() + timedelta(days=days) for days in (1, 50, 51, 250)]
@@ -227,9 +232,8 @@ async def test_a_batch_that_crosses_a_half_year_stands_in_the_right_shards(vault
         return lambda tx: vault.log._write(tx, vault.office, READ, ms(at), None)
 
     hold = vault.db.submit(lambda _: None)
-    waiting = [
-        vault.db.submit(booked(at), then=lambda done: shards.add(done.turn, done.index, done.leaf)) for at in moments
-    ]
+    added = partial(_added, shards)
+    waiting = [vault.db.submit(booked(at), then=added) for at in moments]
     await hold
     for one in waiting:
         await one

@@ -200,13 +200,13 @@ class Log:
         sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed, sealed)
-        row: dict[str, Any] = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
+        row = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
         tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
         tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), Record(**row, outcome=outcome), record)
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:

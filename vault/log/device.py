@@ -11,6 +11,7 @@ from keys.secret import Private
 from keys.text import b64
 from vault.log import slots as slot_rules, views
 from vault.log.epochs import Proven
+from vault.log.handover import hands
 from vault.log.retention import ended
 from vault.log.shards import Shards
 from vault.log.tiles import Ledger
@@ -31,10 +32,11 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
     shards = vault.log.shards
     seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
     with vault.db.reading() as tx:
-        head, over = views.head(tx, pod), ended(tx)
+        head, over, given = views.head(tx, pod), ended(tx), hands(tx)
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
     return {
         "head": head.told,
+        "hands": given,
         "ended": views.told_ended(shards, over),
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
         "slots": slots(vault, pod, epochs, sum(told["size"] for _, told in seals)),

@@ -8,7 +8,7 @@ is about may prove to others, and the rest. The DPO record has no pod, no resour
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from keys.records import commitment
 from keys.secret import Share, fresh_bytes
@@ -72,8 +72,9 @@ class Facts:
     slot: int | None = None
 
 
-TOLD: Final = tuple(one.name for one in fields(Facts) if one.name != "app")
-"""What a pod record tells of them."""
+TOLD_APP: Final = tuple(one.name for one in fields(Facts) if one.name in APP)
+TOLD_OWN: Final = tuple(one.name for one in fields(Facts) if one.name not in APP and one.name != "app")
+"""What the two parts of a pod record tell of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,7 @@ class Refused:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class PodRecord:
+class PodRecord(NamedTuple):
     """A pod record as it is sealed and committed to: two RFC 8785 texts, and the 32-byte nonce that blinds each."""
 
     app: bytes
@@ -159,11 +159,12 @@ class PodRecord:
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
     """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name in TOLD if (value := getattr(facts, name))}
-    told |= {"resources": facts.resources, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
+    app = {name: value for name in TOLD_APP if (value := getattr(facts, name))}
+    own = {name: value for name in TOLD_OWN if (value := getattr(facts, name))}
+    app["resources"], app["id"], app["time"] = facts.resources, b64(entry), at
+    own["seq"], own["prev"] = seq, b64(prev)
     if facts.slot is not None:
-        told["slot"] = facts.slot
-    app, own = ({name: told[name] for name in told if (name in APP) is shown} for shown in (True, False))
+        own["slot"] = facts.slot
     nonces = fresh_bytes(64)
     return PodRecord(canonical_flat(app), canonical_flat(own), nonces[:32], nonces[32:])
 

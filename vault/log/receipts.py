@@ -15,7 +15,7 @@ from keys.state import open_column, seal_column
 from vault.database import Tx
 from vault.errors import NotFound
 from vault.log.entry import PodRecord
-from vault.tables import AppReceipt, Entry, Record
+from vault.tables import AppReceipt, Entry
 
 if TYPE_CHECKING:
     from vault.vault import Vault
@@ -37,10 +37,11 @@ class Kept:
         return told
 
 
-def keep(tx: Tx, control: ControlKey, row: Record, record: PodRecord) -> None:
-    """Keep the app's part of a record, inside the unit that writes it as `row`."""
-    sealed = seal_column(control, NAME, row.entry, "sealed", record.app_nonce + record.rest + record.app)
-    tx.add(AppReceipt(idx=row.idx, entry=row.entry, pod=row.pod, sealed=sealed))
+def keep(tx: Tx, control: ControlKey, place: tuple[int, bytes, bytes], record: PodRecord) -> None:
+    """Keep the app's part of a record, inside the unit that writes it; `place`: index and id of the entry, its pod."""
+    index, entry, pod = place
+    sealed = seal_column(control, NAME, entry, "sealed", record.app_nonce + record.rest + record.app)
+    tx.add(AppReceipt(idx=index, entry=entry, pod=pod, sealed=sealed))
 
 
 def find(vault: "Vault", client: str, index: int) -> Kept:

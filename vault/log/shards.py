@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keys.merkle import leaf_hash
-from keys.secret import Private
 from keys.text import b64, canonical
 from vault.database import Tx
 from vault.errors import Forked, NotFound
 from vault.log.entry import statement
+from vault.log.handover import LogKeys
 from vault.log.tiles import Ledger
 from vault.tables import Checkpoint, Entry, Shard, Tile
 
@@ -53,11 +53,11 @@ class Grown:
 class Shards:
     """All trees of a log, oldest first; there is always a current one."""
 
-    def __init__(self, host: str, signer: Private, now: datetime) -> None:
+    def __init__(self, host: str, keys: LogKeys, now: datetime, read: Tx) -> None:
         """A log that has no entry yet begins with the half-year of `now`."""
-        self.host, self._signer = host, signer
+        self.host, self.keys, self._read = host, keys, read
         self._until = 0  # milliseconds: entries before this moment belong to the current shard
-        self.all = [Ledger(name(host, now), signer)]
+        self.all = [Ledger(name(host, now), keys, read)]
 
     @property
     def current(self) -> Ledger:
@@ -74,16 +74,16 @@ class Shards:
         """How many durable entries all trees have."""
         return self.current.first + self.current.tree.size
 
-    def load(self, tx: Tx) -> None:
+    def load(self) -> None:
         """Rebuild every tree from the durable rows. Raises DamagedItem if one does not fit its last checkpoint."""
-        for row in tx.find(Shard, order_by="first"):
+        for row in self._read.find(Shard, order_by="first"):
             self.open(row)
         for ledger, following in zip(self.all, [*(s.first for s in self.all[1:]), 2**62], strict=True):
-            ledger.load(tx, following)
+            ledger.load(following)
 
     def open(self, row: Shard) -> None:
         """From now on this shard is the current one. One that never had an entry gives way."""
-        made = Ledger(row.origin, self._signer, row.first)
+        made = Ledger(row.origin, self.keys, self._read, row.first)
         self.all = [*(self.all if self.current.first != row.first else self.all[:-1]), made]
         self._until = end(made.half)
 
@@ -113,7 +113,7 @@ class Shards:
 
     def _seam(self, tx: Tx, row: Shard, before: Shard) -> bytes:
         """What the first entry of a shard says of the one before it, entries of this very batch included."""
-        known = self.current if self.current.first == before.first else Ledger(before.origin, self._signer)
+        known = self.current if self.current.first == before.first else Ledger(before.origin, self.keys, self._read)
         pending = tx.run(FROM, first=before.first + known.tree.size)
         root = known.tree.root_after(leaf_hash(leaf) for (leaf,) in pending)
         return seam(row.origin, before.origin, row.first - before.first, root)

@@ -11,10 +11,10 @@ from typing import Any
 from keys.errors import Damaged
 from keys.merkle import Tree, leaf_hash
 from keys.note import checkpoint, open_note, read_checkpoint, sign_note, vkey
-from keys.secret import Private
 from keys.sign import signer_public
 from vault.database import Tx
 from vault.errors import DamagedItem, NotFound
+from vault.log.handover import LogKeys
 from vault.tables import Checkpoint, Entry, Tile
 
 WIDTH = 256
@@ -25,14 +25,18 @@ LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER B
 class Ledger:
     """The Merkle tree of one log shard and its latest checkpoint."""
 
-    def __init__(self, origin: str, signer: Private, first: int = 0) -> None:
-        """Begin empty at entry `first` of the whole log; positions here count from there."""
-        self.origin, self._signer, self.first = origin, signer, first
+    def __init__(self, origin: str, keys: LogKeys, read: Tx, first: int = 0) -> None:
+        """Begin empty at entry `first` of the whole log; positions here count from there. `read` gives stored tiles."""
+        self.origin, self._keys, self._read, self.first = origin, keys, read, first
         self.half = origin.rpartition("/")[2]
-        self.vkey = vkey(origin, signer_public(signer))
-        self.tree = Tree()
+        self.vkey = self._own
+        self.tree = Tree(self._fetch)
         self.size = 0
         self.note = ""
+
+    @property
+    def _own(self) -> str:
+        return vkey(self.origin, signer_public(self._keys.private))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -45,10 +49,11 @@ class Ledger:
             "first": self.first,
         }
 
-    def load(self, tx: Tx, end: int) -> None:
+    def load(self, end: int) -> None:
         """Bring back the tree of the entries before `end`. Raises DamagedItem if its last checkpoint is not in it."""
+        tx = self._read
         full = int(tx.run(FULL, first=self.first)[0][0])
-        self.tree, here = Tree(lambda level, idx: self._fetch(tx, level, idx), full), self.first + full * WIDTH
+        self.tree, here = Tree(self._fetch, full), self.first + full * WIDTH
         if full and tx.get(Entry, here - 1) is None:
             raise DamagedItem(f"log entry {here - 1} is missing")
         for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=here, end=end), here):
@@ -59,14 +64,15 @@ class Ledger:
         if last:
             self._resume(last[0])
 
-    def _fetch(self, tx: Tx, level: int, idx: int) -> bytes:
-        row = tx.get(Tile, self.first, level, idx)
+    def _fetch(self, level: int, idx: int) -> bytes:
+        row = self._read.get(Tile, self.first, level, idx)
         if row is None or len(row.hashes) != WIDTH * 32:
             raise DamagedItem(f"tile {level}/{idx} of {self.half} is missing")
         return row.hashes
 
     def _resume(self, last: Checkpoint) -> None:
         try:
+            self.vkey = self._keys.signer(self.origin, last.note)
             text, _ = open_note(last.note, [self.vkey])
             told = read_checkpoint(text)
         except Damaged as e:
@@ -85,7 +91,7 @@ class Ledger:
         """A checkpoint over everything durable now; publish it by storing it and calling `show`."""
         size = self.tree.size
         text = checkpoint(self.origin, size, self.tree.root(size))
-        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._signer))
+        return Checkpoint(first=self.first, size=size, note=sign_note(text, self.origin, self._keys.private))
 
     def tiles(self) -> list[Tile]:
         """Full tiles that are not stored yet; store them with the checkpoint."""
@@ -93,7 +99,7 @@ class Ledger:
 
     def show(self, signed: Checkpoint, tiles: list[Tile]) -> None:
         """From now on this is the published head, and these tiles are stored."""
-        self.size, self.note = signed.size, signed.note
+        self.size, self.note, self.vkey = signed.size, signed.note, self._own
         for tile in tiles:
             self.tree.kept(tile.level, tile.idx)
 

@@ -12,6 +12,7 @@ from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.database import Tx
 from vault.errors import DamagedItem
+from vault.log.handover import hands
 from vault.log.retention import Ended, ended
 from vault.log.shards import Shards
 from vault.log.tiles import Ledger
@@ -168,6 +169,7 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     return {
         "shards": shards.told,
         "head": told.head.told,
+        "hands": hands(vault.db.read),
         "ended": told_ended(shards, ended(vault.db.read)),
         "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }

@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from consent import clients, erasure, incoming
 from keys.text import b64
 from vault import custody
+from vault.log.handover import hand_over
 from web import guard
 
 router = APIRouter(include_in_schema=False)
@@ -49,3 +50,12 @@ async def rotate_custodian(request: Request) -> JSONResponse:
     done = await custody.rotate(house.vault, house.clock())
     told = {"key": b64(done.key), "moved": done.moved, "left": done.left}
     return JSONResponse({**told, "destroyed": [b64(key) for key in done.destroyed]})
+
+
+@router.post("/api/operator/log/rotate")
+async def rotate_log(request: Request) -> JSONResponse:
+    """Replace the log's key; the old one certifies the new one in the log."""
+    if not request.state.operator:
+        raise HTTPException(404, "not found")
+    house = guard.house_of(request)
+    return JSONResponse({"key": await hand_over(house.vault, house.clock())})

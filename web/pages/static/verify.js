@@ -60,13 +60,26 @@ async function readLines(entries, seals, before) {
 /** The part of a verification key that is the same in every half-year of a log. */
 const keyOf = (vkey) => vkey.split("+").slice(2).join("+");
 
+/** The log's keys in their order: its first, and each one that the one before it certified. */
+async function keysOf({ shards, hands = [] }) {
+  const host = shards[0].origin.split("/log/")[0], only = unb64(keyOf(shards[0].vkey)).subarray(1);
+  const keys = [raw(hands.length ? unb64(hands[0].from) : only)];
+  for (const { signature, ...hand } of hands) {
+    const told = JSON.stringify(Object.fromEntries(Object.entries(hand).sort(([a], [b]) => (a < b ? -1 : 1))));
+    if (hand.type !== "kluis/log-key/v1" || hand.host !== host || raw(unb64(hand.from)) !== keys.at(-1)) continue;
+    const signer = await crypto.subtle.importKey("raw", unb64(hand.from), "Ed25519", false, ["verify"]);
+    if (await crypto.subtle.verify("Ed25519", signer, unb64(signature), utf8.encode(told))) keys.push(raw(unb64(hand.to)));
+  }
+  return keys;
+}
+
 /** The seal of every half-year, with what was proven under it; one that just began has no seal yet. */
 function openSeals(shards) {
   return Promise.all(shards.map(async ({ checkpoint, vkey, origin, first, steps }, i) => {
     const none = checkpoint === "" && i > 0 && i === shards.length - 1;
     const seal = none ? { size: 0, root: await sha256() } : await openSeal(checkpoint, vkey, origin);
     const end = shards[i + 1]?.first ?? Infinity;
-    if (first !== (i && first) || first + seal.size > end || keyOf(vkey) !== keyOf(shards[0].vkey)) throw new Broken("seal");
+    if (first !== (i && first) || first + seal.size > end) throw new Broken("seal");
     return { ...seal, origin, first, end, steps, proven: new Map() };
   }));
 }
@@ -89,8 +102,9 @@ async function endedBefore(told, seals) {
  */
 export async function check(log, memory, fetchProof, now) {
   try {
-    const key = keyOf(log.shards.at(-1).vkey);
-    if (memory && memory.key !== key) throw new Broken("key");
+    const keys = await keysOf(log), used = log.shards.map(({ vkey }) => keys.indexOf(raw(unb64(keyOf(vkey)).subarray(1))));
+    const known = memory ? keys.indexOf(memory.key) : 0, key = keys[used.at(-1)];
+    if (known < 0 || used.at(-1) < known || used.some((at, i) => at < (used[i - 1] ?? 0))) throw new Broken("key");
     const seals = await openSeals(log.shards);
     const parts = log.entries[0]?.then ? log.entries : [log.entries];
     const before = await endedBefore(log.ended, seals);
