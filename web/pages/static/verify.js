@@ -14,7 +14,7 @@ const PRIVATE = Uint8Array.of(1, 0);
 const POD = utf8.encode("kluis/pod-record/v2");
 const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
 
-/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
+/** A record as its two parts; damaged text gives empty ones, whose seq fits nowhere. */
 function parse(text) {
   const { app, own } = json(text);
   return { app: app ?? {}, own: own ?? {} };
