@@ -21,7 +21,7 @@ class Call:
 
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
-    empty, meaning the pod of the token's own grant.
+    empty, meaning the pod of the token's own grant. `prefer` are the values of that header.
     """
 
     method: str
@@ -37,6 +37,13 @@ class Call:
     batch: bool = False
     answer: str | None = None
     request: str = ""
+    prefer: tuple[bytes, ...] = ()
+
+    @property
+    def receipt(self) -> bool:
+        """Whether the app wants to be able to prove the entry (`Prefer: receipt`, RFC 7240)."""
+        wishes = (wish for value in self.prefer for wish in value.split(b","))
+        return any(wish.partition(b";")[0].strip().lower() == b"receipt" for wish in wishes)
 
     @property
     def action(self) -> str:
@@ -63,6 +70,11 @@ class Admission:
     granted: int = 0
     user: frozenset[str] = frozenset()
     public: frozenset[str] = frozenset()
+
+    @property
+    def applied(self) -> dict[str, str]:
+        """The header that says which wish was granted (RFC 7240 3)."""
+        return {"Preference-Applied": "receipt"} if self.permit.receipt else {}
 
     def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
         """The body as far as the grant covers it, or None if it covers nothing of it."""

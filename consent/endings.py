@@ -91,5 +91,6 @@ async def _end(
         events.note(tx, pod, grant.id, at, state, {"rule": why[1]})
         put_receipt(tx, pod, grant.id, receipt.jws, at)
 
-    intent = Intent(pod.id, facts, now, guards=guards, write=write, drops=(Drop("grant", grant.id),))
+    drops = (Drop("grant", grant.id),)
+    intent = Intent(pod.id, facts, now, guards=guards, write=write, drops=drops, receipt=True)
     return isinstance(await vault.log.append(intent), Appended)

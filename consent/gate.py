@@ -321,6 +321,7 @@ def _permit(
         targets = frozenset(datum.resources)
     writes = call.action in ("write", "append", "delete")
     permit = Permit(pod.id, facts, (pod.compartment(top(call.path)),), targets, guard, writes=writes)
+    permit = replace(permit, receipt=call.receipt and bool(facts.app))
     if seen is not None:
         permit = replace(permit, covers=seen.covers, stamp=seen.stamp)
     return _mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)

@@ -210,7 +210,8 @@ async def _store(
     def intent(change: Change) -> Intent:
         said = replace(facts, keyring=change.digest)
         unit = partial(write, change=change)
-        return Intent(pod.id, said, now, guards=(session.guard,), write=unit, new_shares=ring.shares)
+        guards = (session.guard,)
+        return Intent(pod.id, said, now, guards, write=unit, new_shares=ring.shares, receipt=True)
 
     try:
         await commit(vault, pod, signer, partial(_known, ring), intent)
@@ -245,6 +246,12 @@ def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
     """Keep a receipt, inside a unit of the writer."""
     rid = fresh_bytes(16)
     tx.add(Receipt(id=rid, grant=grant, pod=pod.id, at=at, sealed=columns.put(pod.control, "receipt", rid, jws)))
+
+
+def given_to(vault: Vault, client: str, grant: bytes) -> GrantFacts | None:
+    """The grant with this id, live or not, if it was given to this app."""
+    found = readable(vault, grant)
+    return found if found is not None and found.terms.client == client else None
 
 
 def kept_receipts(vault: Vault, pod: PodFacts) -> list[Kept]:

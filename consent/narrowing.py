@@ -1,7 +1,9 @@
 """Less of a grant: fewer rows, a sooner end, or a pause (consent.md, Life of a grant).
 
 Narrowing makes a new version, signed anew, and deletes the shares of the categories it no longer covers before it is
-answered: no copy of a token opens them any more. A pause deletes nothing.
+answered: no copy of a token opens them any more. What no share guards (fields, single resources, a sooner end) the
+list of deleted shares remembers by version, so that an old copy of the database does not bring it back. A pause deletes
+nothing.
 """
 
 from collections.abc import Collection
@@ -14,7 +16,7 @@ from consent import events, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import BadChoice, OAuthError
-from consent.grants import GrantFacts, load, put_receipt
+from consent.grants import READS, GrantFacts, load, put_receipt
 from consent.lines import told
 from consent.locks import LIVE
 from consent.tables import Grant, GrantKeyRow, Token
@@ -26,7 +28,7 @@ from vault.database import Tx
 from vault.errors import Conflict, Denied
 from vault.keyring import Change
 from vault.log.entry import Appended, Facts, Intent
-from vault.shares import Drop
+from vault.shares import Drop, narrowed
 from vault.unlocked import commit, identity, root
 from vault.vault import Vault
 
@@ -88,6 +90,16 @@ def _sooner(terms: Terms, until: int | None, now: datetime) -> Terms:
     return replace(terms, expires=until)
 
 
+def _by_keys(before: Terms, after: Terms) -> bool:
+    """Whether deleted shares are enough to keep out of an old copy what was taken out: whole sealed compartments of a
+    grant that only opens things. For all else the version that no longer counts is noted beside them.
+    """
+    lost = set(before.compartments) - set(after.compartments)
+    taken = {datum.compartment for datum in before.data if datum not in after.data}
+    locked = all(category(curie).custody == "sealed" for curie in lost)
+    return locked and taken <= lost and before.expires == after.expires and set(before.actions) <= READS
+
+
 def _place(grant: GrantFacts, curie: str) -> bytes:
     return grant.pod.compartment(category(curie).container.rstrip("/"))
 
@@ -123,6 +135,8 @@ def _intent(
         put_receipt(tx, pod, found.id, receipt.jws, at)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
-    drops = tuple(Drop("grant", found.id, cid) for cid in gone)
+    drops = [Drop("grant", found.id, cid) for cid in gone]
+    if not _by_keys(found.terms, terms):
+        drops.append(narrowed(found.id, row.version))
     facts = replace(facts, keyring=change.digest, grant_version=row.version)
-    return Intent(pod.id, facts, now, (session.guard,), write=write, drops=drops)
+    return Intent(pod.id, facts, now, (session.guard,), write=write, drops=tuple(drops), receipt=True)

@@ -26,6 +26,7 @@ from joserfc.jwk import ECKey
 
 from keys.merkle import leaf_hash, verify_inclusion
 from keys.note import open_note, read_checkpoint
+from keys.text import canonical
 
 RAR = "urn:kluis:rar:pod-access:1"
 TOPICS = "interest_topics_k10"
@@ -79,7 +80,7 @@ class Citizen:
             found = [one for one in told["entries"] if first[one["shard"]] + one["index"] == index]
             check(found, f"entry {index} is not in the log")
             if found[0]["proof"] is not None:
-                return verify(told, found[0])
+                return verify(told["shards"][found[0]["shard"]], found[0])
             time.sleep(0.2)
         raise Failed(f"entry {index} was not published within {PATIENCE:.0f} s")
 
@@ -103,14 +104,18 @@ def hidden(page: str, name: str) -> str:
     return html.unescape(found.group(1)) if found else ""
 
 
-def verify(told: dict[str, Any], entry: dict[str, Any]) -> str:
-    """Check one record against the signed tree: signature, commitment, inclusion."""
-    shard = told["shards"][entry["shard"]]
+def verify(shard: dict[str, Any], entry: dict[str, Any]) -> str:
+    """Check one record against the signed tree of its half-year: signature, commitment, inclusion."""
     text, _ = open_note(shard["checkpoint"], [shard["vkey"]])
     head = read_checkpoint(text)
     leaf = unb64(entry["leaf"])
-    blinded = hashlib.sha256(told["pod_domain"].encode() + unb64(entry["nonce"]) + entry["record"].encode()).digest()
-    check(leaf[2:34] == blinded, f"entry {entry['index']} does not commit to its record")
+    record, nonces = json.loads(entry["record"]), unb64(entry["nonce"])
+    app = hashlib.sha256(b"kluis/pod-record-app/v1" + nonces[:32] + canonical(record["app"])).digest()
+    own = hashlib.sha256(b"kluis/pod-record-own/v1" + nonces[32:] + canonical(record["own"])).digest()
+    check(
+        leaf[2:34] == hashlib.sha256(b"kluis/pod-record/v2" + app + own).digest(),
+        f"entry {entry['index']} does not commit to its record",
+    )
     verify_inclusion(leaf_hash(leaf), entry["index"], head.size, [unb64(step) for step in entry["proof"]], head.root)
     return f"in tree of {head.size}"
 

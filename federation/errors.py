@@ -29,3 +29,15 @@ class BadAnswer(FederationError):
     """The peer answered with something we do not take: reasons are status, encoding, too_large, media, form, issuer."""
 
     code: ClassVar[str] = "peer_answer"
+
+
+class BadPolicy(FederationError):
+    """A policy of logs and witnesses that cannot be read; the reason names the line."""
+
+    code: ClassVar[str] = "policy"
+
+
+class Diverged(FederationError):
+    """Our log is smaller than what witnesses have seen of it, or differs; the reason says how. It is not written on."""
+
+    code: ClassVar[str] = "log_diverged"

@@ -9,7 +9,8 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -48,6 +49,15 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What a peer answered to a POST: the status (never 5xx nor a redirect), the bare media type, the bytes."""
+
+    status: int
+    media: str
+    body: bytes
+
+
+@dataclass(frozen=True)
 class _Kept:
     """The last good answer of an address and its last failure."""
 
@@ -76,6 +86,7 @@ class Fetcher:
         self,
         *,
         own: frozenset[str] = frozenset(),
+        near: frozenset[str] = frozenset(),
         ports: frozenset[int] = frozenset({443}),
         limits: Limits = Limits(),
         lookup: Resolve = resolve,
@@ -83,8 +94,10 @@ class Fetcher:
     ) -> None:
         """Fetch from `ports` of strangers, and from the origins in `own` also by http on loopback (development).
 
-        `own` holds origins of this vault such as `http://localhost:8400`; `trust` None means the public certificates.
+        `own` holds origins of this vault such as `http://localhost:8400`; `near` those an operator named although they
+        are not global: any address and plain http are taken there. `trust` None: the public certificates.
         """
+        self._near = near
         self._own, self._ports, self._limits, self._lookup = own, ports, limits, lookup
         self._trust = trust or httpx.create_ssl_context(trust_env=False)
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
@@ -108,6 +121,32 @@ class Fetcher:
             flight = self._flights[key] = asyncio.create_task(self._renew(key, now))
             flight.add_done_callback(lambda done: self._land(key, done))
         return await asyncio.shield(flight)
+
+    async def post(self, url: str, content: bytes, media: str) -> Reply:
+        """Send a small body and give the answer, without cache and redirects. Raises FederationError.
+
+        What the peer says with a status below 500 is an answer; whether it is a good one the caller knows.
+        """
+        target = _parse(url)
+        self._refuse_url(target)
+        try:
+            async with asyncio.timeout(self._limits.total):
+                return await self._deliver(target, content, media)
+        except (TimeoutError, httpx.TimeoutException):
+            raise Unreachable("timeout") from None
+        except (httpx.HTTPError, ssl.SSLError, OSError):
+            raise Unreachable("broken") from None
+
+    async def _deliver(self, url: httpx.URL, content: bytes, media: str) -> Reply:
+        for address in await self._addresses(url):
+            try:
+                async with self._exchange("POST", address, url, {"Content-Type": media}, content) as response:
+                    if response.status_code in _REDIRECTS:
+                        raise BadAnswer("status")
+                    return Reply(response.status_code, _media(response), await self._body(response))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # nothing was sent there
+        raise Unreachable("connect")
 
     def _land(self, key: tuple[str, str], done: asyncio.Task[Document]) -> None:
         """End of a shared fetch. Its error is taken here too: every caller may have gone away meanwhile."""
@@ -147,10 +186,10 @@ class Fetcher:
             raise Unreachable("broken") from None
 
     async def _follow(self, url: httpx.URL, accept: str, now: datetime) -> Document:
-        own = self._is_own(url)
+        own = self._is_named(url)
         for _ in range(self._limits.redirects + 1):
             self._refuse_url(url)
-            if self._is_own(url) and not own:
+            if self._is_named(url) and not own:
                 raise NotAllowed("downgrade")  # a stranger's redirect does not reach our own loopback
             answer = await self._ask(url, accept, now)
             if isinstance(answer, Document):
@@ -171,32 +210,42 @@ class Fetcher:
         found = await self._lookup(url.raw_host.decode("ascii"), _port(url))
         if not found:
             raise Unreachable("name")
-        if not all(is_global(a) or (self._is_own(url) and is_loopback(a)) for a in found):
+        near = _origin(url) in self._near
+        if not all(near or is_global(a) or (self._is_own(url) and is_loopback(a)) for a in found):
             raise NotAllowed("address")
         return found[:4]
 
     async def _ask_at(self, address: str, url: httpx.URL, accept: str, now: datetime) -> Document | str:
+        async with self._exchange("GET", address, url, {"Accept": accept}) as response:
+            if response.status_code in _REDIRECTS:
+                return str(response.headers.get("location", ""))
+            if response.status_code not in (200, *range(500, 600)):
+                raise BadAnswer("status")
+            return Document(str(url), _media(response), await self._body(response), now)
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, address: str, url: httpx.URL, headers: dict[str, str], content: bytes | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """One request to exactly this address, whose name and certificate are still those of the URL."""
         host = url.raw_host.decode("ascii")
         timeout = httpx.Timeout(self._limits.total, connect=self._limits.connect)
         client = httpx.AsyncClient(verify=self._trust, trust_env=False, timeout=timeout, follow_redirects=False)
         asked = client.stream(
-            "GET",
+            method,
             url.copy_with(host=address, fragment=None),
-            headers={"Host": url.netloc.decode("ascii"), "Accept": accept, "Accept-Encoding": "identity"},
+            headers=headers | {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+            content=content,
             extensions={"sni_hostname": host},
         )
         async with client, asked as response:
             if not _same_peer(response, address):
                 raise NotAllowed("address")
-            if response.status_code in _REDIRECTS:
-                return str(response.headers.get("location", ""))
-            return Document(str(url), _media(response), await self._body(response), now)
+            yield response
 
     async def _body(self, response: httpx.Response) -> bytes:
         if response.status_code >= 500:
             raise Unreachable("status")
-        if response.status_code != 200:
-            raise BadAnswer("status")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise BadAnswer("encoding")
         body = bytearray()
@@ -207,12 +256,16 @@ class Fetcher:
         return bytes(body)
 
     def _is_own(self, url: httpx.URL) -> bool:
-        return f"{url.scheme}://{url.netloc.decode('ascii')}" in self._own
+        return _origin(url) in self._own
+
+    def _is_named(self, url: httpx.URL) -> bool:
+        """Whether the operator named this origin, so that plain http and its port are taken there."""
+        return self._is_own(url) or _origin(url) in self._near
 
     def _refuse_url(self, url: httpx.URL) -> None:
         if url.userinfo:
             raise NotAllowed("userinfo")
-        if self._is_own(url):
+        if self._is_named(url):
             return
         if url.scheme != "https":
             raise NotAllowed("scheme")
@@ -230,6 +283,10 @@ def _parse(url: str, base: httpx.URL | None = None) -> httpx.URL:
     if not parsed.host:
         raise NotAllowed("url")
     return parsed
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
 def _port(url: httpx.URL) -> int:

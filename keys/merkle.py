@@ -3,9 +3,11 @@
 `Tree` keeps the hash of every complete subtree, in memory or elsewhere; everything else is a pure function.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from struct import iter_unpack
 
 from keys.errors import Damaged, Misuse
 
@@ -33,8 +35,7 @@ def _expand(hashes: bytes) -> Rows:
     """Every node of a full tile: row k holds the hashes of its subtrees of 2**k, up to the one node above it."""
     rows = [hashes]
     while len(rows[-1]) > _HASH:
-        row = rows[-1]
-        rows.append(b"".join([sha256(b"\1" + row[at : at + 64]).digest() for at in range(0, len(row), 64)]))
+        rows.append(b"".join([sha256(b"\1" + pair).digest() for (pair,) in iter_unpack("64s", rows[-1])]))
     return tuple(rows)
 
 
@@ -62,7 +63,7 @@ class Tree:
     def __init__(self, fetch: Callable[[int, int], bytes] | None = None, full: int = 0) -> None:
         """Begin empty, or with the leaves of `full` tiles: a few thousand hashes, however many they are."""
         self._fetched = lru_cache(maxsize=_KEPT)(lambda key: _expand(fetch(*key) if fetch else b""))
-        self._tiles: dict[tuple[int, int], Rows | _Open] = {}
+        self._fetches, self._tiles = fetch is not None, dict[tuple[int, int], Rows | _Open]()
         self._closed: dict[tuple[int, int], None] = {}
         self.size, self._ends = full * _WIDTH, list[tuple[int, _Open]]()
         self._begin(0, full)
@@ -76,8 +77,9 @@ class Tree:
         """Add a leaf hash: one SHA-256 a leaf on average, done when its tile is full."""
         if len(leaf) != _HASH:
             raise Misuse("a leaf hash has 32 bytes")
-        self._tail += leaf
-        if len(self._tail) == _FULL:
+        tail = self._tail
+        tail += leaf
+        if len(tail) == _FULL:
             self._close()
         self.size += 1
 
@@ -104,7 +106,9 @@ class Tree:
         return [(*key, self.tile(*key)) for key in list(self._closed)]
 
     def kept(self, level: int, index: int) -> None:
-        """This full tile can be fetched from now on: memory lets go of it."""
+        """This full tile can be fetched from now on: memory lets go of it. Raises Misuse if the tree fetches none."""
+        if not self._fetches:
+            raise Misuse("a tree that fetches no tiles keeps them all")
         self._closed.pop((level, index), None)
         self._tiles.pop((level, index), None)
 
@@ -164,6 +168,15 @@ class Tree:
             proof.append(self._hash(begin, end))
         return proof[::-1]
 
+    def together(self, indexes: Sequence[int], size: int) -> list[bytes]:
+        """The hashes that lead several leaves to the root at once: each largest subtree without one of them, from left.
+
+        `indexes` rise. A proof for each of n leaves would repeat most of its hashes n times.
+        """
+        if not indexes or not 0 <= indexes[0] <= indexes[-1] < self._within(size):
+            raise Misuse("no such leaf")
+        return [self._hash(begin, end) for begin, end in _between(indexes, size)]
+
     def tile(self, level: int, index: int, width: int = _WIDTH) -> bytes:
         """Give `width` hashes of a C2SP tlog-tiles tile (section "Merkle Tree"), 32 bytes each. Raises Misuse."""
         if level < 0 or index < 0 or not 1 <= width <= _WIDTH or index * _WIDTH + width > self.size >> 8 * level:
@@ -197,6 +210,17 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         node = node_hash(step, node) if on_left else node_hash(node, step)
     if node != root:
         raise Damaged("the leaf is not in the tree")
+
+
+def verify_together(leaves: Sequence[tuple[int, bytes]], size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Check a `Tree.together` proof: these leaf hashes stand at these rising indexes of the tree. Raises Damaged."""
+    indexes = [index for index, _ in leaves]
+    if not leaves or indexes[0] < 0 or any(a >= b for a, b in zip(indexes, [*indexes[1:], size], strict=True)):
+        raise Damaged("no such leaf")
+    steps = iter(proof)
+    node = _climb(leaves, (0, len(leaves)), 0, size, steps)
+    if node != root or next(steps, None) is not None:
+        raise Damaged("the leaves are not in the tree")
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
@@ -237,6 +261,34 @@ def _walk(here: int, last: int, proof: Sequence[bytes]) -> Iterator[tuple[bytes,
         here, last = here >> 1, last >> 1
     if last:
         raise Damaged("the proof is too short")
+
+
+def _between(indexes: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Give the largest subtrees that hold none of the leaves at these rising indexes, from the left."""
+    open_ends = [(0, size, 0, len(indexes))]
+    while open_ends:
+        begin, end, first, last = open_ends.pop()
+        if first == last:
+            yield begin, end
+        elif end - begin > 1:
+            middle = begin + _split(end - begin)
+            cut = bisect_left(indexes, middle, first, last)
+            open_ends += [(middle, end, cut, last), (begin, middle, first, cut)]
+
+
+def _climb(
+    leaves: Sequence[tuple[int, bytes]], among: tuple[int, int], begin: int, end: int, steps: Iterator[bytes]
+) -> bytes:
+    """The hash of a subtree from the leaves in it, `among` these, and for every part without one the next step."""
+    first, last = among
+    if first == last:
+        return _sized(next(steps, b""))
+    if end - begin == 1:
+        return _sized(leaves[first][1])
+    middle = begin + _split(end - begin)
+    cut = bisect_left(leaves, (middle, b""), first, last)
+    left = _climb(leaves, (first, cut), begin, middle, steps)
+    return node_hash(left, _climb(leaves, (cut, last), middle, end, steps))
 
 
 def _peaks(size: int) -> Iterator[tuple[int, int]]:

@@ -1,10 +1,12 @@
-"""Signed notes and checkpoints: C2SP signed-note (https://c2sp.org/signed-note) and tlog-checkpoint.
+"""Signed notes and checkpoints: C2SP signed-note (https://c2sp.org/signed-note) and tlog-checkpoint; and tlog-proof.
 
-Ed25519 signatures only (type 0x01); signatures of other keys and types are skipped, as section "Signatures" demands.
+`open_note` takes Ed25519 signatures (type 0x01) only; signatures of other keys and types are skipped, as section
+"Signatures" demands. Cosignatures of witnesses (type 0x04) are made and read in `keys.cosign`.
 """
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,10 +15,35 @@ from keys.secret import Private
 from keys.sign import sign, signer_public, verify
 
 _DASH = "\u2014 "
-_ED25519 = b"\x01"
+ED25519 = 0x01
+COSIGNATURE = 0x04
 _MOST = 100  # signatures in a note; the specification asks for at least 16
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+PROOF = "c2sp.org/tlog-proof@v1"
+
+
+class Line(NamedTuple):
+    """One signature line of a note: the key's name, its id (4 bytes), and what it made."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+class Verifier(NamedTuple):
+    """A verifier key taken apart: name, type of signature (0x01 or 0x04), Ed25519 public key (32 bytes)."""
+
+    name: str
+    kind: int
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """SHA-256(name | 0x0A | type | public)[:4] (section "Signatures")."""
+        return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
 
 class Checkpoint(NamedTuple):
@@ -27,22 +54,49 @@ class Checkpoint(NamedTuple):
     root: bytes
 
 
-def vkey(name: str, public: bytes) -> str:
-    """Write a verifier key as `name+keyid+base64(0x01 | public)`, the form that the Go and witness tools read."""
-    return f"{_named(name)}+{_key_id(name, public).hex()}+{b64encode(_ED25519 + public).decode()}"
+class Proof(NamedTuple):
+    """A proof that stands alone: an entry's place, its audit path, the signed checkpoint, and what lies beside it."""
+
+    place: int
+    path: list[bytes]
+    note: str
+    extra: bytes
+
+
+def vkey(name: str, public: bytes, kind: int = ED25519) -> str:
+    """Write a verifier key as `name+keyid+base64(type | public)`, the form that the Go and witness tools read."""
+    key = Verifier(_named(name), kind, public)
+    return f"{name}+{key.key_id.hex()}+{b64encode(bytes([kind]) + public).decode()}"
+
+
+def read_vkey(key: str) -> Verifier:
+    """Read what `vkey` wrote. Raises Misuse: keys come from our own settings, not from the note's sender."""
+    name, _, rest = key.partition("+")
+    try:
+        raw = unbase64(rest.partition("+")[2])
+    except Damaged as error:
+        raise Misuse("not a verifier key") from error
+    if raw[:1] not in (b"\x01", b"\x04") or len(raw) != 33 or vkey(name, raw[1:], raw[0]) != key:
+        raise Misuse("not an Ed25519 verifier key")
+    return Verifier(name, raw[0], raw[1:])
+
+
+def signature_line(key: Verifier, signature: bytes) -> str:
+    """Write one signature line (section "Format"), with its newline."""
+    return f"{_DASH}{key.name} {b64encode(key.key_id + signature).decode()}\n"
 
 
 def renamed(key: str, name: str) -> str:
     """Write the same verifier key for another name, as for the next shard of a log. Raises Misuse."""
-    return vkey(name, _read_vkey(key)[1])
+    return vkey(name, read_vkey(key).public)
 
 
 def sign_note(text: str, name: str, private: Private) -> str:
     """Sign a text that ends in a newline (sections "Format", "Ed25519 signatures"). Raises Misuse."""
     if not text.endswith("\n") or _CONTROL.search(text):
         raise Misuse("a note ends in a newline and has no control characters")
-    signature = _key_id(_named(name), signer_public(private)) + sign(private, text.encode())
-    return f"{text}\n{_DASH}{name} {b64encode(signature).decode()}\n"
+    key = Verifier(_named(name), ED25519, signer_public(private))
+    return f"{text}\n{signature_line(key, sign(private, text.encode()))}"
 
 
 def open_note(note: str, vkeys: list[str]) -> tuple[str, list[str]]:
@@ -50,13 +104,13 @@ def open_note(note: str, vkeys: list[str]) -> tuple[str, list[str]]:
 
     Raises Damaged if none did, if a known key's signature does not verify, or if the note is malformed.
     """
-    known = dict(_read_vkey(key) for key in vkeys)
-    text, signatures = _split(note)
+    known = {(key.name, key.key_id): key.public for key in map(read_vkey, vkeys) if key.kind == ED25519}
+    text, signatures = split(note)
     names: dict[str, None] = {}
-    for name, key_id, signature in signatures:
-        if public := known.get((name, key_id)):
-            verify(public, text.encode(), signature)
-            names[name] = None
+    for line in signatures:
+        if public := known.get((line.name, line.key_id)):
+            verify(public, text.encode(), line.signature)
+            names[line.name] = None
     if not names:
         raise Damaged("no known key has signed this note")
     return text, list(names)
@@ -74,47 +128,54 @@ def read_checkpoint(text: str) -> Checkpoint:
     origin, size, root, *rest = [*text.split("\n"), "", "", ""]
     if not text.endswith("\n") or not origin or not _SIZE.fullmatch(size) or "" in rest[:-4]:
         raise Damaged("not a checkpoint")
-    digest = _unbase64(root)
+    digest = unbase64(root)
     if len(digest) != 32:
         raise Damaged("a root hash has 32 bytes")
     return Checkpoint(origin, int(size), digest)
 
 
-def _split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
-    """Split at the last empty line; give the text with its newline and (name, key id, signature) of each line."""
+def proof(place: int, path: Sequence[bytes], note: str, extra: bytes = b"") -> str:
+    """Write a proof (https://c2sp.org/tlog-proof, section "Format"). The `extra` bytes are vouched for by nobody."""
+    beside = [f"extra {b64encode(extra).decode()}"] if extra else []
+    return "\n".join([PROOF, *beside, f"index {place}", *(b64encode(step).decode() for step in path), "", note])
+
+
+def read_proof(text: str) -> Proof:
+    """Read what `proof` writes; nothing in it is checked yet. Raises Damaged."""
+    head, gap, note = text.partition("\n\n")
+    first, *lines = head.split("\n")
+    extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else b""
+    place = lines.pop(0).removeprefix("index ") if lines and lines[0].startswith("index ") else ""
+    if first != PROOF or not gap or not _SIZE.fullmatch(place):
+        raise Damaged("not a proof of a log")
+    path = [unbase64(line) for line in lines]
+    if any(len(step) != 32 for step in path):
+        raise Damaged("a hash has 32 bytes")
+    return Proof(int(place), path, note, extra)
+
+
+def split(note: str) -> tuple[str, list[Line]]:
+    """Split at the last empty line: the text with its newline, and the signature lines. Raises Damaged."""
     text, gap, block = note.rpartition("\n\n")
     if not gap or not block.endswith("\n") or _CONTROL.search(note):
         raise Damaged("not a signed note")
+    return text + "\n", read_lines(block)
+
+
+def read_lines(block: str) -> list[Line]:
+    """Read signature lines, each with its newline; the signatures are not checked. Raises Damaged."""
     lines = block[:-1].split("\n")
-    if len(lines) > _MOST:
-        raise Damaged("too many signatures")
-    return text + "\n", [_read_signature(line) for line in lines]
+    if not block.endswith("\n") or len(lines) > _MOST:
+        raise Damaged("no signatures, or too many")
+    return [_read_line(line) for line in lines]
 
 
-def _read_signature(line: str) -> tuple[str, bytes, bytes]:
+def _read_line(line: str) -> Line:
     name, gap, encoded = line.removeprefix(_DASH).partition(" ")
-    raw = _unbase64(encoded)
+    raw = unbase64(encoded)
     if not line.startswith(_DASH) or not gap or not _is_name(name) or len(raw) < 5:
         raise Damaged("not a signature line")
-    return name, raw[:4], raw[4:]
-
-
-def _read_vkey(key: str) -> tuple[tuple[str, bytes], bytes]:
-    """Read what `vkey` wrote. Raises Misuse: keys come from our own settings, not from the note's sender."""
-    name, _, rest = key.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    try:
-        raw = _unbase64(encoded)
-    except Damaged as error:
-        raise Misuse("not a verifier key") from error
-    if raw[:1] != _ED25519 or len(raw) != 33 or vkey(name, raw[1:]) != f"{name}+{key_id}+{encoded}":
-        raise Misuse("not an Ed25519 verifier key")
-    return (name, bytes.fromhex(key_id)), raw[1:]
-
-
-def _key_id(name: str, public: bytes) -> bytes:
-    """SHA-256(name | 0x0A | 0x01 | public)[:4] (section "Ed25519 signatures")."""
-    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+    return Line(name, raw[:4], raw[4:])
 
 
 def _is_name(name: str) -> bool:
@@ -127,7 +188,7 @@ def _named(name: str) -> str:
     return name
 
 
-def _unbase64(text: str) -> bytes:
+def unbase64(text: str) -> bytes:
     """Strict standard base64: one text per value. Raises Damaged."""
     try:
         data = b64decode(text, validate=True)

@@ -1,6 +1,7 @@
 """Log records: sealed for the citizen or the DPO, committed to in the public tree."""
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -31,6 +32,13 @@ def commitment(domain: str, nonce: bytes, data: bytes) -> bytes:
 
     `domain` reads `kluis/<word>/v1`, `nonce` is 32 random bytes, `data` is canonical JSON. Raises Misuse otherwise.
     """
-    if not _DOMAIN.fullmatch(domain) or len(nonce) != 32:
-        raise Misuse("a commitment takes a domain `kluis/<word>/v1` and a nonce of 32 bytes")
-    return sha256(domain.encode() + nonce + data).digest()
+    if len(nonce) != 32:
+        raise Misuse("a commitment takes a nonce of 32 bytes")
+    return sha256(_begun(domain) + nonce + data).digest()
+
+
+@lru_cache(maxsize=16)
+def _begun(domain: str) -> bytes:
+    if not _DOMAIN.fullmatch(domain):
+        raise Misuse("a commitment takes a domain `kluis/<word>/v1`")
+    return domain.encode()

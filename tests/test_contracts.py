@@ -32,6 +32,7 @@ PERMITS = "permits: vault.mint only in consent.gate and vault.door"
 VAULT_TABLES = "tables: vault.tables only in vault"
 CONSENT_TABLES = "tables: consent.tables only in consent"
 SERVER = "server: web never reaches lightgbm"
+WITNESS = "witness: it cosigns for others and never reaches a vault"
 CRYPTOGRAPHY = "libraries: cryptography only in keys"
 PKCS11 = "libraries: pkcs11 only in keys.hsm"
 FASTAPI = "libraries: fastapi and starlette only in web"
@@ -72,6 +73,7 @@ PLANTED: list[tuple[str, dict[str, str]]] = [
     (CONSENT_TABLES, {"web/planted.py": "import consent.tables"}),
     (SERVER, {"web/planted.py": "import recommender.planted", "recommender/planted.py": "import lightgbm"}),
     (SERVER, {"recommender/sources/planted.py": "import recommender.two", "recommender/two.py": "import lightgbm"}),
+    (WITNESS, {"federation/planted.py": "import vault.errors", "federation/heads.py": "import federation.planted"}),
     (CRYPTOGRAPHY, {"vault/planted.py": "from cryptography.hazmat.primitives.ciphers.aead import AESGCM"}),
     (PKCS11, {"keys/planted.py": "import pkcs11"}),
     (PKCS11, {"vault/planted.py": "from pkcs11 import Mechanism"}),
@@ -187,6 +189,8 @@ def test_a_planted_import_breaks_its_contract_by_name(copied: Path, contract: st
     finally:
         for path in files:
             (copied / path).unlink()
+            if (ROOT / path).exists():
+                shutil.copyfile(ROOT / path, copied / path)
     assert run.returncode == 1
     assert f"{contract} BROKEN" in run.stdout
     assert ".planted" in run.stdout

@@ -27,7 +27,7 @@ NAMED: dict[str, set[str]] = {
     "keys.grants.unwrap_ck": {"vault/door.py"},
     "keys.grants.collect_ck": {"vault/door.py"},
     "keys.records.open_record": {"vault/log/views.py", "vault/office.py"},
-    "keys.state.open_column": {"vault/vault.py", "consent/columns.py", "consent/signed.py"},
+    "keys.state.open_column": {"vault/log/receipts.py", "vault/vault.py", "consent/columns.py", "consent/signed.py"},
     # What was taken along is opened again once, to prove that it opens; the server keeps no passphrase of it.
     "keys.age.unlock": {"web/leaving.py", "web/routes/takeaway.py"},
     "keys.secret.Released": {"keys/custody.py", "keys/grants.py", "keys/unlock.py", "vault/door.py",

@@ -56,10 +56,10 @@ def make(folder: Path, shares: Path, target: Path, now: datetime, progress: Prog
             )
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     with hold(target), _named():
-        copies.prune(target, "shares", now - KEPT)
+        pruned = copies.prune(target, "shares", now - KEPT)  # at once, whatever becomes of this backup
         main = copies.put(target, "vault", now, partial(_main, folder, shares, progress))
         second = copies.put(target, "shares", now, partial(_shares, shares))
-        return Made(main, second, copies.prune(target, "shares", now - KEPT))
+        return Made(main, second, pruned)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def checked(folder: Path, kind: str) -> Copy:
         told = json.loads((folder / MANIFEST).read_bytes())
         if told["format"] != FORMAT or told["kind"] != kind:
             raise BadBackup(f"{folder} is no backup of this kind")
-        files, time = dict(told["files"]), datetime.fromisoformat(told["time"])
+        files, time = dict(told["files"]), datetime.fromisoformat(told["time"]).astimezone(UTC)
     except FileNotFoundError:
         raise BadBackup(f"{folder} has no manifest: it was never finished; {OTHER}") from None
     except (ValueError, KeyError, TypeError):
@@ -95,7 +95,10 @@ def prune(target: Path, kind: str, before: datetime) -> list[str]:
     gone = [path for path in found(target, kind) if (at := made(path)) is not None and at < before]
     left = [path for known in KINDS for path in target.glob(f".{known}-*")]
     for path in gone + left:
-        shutil.rmtree(path)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:  # a link, or a file that somebody put there
+            path.unlink()
     sync(target)
     return [path.name for path in gone]
 

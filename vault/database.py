@@ -13,7 +13,7 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -173,6 +173,13 @@ class Database:
             raise job.error
         result: T = job.result
         return result
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """One snapshot on a connection of its own, for a thread that must not hold up the loop's."""
+        with closing(_connect(self.path, read_only=True)) as raw:
+            raw.execute("BEGIN")
+            yield Tx(raw)
 
     def submit(
         self,

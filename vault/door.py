@@ -196,6 +196,7 @@ def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
     """What a permit asks of the writer: its guard, its proof, its facts, and `more`."""
     guards = (permit.guard,) if permit.guard else ()
     base: dict[str, Any] = {"facts": permit.facts, "guards": guards, "jti": permit.jti, "jti_until": permit.jti_until}
+    base["receipt"] = permit.receipt
     return Intent(permit.pod, at=at, **(base | more))
 
 

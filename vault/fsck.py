@@ -22,6 +22,7 @@ from vault import fsck_signed
 from vault.blobs import digest
 from vault.database import VERSION
 from vault.errors import DamagedItem
+from vault.log import slots
 from vault.log.entry import statement
 from vault.log.shards import seam
 
@@ -46,6 +47,9 @@ SELECT c.size FROM checkpoint c LEFT JOIN shard s ON s.first = c.first WHERE s.f
 -- entry {} has no record
 SELECT e.idx FROM entry e LEFT JOIN record r ON r.idx = e.idx WHERE r.idx IS NULL AND substr(e.leaf, 2, 1) = x'00'
 
+-- the receipt of entry {} has no record
+SELECT a.idx FROM appreceipt a LEFT JOIN record r ON r.idx = a.idx AND r.pod = a.pod WHERE r.idx IS NULL
+
 -- the record of entry {} has no entry
 SELECT r.idx FROM record r LEFT JOIN entry e ON e.idx = r.idx WHERE e.idx IS NULL
 
@@ -55,6 +59,16 @@ WHERE r.seq > 1 AND b.idx IS NULL
 
 -- pod {} says it has {} records
 SELECT hex(h.pod), h.seq FROM podhead h WHERE h.seq <> (SELECT max(seq) FROM record r WHERE r.pod = h.pod)
+
+-- pod {} has no slot
+SELECT hex(p.id) FROM pod p LEFT JOIN slot s ON s.pod = p.id AND s.ended IS NULL WHERE s.number IS NULL
+
+-- there is no slot {}
+SELECT s.number - 1 FROM slot s LEFT JOIN slot b ON b.number = s.number - 1 WHERE s.number > 0 AND b.number IS NULL
+
+-- epoch {} has no statement
+SELECT p.number FROM epoch p LEFT JOIN entry e ON e.idx = p.idx
+WHERE e.idx IS NULL OR substr(e.leaf, 2, 1) <> x'02'
 
 -- pod {} has fewer than two ways in
 SELECT hex(p.id) FROM pod p WHERE (SELECT count(*) FROM unlocker u WHERE u.pod = p.id) < 2
@@ -150,6 +164,22 @@ def _faults(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
     yield from _changed(db)
     yield from fsck_signed.faults(db, state)
     yield from _unsigned(db)
+    yield from _unsummed(db)
+
+
+def _unsummed(db: sqlite3.Connection) -> Iterator[str]:
+    """Epochs whose kept roots do not lead to the one that their statement tells."""
+    kept = "SELECT p.number, CAST(p.roots AS BLOB), CAST(e.leaf AS BLOB) FROM epoch p JOIN entry e ON e.idx = p.idx"
+    for number, roots, leaf in db.execute(kept):
+        try:
+            told = slots.read(leaf[2:])
+            good = (
+                told is not None and slots.root([roots[at : at + 32] for at in range(0, len(roots), 32)]) == told.root
+            )
+        except KeysError:
+            good = False
+        if not good:
+            yield f"epoch {number} is not the one that was stated"
 
 
 def _changed(db: sqlite3.Connection) -> Iterator[str]:
@@ -171,11 +201,11 @@ def _unsigned(db: sqlite3.Connection) -> Iterator[str]:
     """Checkpoints that the entries do not lead to. Their signature is the affair of `kluis log verify`."""
     before: tuple[str, Tree] | None = None
     for first, origin, end in db.execute(SHARDS).fetchall():
-        leaves = [leaf for (leaf,) in db.execute(LEAVES, (first, end))]
-        tree = Tree()
-        for leaf in leaves:
+        tree, begins = Tree(), b""
+        for (leaf,) in db.execute(LEAVES, (first, end)):
+            begins = begins or leaf
             tree.append(leaf_hash(leaf))
-        if before is not None and leaves[:1] != [statement(seam(origin, before[0], before[1].size, before[1].root()))]:
+        if before is not None and begins != statement(seam(origin, before[0], before[1].size, before[1].root())):
             yield f"entry {first} does not say how the half-year before it ended"
         before = origin, tree
         for level, idx, hashes in db.execute("SELECT level, idx, hashes FROM tile WHERE first = ?", (first,)):

@@ -1,8 +1,8 @@
 """The part of `vault.fsck` about what is signed or proven: keyrings, grants, and the newest version of every resource.
 
 Without any key it notices a stale or foreign row, a swapped public key, a widened grant. Given the server's state key
-it also notices a list of versions that was cut or rewritten beside its record. A thief who holds that key as well is
-noticed by the citizen's own check alone (`vault.versions`).
+it also notices a sealed record that was changed, and a list of versions that was cut or rewritten beside it. A thief
+who holds that key as well is noticed by the citizen's own check alone (`vault.versions`).
 """
 
 import sqlite3
@@ -24,7 +24,8 @@ BOXES = "SELECT id, generation, custody, public FROM compartment WHERE pod = ?"
 WAYS = "SELECT id, kind, public FROM unlocker WHERE pod = ?"
 GRANTS = "SELECT id, version, created, commitment, signature FROM grant WHERE pod = ?"
 TOUCHED = """
-SELECT r.pod, r.idx, r.entry, r.touched, r.proof FROM record r WHERE r.pod IN (SELECT id FROM pod) ORDER BY r.idx
+SELECT r.idx, r.entry, r.touched, CAST(r.sealed AS BLOB), r.proof FROM record r
+WHERE r.pod IN (SELECT id FROM pod) ORDER BY r.idx
 """
 STORED = "SELECT id, pod, version, digest FROM resource"
 
@@ -99,9 +100,9 @@ def _signed(public: bytes, told: bytes, signature: bytes) -> bool:
 def _rolled_back(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
     """Resources that are not of the version that was stored last."""
     key, last = proof_key(state) if state else None, dict[bytes, tuple[int, bytes]]()
-    for _, index, entry, listed, proven in db.execute(TOUCHED):
-        if key is not None and not fits(key, index, entry, listed, proven):
-            yield f"what stands beside the record of entry {index} was changed"
+    for index, entry, listed, sealed, proven in db.execute(TOUCHED):
+        if key is not None and not fits(key, index, entry, listed, sealed, proven):
+            yield f"what stands beside the record of entry {index}, or the record itself, was changed"
         last.update({rid: (version, digested) for rid, version, digested in parts(listed)})
     for rid, pod, version, digested in db.execute(STORED):
         if last.pop(rid, None) != (version, digested):

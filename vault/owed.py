@@ -1,7 +1,8 @@
 """Share deletions that a commit promised: written with it, struck off once they are done, and done again at the start.
 
-Grants and sessions need no such note: their gates tell at the start what must go. That a pod was erased or a way in
-taken away is told by nothing that is left, so a crash between the commit and the deletion would keep their shares.
+Sessions need no such note: their gates tell at the start what must go. That a pod was erased or a way in taken away is
+told by nothing that is left, so a crash between the commit and the deletion would keep their shares; and a grant that
+ended or was narrowed has to stand on the list of what is gone, for the day an old copy of the database comes back.
 """
 
 import json
@@ -10,11 +11,11 @@ from typing import Final
 
 from keys.text import b64, unb64
 from vault.database import Tx
-from vault.shares import Drop
+from vault.shares import NARROWED, Drop
 from vault.tables import Meta
 
 PREFIX: Final = "owed "
-NOTED: Final = frozenset({"*", "unlock", "custody"})
+NOTED: Final = frozenset({"*", "unlock", "custody", "grant", NARROWED})
 
 
 def promise(tx: Tx, index: int, drops: Iterable[Drop]) -> None:

@@ -14,7 +14,7 @@ class Permit:
 
     `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it. Under access control
     `covers` are the ids of the lists that were looked for and `stamp` their state then (else both are empty), so that
-    the write can compare it (`acls.unchanged`).
+    the write can compare it (`acls.unchanged`). With `receipt` the app gets a proof of the entry.
     """
 
     pod: bytes
@@ -27,10 +27,11 @@ class Permit:
     writes: bool = False
     covers: tuple[bytes, ...] = ()
     stamp: bytes = b""
+    receipt: bool = False
     mark: bytes = b""
 
     def body(self) -> bytes:
         """Everything that was decided, as bytes for the mark."""
         targets = None if self.targets is None else sorted(self.targets)
         told = (self.pod, self.facts, self.compartments, targets, self.guard, self.jti, self.jti_until, self.writes)
-        return repr((*told, self.covers, self.stamp)).encode()
+        return repr((*told, self.covers, self.stamp, self.receipt)).encode()

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from keys.context import ctx
 from keys.custody import hang
 from keys.dropbox import pair
+from keys.errors import SwappedKey
 from keys.keyring import Keyring
 from keys.secret import (
     CompartmentKey,
@@ -32,7 +34,7 @@ from vault.blobs import Label, Place, enclose
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
 from vault.gates import ms
-from vault.log import versions
+from vault.log import epochs, versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
@@ -73,6 +75,9 @@ class Blueprint:
     managed: dict[str, str] = field(default_factory=lambda: dict(MANAGED))
     resources: tuple[tuple[str, str, bytes], ...] = ()
     acls: tuple[tuple[str, bytes], ...] = ()
+
+
+Told = TypeVar("Told")
 
 
 class _Taken(Exception):
@@ -218,13 +223,14 @@ async def found_office(
 async def _store(
     vault: Vault, made: _Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
 ) -> None:
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> Facts:
         if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
             raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
         if extra is not None:
             extra(tx, made.facts)
+        return replace(facts, slot=epochs.place(tx, made.id))
 
     ring = keyring.first(made.ring, made.identity)
     made.rows.append(ring.row)
@@ -295,9 +301,21 @@ def compartments(vault: Vault, pod: PodFacts) -> list[CompartmentFacts]:
 
     Raises keys.errors.SwappedKey.
     """
-    ring = vault.keyring(pod)
-    newest = {row.id: row for row in vault.db.read.find(Compartment, order_by="generation", pod=pod.id)}
-    return [_told(pod, ring, row) for row in newest.values()]
+
+    def read() -> list[CompartmentFacts]:
+        ring = vault.keyring(pod)
+        newest = {row.id: row for row in vault.db.read.find(Compartment, order_by="generation", pod=pod.id)}
+        return [_told(pod, ring, row) for row in newest.values()]
+
+    return _twice(read)
+
+
+def _twice(read: Callable[[], Told]) -> Told:
+    """Keyring and rows are two reads, and locks may change in between: a key is swapped if it still is at a second."""
+    try:
+        return read()
+    except SwappedKey:
+        return read()
 
 
 def _told(pod: PodFacts, ring: Keyring, row: Compartment) -> CompartmentFacts:
@@ -308,10 +326,14 @@ def _told(pod: PodFacts, ring: Keyring, row: Compartment) -> CompartmentFacts:
 
 def compartment(vault: Vault, pod: PodFacts, container: str) -> CompartmentFacts:
     """The compartment of a top-level container. Raises NoCompartment if the pod has none, SwappedKey."""
-    rows = vault.db.read.find(Compartment, order_by="generation", id=pod.compartment(container), pod=pod.id)
-    if not rows:
-        raise NoCompartment(f"this pod has no compartment for {container}/ yet")
-    return _told(pod, vault.keyring(pod), rows[-1])
+
+    def read() -> CompartmentFacts:
+        rows = vault.db.read.find(Compartment, order_by="generation", id=pod.compartment(container), pod=pod.id)
+        if not rows:
+            raise NoCompartment(f"this pod has no compartment for {container}/ yet")
+        return _told(pod, vault.keyring(pod), rows[-1])
+
+    return _twice(read)
 
 
 def child(

@@ -1,7 +1,7 @@
 """Taking a pod out of every table of every floor, inside a unit of the writer.
 
-What stays is what the public log stands on: entries, the places of the pod's records in its chain, and the DPO's
-records, which name nobody. The pod's own records lose their text and their keys.
+What stays is what the public log stands on: entries, the places of the pod's records in its chain, its slot, and the
+DPO's records, which name nobody. The pod's own records lose their text and their keys.
 """
 
 from typing import Final
@@ -9,11 +9,12 @@ from typing import Final
 from vault.database import Tx, tables_with
 from vault.tables import Erased, Pod
 
-STAYS: Final = frozenset({"record", "podhead"})
+STAYS: Final = frozenset({"record", "podhead", "slot"})
 THROUGH: Final = (
     "DELETE FROM grantuse WHERE gate IN (SELECT id FROM gate WHERE pod = :pod)",
     "DELETE FROM body WHERE id IN (SELECT id FROM resource WHERE pod = :pod)",
     "UPDATE record SET sealed = x'' WHERE pod = :pod",
+    "UPDATE slot SET ended = (SELECT max(idx) + 1 FROM entry) WHERE pod = :pod",
 )
 
 

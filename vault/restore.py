@@ -21,12 +21,18 @@ from vault.database import VERSION, hold
 from vault.errors import BadBackup, TooOld, WrongVersion
 from vault.shares import Drop, Shares
 
+NAMES: Final = {"vault": {MAIN, DELETED}, "shares": {SHARES, DELETED}}
 LISTED: Final = "SELECT kind, owner, part FROM deleted"
 TAKEN: Final = """
 INSERT INTO share SELECT kind, owner, part, pod, value FROM copy.share s
 WHERE kind IN ('custody', 'unlock') AND (kind, owner, part) NOT IN (SELECT kind, owner, part FROM gone.deleted)
 AND CASE kind WHEN 'custody' THEN owner IN (SELECT id FROM main_copy.pod)
 ELSE owner IN (SELECT id FROM main_copy.unlocker) END
+"""
+
+# No share is left of any grant; what opens without one ends too, for it may have been withdrawn since the copy.
+OVER: Final = """
+INSERT OR IGNORE INTO gone.deleted SELECT 'grant', id, x'' FROM main_copy.gate WHERE state IN ('live', 'paused')
 """
 
 
@@ -76,7 +82,10 @@ def _newest(source: Path, kind: str) -> Copy:
     found = copies.found(source, kind)
     if not found:
         raise BadBackup(f"{source} holds no finished {kind} backup: name the directory that `kluis backup` wrote to")
-    return copies.checked(found[-1], kind)
+    newest = copies.checked(found[-1], kind)
+    if set(newest.told["files"]) != NAMES[kind] or (kind == "vault" and type(newest.told.get("entries")) is not int):
+        raise BadBackup(f"the manifest of {newest.folder} does not tell what it must; {copies.OTHER}")
+    return newest
 
 
 def _fresh(shares: Copy, now: datetime) -> Copy:
@@ -104,6 +113,11 @@ def _no_younger(standing: Path, main: Copy) -> None:
 def _remember(source: Path, shares: Path) -> None:
     """Add the list of every copy at hand to the standing one; opening the store deletes what is on it."""
     listed = [path / DELETED for kind in copies.KINDS for path in copies.found(source, kind)]
+    if missing := [path for path in listed if not path.is_file()]:
+        raise BadBackup(
+            f"{missing[0]} is not there, and what it lists must stay deleted: move that copy away if it is lost"
+        )
+    (shares / DELETED).touch(mode=0o600)
     with closing(sqlite3.connect(shares / DELETED)) as gone:
         gone.execute("PRAGMA synchronous=FULL")
         gone.execute(
@@ -136,6 +150,7 @@ def _put_shares(second: Copy, main: Copy, shares: Path) -> int:
         ):
             made.execute(f"ATTACH ? AS {name}", (str(path),))
         put = made.execute(TAKEN).rowcount
+        made.execute(OVER)
         made.commit()
     copies.sync(part / SHARES)
     (part / SHARES).rename(shares / SHARES)

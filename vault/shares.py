@@ -17,6 +17,8 @@ from pathlib import Path
 from keys.secret import Share
 
 LIST = "INSERT OR IGNORE INTO gone.deleted SELECT kind, owner, part FROM share"
+MARK = "INSERT OR IGNORE INTO gone.deleted VALUES (?, ?, ?)"
+NARROWED = "narrowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,11 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Names shares to delete: all of an owner, or only one part; of the kind `*`, all of a pod."""
+    """Names shares to delete: all of an owner, or only one part; of the kind `*`, all of a pod.
+
+    A grant that is dropped whole ended, also if it had no share; one of the kind `narrowed` has no version before
+    `part` any more (8 bytes). Both stay on the list, for no share tells it of what opens without one.
+    """
 
     kind: str
     owner: bytes
@@ -43,6 +49,17 @@ class Drop:
         if self.part is None:
             return "kind = ? AND owner = ?", [self.kind, self.owner]
         return "kind = ? AND owner = ? AND part = ?", [self.kind, self.owner, self.part]
+
+    def marks(self) -> list[tuple[str, bytes, bytes]]:
+        """What the list remembers of it beside the shares there were."""
+        if self.kind == NARROWED or (self.kind == "grant" and self.part is None):
+            return [(self.kind, self.owner, self.part or b"")]
+        return []
+
+
+def narrowed(grant: bytes, version: int) -> Drop:
+    """That a grant has no version before this one any more: an old copy of the database does not bring one back."""
+    return Drop(NARROWED, grant, version.to_bytes(8, "big"))
 
 
 class Shares:
@@ -110,6 +127,7 @@ class Shares:
         where, params = drop.where()
         if remember:
             self._raw.execute(f"{LIST} WHERE kind <> 'session' AND {where}", params)
+            self._raw.executemany(MARK, drop.marks())
         return self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
 
     @contextmanager
@@ -129,11 +147,21 @@ class Shares:
         with self._guard:
             return self._deleted(want.kind, want.owner, want.part)
 
-    def deleted_owners(self, kind: str) -> set[bytes]:
-        """Every owner of a share of this kind that was deleted for good."""
+    def deleted_owners(self, kind: str, part: bytes | None = None) -> set[bytes]:
+        """Every owner of a share of this kind, or of this one `part` of it, that was deleted for good."""
         with self._guard:
-            found = self._raw.execute("SELECT DISTINCT owner FROM gone.deleted WHERE kind = ?", (kind,))
+            found = self._raw.execute(
+                "SELECT DISTINCT owner FROM gone.deleted WHERE kind = ?1 AND (?2 IS NULL OR part = ?2)", (kind, part)
+            )
             return {row[0] for row in found}
+
+    def narrowed(self) -> dict[bytes, int]:
+        """The oldest version that may still count of every grant that was narrowed."""
+        with self._guard:
+            found = self._raw.execute(
+                "SELECT owner, max(part) FROM gone.deleted WHERE kind = ? GROUP BY owner", (NARROWED,)
+            )
+            return {owner: int.from_bytes(part, "big") for owner, part in found}
 
     def _deleted(self, kind: str, owner: bytes, part: bytes) -> bool:
         found = self._raw.execute(

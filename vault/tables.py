@@ -185,6 +185,15 @@ class DpoRecord(SQLModel, table=True):
     sealed: bytes
 
 
+class AppReceipt(SQLModel, table=True):
+    """What an app needs to prove entry `idx`, which is about it; `sealed` under the pod's control key."""
+
+    idx: int = Field(primary_key=True)
+    entry: bytes
+    pod: bytes = Field(index=True)
+    sealed: bytes
+
+
 class RecordKey(SQLModel, table=True):
     """A record key, sealed once to the reader it is for: to `box`, the public half of a log key or of the DPO's key."""
 
@@ -218,6 +227,28 @@ class PodHead(SQLModel, table=True):
     pod: bytes = Field(primary_key=True)
     seq: int
     head: bytes
+
+
+class Slot(SQLModel, table=True):
+    """The place of a pod in the tree of all pods, for ever; `ended` is the entry that says the pod was erased."""
+
+    number: int = Field(primary_key=True)
+    pod: bytes = Field(unique=True)
+    ended: int | None = Field(default=None, index=True)
+
+
+class Epoch(SQLModel, table=True):
+    """One published summary of all slots: entry `idx` states it, over the first `entries` entries and `slots` slots.
+
+    `roots` has the 32-byte root of each block of 256 slots: with the leaves of one block, worked out again from the
+    entries, they give every path in it.
+    """
+
+    number: int = Field(primary_key=True)
+    idx: int
+    entries: int
+    slots: int
+    roots: bytes
 
 
 class Shard(SQLModel, table=True):

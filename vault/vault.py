@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,8 @@ from pathlib import Path
 from keys.custody import Custodian
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
-from keys.secret import ControlKey, NamesKey, Private, StateKey
+from keys.note import read_checkpoint, split
+from keys.secret import ControlKey, NamesKey, Private, Secret, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from keys.text import b64
@@ -20,15 +21,21 @@ from vault import gates, keyring, owed
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
+from vault.log.epochs import Epochs
 from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
+from vault.log.tiles import Ledger
 from vault.log.versions import proof_key
 from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
-from vault.tables import ControlKeyRow, Meta, Pod
+from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
+Hear = Callable[[Sequence[Ledger]], None]
+LIVE_VERSION = """
+SELECT g.version FROM grant g JOIN gate t ON t.id = g.id WHERE g.id = :grant AND t.state IN ('live', 'paused')
+"""
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
 DPO_CONTAINER = "dpo"
@@ -80,6 +87,7 @@ class Vault:
     base: str
     issuer: dict[str, str]
     lost: Lost
+    epochs: Epochs
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
@@ -163,15 +171,24 @@ class Vault:
         """Forget proofs whose window is over: from then on the window itself refuses them. For the clockwork."""
         await self.db.write(partial(_forget_proofs, gates.ms(now)))
 
+    async def cosigned(self, ledger: Ledger, note: str) -> None:
+        """Keep a published head of a shard with the signatures that came since."""
+        size = read_checkpoint(split(note)[0]).size
+        await self.db.write(lambda tx: tx.change(Checkpoint, {"first": ledger.first, "size": size}, note=note))
+        ledger.dress(size, note)
+
     def close(self) -> None:
         """Finish the queue and let go of the directory."""
         self.db.close()
         self.shares.close()
 
 
-def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: datetime) -> Vault:
+def open_vault(
+    data: Path, shares: Path, custodian: Custodian, base: str, now: datetime, hear: Hear | None = None
+) -> Vault:
     """Open or make a data directory and bring it into a known state.
 
+    `hear` sees the trees before anything is repaired or written; what it raises ends the start.
     Raises Locked, WrongVersion, WrongAddress, MissingKey, SwappedKey or DamagedItem; then nothing was changed but what
     the start itself repairs: shares without a live gate are deleted, proofs past their window forgotten.
     """
@@ -179,12 +196,15 @@ def open_vault(data: Path, shares: Path, custodian: Custodian, base: str, now: d
     try:
         store = Shares(shares)
         missing = lost(db.read, store)
-        trees = Trees(*_log_identity(db, state, base), now)
-        trees.load(db.read)
-        boxes = _Boxes(store, state)
-        log = Log(db, store, trees, proof_key(state), boxes)
-        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing)
-        vault.log.has_office = _has_office(vault, boxes)
+        trees = Trees(*_log_identity(db, state, base), now, db.read)
+        trees.load()
+        if hear is not None:
+            hear(trees.heads(now))
+        keys = _PodKeys(store, state)
+        log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
+        epochs = Epochs(db, _slots_key(db, state))
+        vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing, epochs)
+        vault.log.has_office = _has_office(vault, keys)
         _sweep(vault, gates.ms(now))
     except BaseException:
         db.close()
@@ -205,7 +225,7 @@ def read_pod(shares: Shares, state: StateKey, row: Pod) -> PodFacts:
     return PodFacts(row.id, told["name"], told["kind"], names_key(state, row.id), control, row.identity, row.box)
 
 
-class _Boxes:
+class _PodKeys:
     """What records are sealed to: the public half of a pod's log key or of the DPO's newest, as the keyring says it.
 
     The writer's own: a pod's row is opened with its custody share once, and again only when the row has changed.
@@ -215,7 +235,17 @@ class _Boxes:
         self.shares, self.state = shares, state
         self._known: OrderedDict[bytes, tuple[bytes, bytes, bytes]] = OrderedDict()
 
-    def __call__(self, tx: Tx, pod: bytes) -> bytes:
+    def control(self, tx: Tx, pod: bytes) -> ControlKey:
+        """The key of a pod's control data. Raises NotFound, MissingKey or SwappedKey."""
+        return read_pod(self.shares, self.state, self._row(tx, pod)).control
+
+    def _row(self, tx: Tx, pod: bytes) -> Pod:
+        row = tx.get(Pod, pod)
+        if row is None:
+            raise NotFound("no such pod")
+        return row
+
+    def box(self, tx: Tx, pod: bytes) -> bytes:
         """The key, verified; b"" stands for the DPO. Raises NotFound, MissingKey or SwappedKey."""
         return self._of_pod(tx, pod) if pod else self._of_dpo(tx)
 
@@ -231,9 +261,7 @@ class _Boxes:
         return box.publics[max(box.publics)]
 
     def _of_pod(self, tx: Tx, pod: bytes) -> bytes:
-        row = tx.get(Pod, pod)
-        if row is None:
-            raise NotFound("no such pod")
+        row = self._row(tx, pod)
         if self._known.get(pod) != (row.identity, row.box, row.sealed):
             read_pod(self.shares, self.state, row)
             self._known[pod] = (row.identity, row.box, row.sealed)
@@ -244,11 +272,11 @@ class _Boxes:
         return row.box
 
 
-def _has_office(vault: Vault, boxes: _Boxes) -> bool:
+def _has_office(vault: Vault, keys: _PodKeys) -> bool:
     """Whether there is a DPO's office, whose key then is as its keyring says. Raises SwappedKey or MissingKey."""
     if vault.db.read.get(Meta, "office") is None:
         return False
-    boxes(vault.db.read, b"")
+    keys.box(vault.db.read, b"")
     return True
 
 
@@ -284,6 +312,17 @@ def _issuer(db: Database, state: StateKey) -> dict[str, str]:
     return opened
 
 
+def _slots_key(db: Database, state: StateKey) -> Secret:
+    """The key of all salts of the slot tree, made at the first start."""
+    row = db.read.get(ControlKeyRow, "slots")
+    if row is None:
+        with Secret.fresh() as made:
+            sealed = seal_column(state, "controlkey", b"slots", "sealed", bytes(made.view()))
+        row = ControlKeyRow(name="slots", sealed=sealed)
+        _at_start(db, [ControlKeyRow(name="slots", sealed=sealed)])
+    return Secret(open_column(state, "controlkey", b"slots", "sealed", row.sealed))
+
+
 def _at_start(db: Database, rows: Iterable[Meta | ControlKeyRow]) -> None:
     def write(tx: Tx) -> None:
         for row in rows:
@@ -296,7 +335,7 @@ def _sweep(vault: Vault, now: int) -> None:
     """At start: a share of a grant or session without a live gate is deleted (withdrawal is final, access-log.md).
 
     So is every other share whose deletion was promised and broken off. A pod that was erased and came back with an old
-    copy of the database or of the shares is erased again.
+    copy of the database or of the shares is erased again; a grant that had ended, or was wider then, is ended.
     """
     live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
@@ -305,11 +344,20 @@ def _sweep(vault: Vault, now: int) -> None:
         vault.shares.drop([drop for drops in promised.values() for drop in drops])
         vault.db.now(lambda tx: owed.strike(tx, promised))
     erased = vault.shares.deleted_owners("custody")
-    if drops := dead + [Drop("*", pod) for pod in erased]:
+    back = sorted(live & vault.shares.deleted_owners("grant", b"")) + _wider(vault)
+    if drops := dead + [Drop("*", pod) for pod in erased] + [Drop("grant", grant) for grant in back]:
         vault.shares.drop(drops)
     for pod in erased:
         vault.db.now(partial(purge, pod))
+    vault.db.now(lambda tx: [gates.end(tx, grant, "ended") for grant in back if gates.read(tx, grant)])
     vault.db.now(partial(_forget_proofs, now))
+
+
+def _wider(vault: Vault) -> list[bytes]:
+    """Grants that came back as they were before they were narrowed."""
+    oldest = vault.shares.narrowed()
+    found = ((grant, vault.db.read.run(LIVE_VERSION, grant=grant)) for grant in oldest)
+    return [grant for grant, rows in found if rows and rows[0][0] < oldest[grant]]
 
 
 def _forget_proofs(now: int, tx: Tx) -> None:

@@ -13,7 +13,6 @@ from vault.database import Tx
 from vault.keyring import stored_digest
 from vault.log.versions import GONE, parts, touched
 from vault.log.views import ENDED, Line
-from vault.vault import PodFacts, Vault
 
 STORED = """
 SELECT r.id, r.version, r.digest, r.form, r.label, b.data
@@ -29,7 +28,7 @@ class Differs:
     seq: int
 
 
-def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Differs]:
+def rolled_back(tx: Tx, pod: bytes, lines: list[Line]) -> list[Differs]:
     """The citizen's check: all her resources and her keyring against the last line of her own log about each."""
     last: dict[bytes, tuple[int, bytes, int]] = {}
     ring, ring_seq = "", 0
@@ -40,9 +39,9 @@ def rolled_back(vault: Vault, pod: PodFacts, lines: list[Line]) -> list[Differs]
             ring, ring_seq = fields["keyring"], line.seq
         for rid, version, digested in parts(touched(fields.get("versions", ()))):
             last[rid] = (version, digested, line.seq)
-    differing = [rid for rid in _differing(vault.db.read, pod.id, last) if rid in last or not over]
+    differing = [rid for rid in _differing(tx, pod, last) if rid in last or not over]
     found = [Differs(rid.hex(), last.get(rid, (0, b"", 0))[2]) for rid in differing]
-    if ring != stored_digest(vault.db.read, pod.id) and (ring or not over):
+    if ring != stored_digest(tx, pod) and (ring or not over):
         found.append(Differs("keyring", ring_seq))
     return found
 

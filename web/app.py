@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -41,6 +42,8 @@ from web.routes import (
     log,
     oauth,
     operator,
+    ownlog,
+    receipts,
     records,
     sealed,
     security,
@@ -49,6 +52,7 @@ from web.routes import (
     takeaway,
 )
 from web.settings import Settings, SettingsError
+from web.watching import Watching, watching
 
 ROUTES = (
     access,
@@ -64,6 +68,8 @@ ROUTES = (
     log,
     oauth,
     operator,
+    ownlog,
+    receipts,
     records,
     sealed,
     security,
@@ -81,6 +87,7 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     recommender: Recommender
+    watching: Watching | None = None
 
     @property
     def base(self) -> str:
@@ -99,11 +106,14 @@ def wall_clock() -> datetime:
 
 
 def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime] = wall_clock) -> House:
-    """Open the data directory behind the settings. Raises the vault's errors."""
+    """Open the data directory of the settings, once its witnesses were heard. Raises the vault's errors, Diverged."""
     base = settings.base_url.rstrip("/")
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock())
-    return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"))
+    watched = watching(settings, clock())
+    hear = partial(watched.begin, clock=clock) if watched else None
+    vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock(), hear)
+    vault.log.held = watched.held(clock()) if watched else ""
+    return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"), watched)
 
 
 def pages(house: House, *, clockwork: bool = True) -> FastAPI:
@@ -111,12 +121,13 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        work = asyncio.create_task(jobs.run(house)) if clockwork else None
+        work = [asyncio.create_task(one) for one in jobs.all_of(house)] if clockwork else []
         yield
-        if work is not None:
-            work.cancel()
+        for one in work:
+            one.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await work
+                await one
+        if work:
             await jobs.tick(house, last=True)
 
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)

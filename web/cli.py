@@ -6,7 +6,9 @@ answer is one JSON object on standard output; messages go to standard error.
 
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -15,16 +17,21 @@ from rich.table import Table
 
 from keys.secret import StateKey
 from web import copying, leaving
+from web.cli_log import log, public_log
 from web.client import assertion
+from web.quorum import read_cosigned
 from web.settings import Settings, custodian_path, explain, findings, load
 from web.terminal import answer, err, operator, out, read_json, server, stop, told
-from web.verify import Verified, check_records, prove, read_directory, read_log
+from web.verify import check_records
 
 app = typer.Typer(name="kluis", help="A privacy-first personal data vault.", no_args_is_help=True, add_completion=False)
-log = typer.Typer(help="Check the access log from outside; replace its key.", no_args_is_help=True)
+demo_app = typer.Typer(help="A small demo city on this machine.")
 apps = typer.Typer(help="Apps that may ask citizens for a grant.", no_args_is_help=True)
 keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
+app.add_typer(demo_app, name="demo")
+witnesses = typer.Typer(help="A witness: it cosigns the logs of other vaults.", no_args_is_help=True)
 app.add_typer(log, name="log")
+app.add_typer(witnesses, name="witness")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
 app.command("backup")(copying.make_backup)
@@ -35,12 +42,15 @@ app.command("erase")(leaving.erase)
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
 Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]
+
+
 RECOMMENDER = [sys.executable, "-m", "recommender"]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@app.command("demo")
+@demo_app.callback(invoke_without_command=True)
 def serve_demo(
+    context: typer.Context,
     port: Annotated[
         int, typer.Option(min=1, max=65534, help="The vault's port; the demo site takes the next one.")
     ] = 8400,
@@ -49,6 +59,8 @@ def serve_demo(
     as_json: Json = False,
 ) -> None:
     """Seed a small demo city and serve it, with one-time login links."""
+    if context.invoked_subcommand is not None:
+        return
     from web import demo
 
     with told():
@@ -56,6 +68,23 @@ def serve_demo(
             demo.run(port=port, data=data, reset=reset, as_json=as_json)
         except demo.DemoError as error:
             stop(str(error))
+
+
+@demo_app.command("tamper")
+def tamper_with_demo(
+    data: Annotated[Path, typer.Option(help="Where the demo city lives.")] = Path("kluis-demo"),
+    as_json: Json = False,
+) -> None:
+    """Change one stored line of a citizen's log behind the server's back, to see that everybody notices."""
+    from web import tamper
+    from web.demo import DemoError
+
+    with told():
+        try:
+            done = tamper.tamper(data)
+        except DemoError as error:
+            stop(str(error))
+        answer(asdict(done), as_json=as_json)
 
 
 @app.command()
@@ -107,6 +136,7 @@ def check(data: Data = None, as_json: Json = False) -> None:
             out.print(table)
             for line in unwise:
                 err.print(f"note: {line}", markup=False)
+        _ = settings.witness_policy
         if not demo:
             _ = settings.custodian_uri
 
@@ -136,11 +166,15 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
     export: Annotated[Path | None, typer.Option(help="Your own records, as taken from the log page.")] = None,
     key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy file (C2SP tlog-policy): demand cosignatures of its witnesses.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute the log's whole root, check its signature, and your export against it."""
+    """Recompute the log's whole root, check its signature, and your export and its cosignatures against it."""
     with told():
-        checked = public_log(base, data, key)
+        read = partial(public_log, base, data, key)
+        checked, cosigned = (read(), 0) if policy is None else read_cosigned(read, policy)
         seen = None
         if export is not None:
             with export.open(encoding="utf-8") as lines:
@@ -151,44 +185,17 @@ def verify(
             "size": checked.head.size,
             "root": checked.head.root.hex(),
         }
+        if policy is not None:
+            verdict |= {"cosigned": cosigned}
         if seen is not None:
             verdict |= {"records": seen.checked, "records_waiting": seen.waiting}
         answer({**verdict, "verdict": "ok"}, as_json=as_json)
 
 
-@log.command("prove")
-def prove_entry(
-    index: Annotated[int, typer.Argument(help="The entry's place in the log, from 0.")],
-    base: Base = None,
-    data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
-    key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Print a proof (C2SP tlog-proof) that an entry is in the log."""
-    with told():
-        proof = prove(public_log(base, data, key), index)
-        if as_json:
-            answer({"index": index, "proof": proof}, as_json=True)
-        else:
-            sys.stdout.write(proof)
-
-
-@log.command()
-def export(
-    user: Annotated[str, typer.Option(help="Your name in the vault; the passphrase is asked for.")],
-    target: Annotated[Path, typer.Option("--out", help="Where to write your records, one JSON object a line.")],
-    base: Base = None,
-    as_json: Json = False,
-) -> None:
-    """Take your own log away, as `kluis log verify --export` reads it."""
-    passphrase = typer.prompt("Passphrase", hide_input=True, err=True)
-    with told(), server(load(base_url=base)) as client:
-        client.login(user, passphrase)
-        taken = client.fetch("/api/log/export")
-        client.logout()
-        target.write_bytes(taken)
-        records = max(taken.count(b"\n") - 1, 0)  # the last line is the head
-        answer({"file": str(target), "records": records}, as_json=as_json)
+@witnesses.command("serve", context_settings=PASSED_ON, add_help_option=False)
+def serve_witness(context: typer.Context) -> None:
+    """Cosign the logs of others, in a process of its own that knows nothing of a vault."""
+    os.execv(sys.executable, [sys.executable, "-m", "web.witness", *context.args])  # noqa: S606
 
 
 @keys.command()
@@ -292,19 +299,12 @@ def _state_key(settings: Settings) -> StateKey | None:
     """The server's key of control data, where its custodian is at hand."""
     from keys.custody import custodian
 
+    demo = settings.data / "custodian"  # a demo city has its key beside its data
+    if (settings.data / "demo").is_dir() and demo.exists():
+        return custodian(f"file:{demo}").state_key()
     if settings.custodian is None or not custodian_path(settings.custodian).exists():
         return None
     return custodian(settings.custodian_uri).state_key()
-
-
-def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
-    """The whole log, checked, from a server or from a directory."""
-    if data is not None:
-        if key is None:
-            stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
-        return read_directory(data, key)
-    with server(load(base_url=base)) as client:
-        return read_log(client.fetch, key or client.log_key())
 
 
 def _reject(reject: Any) -> str:

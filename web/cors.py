@@ -2,7 +2,7 @@
 
 CORS = {
     "access-control-allow-origin": "*",
-    "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose",
+    "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose, Prefer",
     "access-control-allow-methods": "GET, POST, OPTIONS",
-    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry",
+    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Preference-Applied",
 }

@@ -48,6 +48,13 @@ async def current(request: Request) -> SessionFacts | None:
     return cast("SessionFacts | None", request.state.session)
 
 
+def again(request: Request) -> SessionFacts | None:
+    """The session of this request as it stands now, after something about it was changed."""
+    house = house_of(request)
+    text = request.cookies.get(cookie_name(house.base, SESSION))
+    return None if text is None else sessions.find(house.vault, text, house.clock())
+
+
 async def required(request: Request, role: str | None = None) -> SessionFacts:
     """The live session, of this role if one is given. Call it, do not `Depends` on it.
 

@@ -82,6 +82,7 @@ class Asked:
             self.target.kind,
             needs.resource,
             needs.container,
+            prefer=self.values(b"prefer"),
         )
         return await admit(self.house.vault, call, self.house.clock())
 

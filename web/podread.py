@@ -56,6 +56,7 @@ async def _entered(asked: Asked, permit: Permit) -> Appended:
 
 def _told(reply: Reply, index: int, admitted: Admission) -> Reply:
     told = {"Kluis-Entry": str(index), "WAC-Allow": wac.wac_allow(admitted.user, admitted.public)}
+    told |= admitted.applied
     return replace(reply, headers={**told, **reply.headers})
 
 

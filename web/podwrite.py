@@ -51,7 +51,7 @@ async def delete(asked: Asked) -> Reply:
         if error.reason == "gone" and version is None:  # the resource, not the grant
             return nothing()
         raise
-    return Reply(204, {"Kluis-Entry": str(index)})
+    return Reply(204, {"Kluis-Entry": str(index)} | admitted.applied)
 
 
 async def acl(asked: Asked) -> Reply:
@@ -74,7 +74,7 @@ async def acl(asked: Asked) -> Reply:
         if error.reason == "absent":
             return nothing()
         raise
-    return Reply(204, {"Kluis-Entry": str(index)})
+    return Reply(204, {"Kluis-Entry": str(index)} | admitted.applied)
 
 
 def _list_expected(asked: Asked, path: str) -> bytes | None:
@@ -130,7 +130,7 @@ async def _write(
         if error.reason == "exists" and asked.text(b"if-none-match") is None:
             return problem(409, "exists", "This is there already, and a container is not overwritten")
         raise
-    headers = {"Kluis-Entry": str(written.index)}
+    headers = {"Kluis-Entry": str(written.index)} | admitted.applied
     if media is not None:
         headers["ETag"] = conditional.etag(asked.key(path), written.version, media)
     return Reply(201, {**headers, "Location": asked.root + path}) if written.created else Reply(204, headers)

@@ -67,6 +67,8 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     federation.NotAllowed: (400, "fetch-refused", "This address is never fetched"),
     federation.Unreachable: (502, "peer-unreachable", "Another server did not answer"),
     federation.BadAnswer: (502, "peer-answer", "Another server gave an answer we do not take"),
+    federation.BadPolicy: (500, "policy", "The policy of witnesses cannot be read"),
+    federation.Diverged: (503, "log-diverged", "Witnesses have seen another log, so this one is not written on"),
     recommender.RecommenderError: (503, "recommender", "The recommender cannot answer"),
     recommender.BadData: (503, "recommender-data", "The recommender's data cannot be used"),
     recommender.NoGrant: (403, "no-grant", "The recommender has no grant"),

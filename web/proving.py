@@ -1,13 +1,20 @@
-"""Asking for a fresh proof on a page: what the browser asks a passkey for, and whether what a form brings holds."""
+"""Asking for a fresh proof on a page: what the browser asks a passkey for, and whether what a form brings holds.
+
+And what follows from one that shut others out: this browser's cookie is another one, since theirs may be a copy of it.
+"""
+
+from contextlib import suppress
 
 from fastapi import Request
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from consent.accounts import passkeys, people, proof
+from consent.accounts import passkeys, people, proof, sessions
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.people import AccountFacts
 from consent.accounts.proof import Proof
 from consent.accounts.sessions import SessionFacts
+from vault.errors import Denied
 from web import guard
 
 
@@ -31,3 +38,14 @@ def asked(request: Request, session: SessionFacts, account: AccountFacts | None 
         return ""
     challenge = passkeys.challenge(Purpose(proof.CONFIRM, session.handle), house.clock())
     return passkeys.request_options(house.base, account, challenge)
+
+
+async def renewed(request: Request, answer: RedirectResponse) -> RedirectResponse:
+    """The same answer, with a new cookie: who copied the one of this request is out. If it ended, nothing happens."""
+    house = guard.house_of(request)
+    session = guard.again(request)
+    if session is not None:
+        with suppress(Denied):
+            cookie = await sessions.renew(house.vault, session, house.clock())
+            guard.set_cookie(answer, house.base, guard.SESSION, cookie)
+    return answer

@@ -29,9 +29,10 @@ PROTECTED = {
     "Vary": "Accept, Authorization, Origin",
     "X-Content-Type-Options": "nosniff",
 }
-_SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Slug"
+_SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Prefer, Slug"
 _SHOWN = (
     "Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Last-Modified, Link, Location, "
+    "Preference-Applied, "
     "WAC-Allow, WWW-Authenticate"
 )
 _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}

@@ -21,6 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from federation.errors import BadPolicy
+from federation.policy import Policy, read_policy
 from keys.errors import Misuse
 from keys.hsm import Address
 
@@ -53,6 +55,15 @@ class Settings(BaseSettings):
 
     log_months: int = Field(24, ge=1, le=1200, description="whole months that people's log records stay readable")
     log_dpo_months: int = Field(24, ge=1, le=1200, description="whole months that the DPO's log records stay readable")
+    log_witnesses: str | None = Field(
+        None, description="a policy file (C2SP tlog-policy) with the witnesses' addresses, or its lines with ; between"
+    )
+    log_witnesses_near: bool = Field(
+        False, description="true to let those witnesses have private addresses and plain http, else false"
+    )
+    log_fail_closed: bool = Field(
+        False, description="true to serve no data while the alarm of the log's witnesses is up, else false"
+    )
 
     _options: frozenset[str] = PrivateAttr(frozenset())
 
@@ -96,6 +107,25 @@ class Settings(BaseSettings):
         return FILE if name in written else "default"
 
     @property
+    def witness_policy(self) -> Policy | None:
+        """Which witnesses the log has; None if none are set. Raises SettingsError if the policy does not read."""
+        if self.log_witnesses is None:
+            return None
+        try:
+            policy = read_policy(_lines(self.log_witnesses))
+        except (BadPolicy, OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"KLUIS_LOG_WITNESSES does not read: {error}") from None
+        if lost := [witness.name for witness in policy.witnesses if not witness.url]:
+            raise SettingsError(f"KLUIS_LOG_WITNESSES names no address of {lost[0]}: write witness NAME VKEY URL")
+        plain = [witness.name for witness in policy.witnesses if witness.url.startswith("http:")]
+        if plain and not self.log_witnesses_near:
+            raise SettingsError(
+                f"KLUIS_LOG_WITNESSES asks {plain[0]} by plain http: give an https address, or set "
+                "KLUIS_LOG_WITNESSES_NEAR=true if it is on this machine or in this network"
+            )
+        return policy
+
+    @property
     def vault_dir(self) -> Path:
         """Where the main database lies."""
         return self.data / "vault"
@@ -125,6 +155,12 @@ class Settings(BaseSettings):
                 f"KLUIS_CUSTODIAN={self.custodian!r} lies inside the data directory: move it out of {self.data}"
             )
         return self.custodian
+
+
+def _lines(policy: str) -> str:
+    """The text of a policy: of the file that is named, or as it stands in the setting."""
+    inline = policy.lstrip().startswith(("witness ", "quorum "))
+    return policy.replace(";", "\n") if inline else Path(policy).read_text(encoding="utf-8")
 
 
 def custodian_path(uri: str) -> Path:

@@ -9,7 +9,8 @@ from consent.errors import UnknownPurpose
 from consent.purposes import purpose
 from consent.report import Row
 from vault.log.views import Line
-from web.pages.views import LogLine, TotalRow
+from web.pages.logbook import LogLine
+from web.pages.views import TotalRow
 
 SOURCES: Final[Mapping[str, str]] = {
     "source-mijnbib": "De bibliotheek",
@@ -110,6 +111,18 @@ NOTED: Final[Mapping[str, str]] = {
     "preview": "Voorbeeld voor een aanvraag",
     "brought back": "Uit een bestand dat je eerder meenam",
     "titles": "De titels tonen op je eigen pagina",
+}
+# The types of entry, as the page names them.
+KINDS: Final[Mapping[str, str]] = {
+    "access": "Gelezen of geschreven",
+    "denial": "Geweigerd",
+    "consent": "Toestemming",
+    "deposit": "Afgeleverd",
+    "unlock": "Opengemaakt",
+    "managed unlock": "Geopend door de server",
+    "key event": "Sleutels en sessies",
+    "erasure": "Gewist",
+    "admin": "Beheer",
 }
 CLOCKS: Final[Mapping[str, str]] = {
     "behind": " (de klok van de server ging terug: dit is de tijd van de regel ervoor)",

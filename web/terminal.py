@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from federation.errors import FederationError
 from keys.errors import KeysError
 from vault.errors import VaultError
 from web.client import Client, Unanswered
@@ -25,7 +26,7 @@ def told() -> Iterator[None]:
         yield
     except LogBroken as broken:
         stop(str(broken), code=1)
-    except (SettingsError, Unanswered, VaultError, KeysError) as error:
+    except (SettingsError, Unanswered, VaultError, KeysError, FederationError) as error:
         stop(str(error))
     except OSError as error:
         stop(f"{error.filename or 'file'}: {error.strerror}")

@@ -23,17 +23,18 @@ import rfc8785
 from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import Checkpoint, open_note, read_checkpoint, renamed
+from web import summed
 from web.logkeys import followed
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 
-POD_DOMAIN = b"kluis/pod-record/v1"
+POD_DOMAIN = b"kluis/pod-record/v2"
+PARTS = {"app": b"kluis/pod-record-app/v1", "own": b"kluis/pod-record-own/v1"}  # in the order of their nonces
 FIRST = "create pod"
 WIDTH = 256
 ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
 STATEMENT = 2  # the kind of an entry that says something in clear, of any length
 SEAM = "kluis/log-shard/v1"
-RETENTION = "kluis/log-retention/v1"
 
 
 class LogBroken(Exception):
@@ -187,8 +188,9 @@ def check_records(
     Raises LogBroken at the first wrong line.
     """
     shown, head = _export(lines)
+    places, heads = [], []
     leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
-    over = _over(leaves)
+    over = summed.over(leaves)
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
         index, place = _place(log, line), (str(line["shard"]), int(line["index"]))
@@ -202,12 +204,32 @@ def check_records(
         if index < len(leaves) and leaves[index][2:34] != commitment:
             raise LogBroken("the record is not the one that was logged", index)
         waiting += index >= due_size  # only at the end: every index is above the one before
-        before, due = place, (due[0] + 1, urlsafe_b64encode(sha256(commitment).digest()).rstrip(b"=").decode())
+        heads.append(sha256(commitment).digest())
+        places.append(index)
+        before, due = place, (due[0] + 1, urlsafe_b64encode(heads[-1]).rstrip(b"=").decode())
     if (head["seq"] + 1, head["head"]) != due or not head["seq"]:
         raise LogBroken(f"the export ends at record {due[0] - 1}, its pod has {head['seq']}; something was left out")
     if settled and waiting:
         raise LogBroken("the record is not among the published entries", index)
+    slot = next((line["record"]["own"].get("slot") for line in shown if line["record"] is not None), None)
+    _summed(leaves, summed.Shown(begins[0], places, heads, slot), head)
     return Records(len(shown) - waiting, waiting)
+
+
+def _summed(leaves: list[bytes], shown: summed.Shown, head: Mapping[str, Any]) -> None:
+    if not shown.places:
+        return
+    try:
+        summed.check(leaves, shown, head["slots"], head["kept"])
+    except summed.NotSummed as why:
+        raise LogBroken(str(why)) from None
+
+
+def committed(nonces: bytes, record: Mapping[str, Any]) -> bytes:
+    """The commitment to a pod record: over the salted hash of what its app may see, and that of the rest."""
+    parts = zip(PARTS.items(), (nonces[:32], nonces[32:]), strict=True)
+    hashes = (sha256(domain + nonce + rfc8785.dumps(record[part])).digest() for (part, domain), nonce in parts)
+    return sha256(POD_DOMAIN + b"".join(hashes)).digest()
 
 
 def _told(
@@ -215,20 +237,11 @@ def _told(
 ) -> tuple[Mapping[str, Any], bytes]:
     """A line's record and its commitment; of one that nobody can open any more, what the entry itself tells."""
     if (record := line["record"]) is not None:
-        return record, sha256(POD_DOMAIN + _unb64(line["nonce"]) + rfc8785.dumps(record)).digest()
+        return {**record["app"], **record["own"]}, committed(_unb64(line["nonce"]), record)
     if not 0 <= index < min(over, len(leaves)):
-        raise LogBroken("the record is gone, and the log does not say that it ended", index)
+        why = "was changed where it is stored and does not open: the log does not say that it ended"
+        raise LogBroken(why, index)
     return {"seq": line["seq"], "prev": prev, "action": FIRST}, leaves[index][2:34]
-
-
-def _over(leaves: Iterable[bytes]) -> int:
-    """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
-    over = 0
-    for leaf in leaves:
-        if leaf[1] == STATEMENT and RETENTION.encode() in leaf:
-            told = json.loads(leaf[2:])
-            over = max(over, int(told["before"])) if told.get("type") == RETENTION else over
-    return over
 
 
 def _place(log: Verified, line: Mapping[str, Any]) -> int:
@@ -350,11 +363,16 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
                 shown.append(_record(told))
             else:
                 head = {"seq": int(told["seq"]), "head": str(told["head"]), "kept": int(told["kept"])}
+                head["slots"] = list(told.get("slots", ()))
         except (ValueError, KeyError, TypeError) as error:
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")
-    return sorted(shown, key=lambda line: int((line["record"] or line)["seq"])), head
+    return sorted(shown, key=_number), head
+
+
+def _number(line: Mapping[str, Any]) -> int:
+    return int(line["seq"] if line["record"] is None else line["record"]["own"]["seq"])
 
 
 def _record(told: dict[str, Any]) -> Mapping[str, Any]:
@@ -364,8 +382,10 @@ def _record(told: dict[str, Any]) -> Mapping[str, Any]:
     _ = str(told["shard"]), int(told["index"])
     if told["record"] is None:
         _ = int(told["seq"])
-    else:
-        _ = int(told["record"]["seq"]), told["record"]["prev"], _unb64(told["nonce"])
+        return told
+    _ = int(told["record"]["own"]["seq"]), told["record"]["own"]["prev"]
+    if len(_unb64(told["nonce"])) != 64 or not isinstance(told["record"]["app"], dict) or len(told["record"]) != 2:
+        raise ValueError("not two parts with a nonce of 32 bytes each")
     return told
 
 

@@ -194,9 +194,9 @@ def find(vault: Vault, user: str) -> AccountFacts | None:
     return _facts(vault, rows[0]) if rows else None
 
 
-def by_id(vault: Vault, account: bytes) -> AccountFacts | None:
-    """The account with this id."""
-    row = vault.db.read.get(Account, account)
+def by_id(vault: Vault, account: bytes, tx: Tx | None = None) -> AccountFacts | None:
+    """The account with this id, read inside a unit if one is given."""
+    row = (tx or vault.db.read).get(Account, account)
     return None if row is None else _facts(vault, row)
 
 

@@ -20,9 +20,9 @@ from keys.grants import Token, auth_hash, matches, new_token, read_token
 from keys.secret import Private, Root, Share, derive
 from keys.text import b64
 from keys.tree import unwrap, wrap
-from vault import gates
+from vault import gates, unlocked
 from vault.database import Tx
-from vault.errors import Denied, LogUnavailable, MissingKey, Stale
+from vault.errors import Conflict, Denied, LogUnavailable, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.newroot import Tops
@@ -78,7 +78,8 @@ class OpenSession:
 async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -> tuple[str, SessionFacts]:  # noqa: A001 -- sessions.open
     """Open a session: share, gate, row and entry `login` in one intent. Returns the cookie's text and the facts.
 
-    The caller wipes `root`. If we crash before the commit the share alone exists, and the next start deletes it.
+    The caller wipes `root`. Raises Denied, "changed" if a way in was taken away since `account` was read: it may be the
+    one that opened `root`. If we crash before the commit the share alone exists, and the next start deletes it.
     """
     pod = vault.pod_by_id(account.pod)
     if pod is None:
@@ -87,6 +88,9 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
     row = _row(vault, account, pod, root, token, share, at)
 
     def write(tx: Tx) -> None:
+        now_hers = by_id(vault, account.id, tx)
+        if now_hers is None or not {way.id for way in account.ways} <= {way.id for way in now_hers.ways}:
+            raise Conflict("changed")
         gates.create(tx, token.handle, pod.id, at + HARD_MS)
         tx.add(row)
 
@@ -128,6 +132,21 @@ async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
 async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:
     """Log out: gate ended, row and share gone, entry `logout`, all before this returns."""
     await _end(vault, session.pod.id, session.handle, now, "logout", session.agent)
+
+
+async def renew(vault: Vault, session: SessionFacts, now: datetime) -> str:
+    """A new session in the place of this one, whose cookie's text is returned: a copy of the old one opens nothing.
+
+    For somebody who has just proved who she is and shut others out. Raises Denied if the session ended.
+    """
+    account = by_id(vault, session.account)
+    if account is None:
+        raise Denied("gone")
+    facts = Facts("key event", "open root", rule="new cookie", agent=session.agent)
+    async with unlocked.root(vault, session, facts, now) as root:
+        text, _ = await open(vault, account, root, now)
+    await end(vault, session, now)
+    return text
 
 
 async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: datetime) -> bool:

@@ -37,7 +37,8 @@ def records(vault: Vault, private: Private, pod: PodFacts) -> list[dict[str, Any
     for row in vault.db.read.find(Record, order_by="idx", pod=pod.id):
         key = _record_key(vault, private, pod, row.key)
         data = open_record(key, "record", origin, row.key, row.entry, row.sealed)
-        told.append(orjson.loads(data[32:]))
+        parts = orjson.loads(data[64:])
+        told.append({**parts["app"], **parts["own"]})
     return told
 
 

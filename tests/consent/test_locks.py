@@ -16,7 +16,7 @@ from keys.unlock import new_code, read_code
 from tests.consent.city import City
 from vault import door, store
 from vault.errors import Conflict, Denied
-from vault.pod import NewUnlocker
+from vault.pod import NewUnlocker, compartment, compartments
 from vault.tables import Compartment, Resource, Unlocker
 from vault.unlockers import unlockers
 from vault.vault import Vault
@@ -225,3 +225,21 @@ async def test_rewrapping_ten_thousand_resources_costs_half_a_second_at_most(cit
     rows = city.vault.db.read.find(Resource, compartment=city.session.pod.compartment("loans"))
     assert {row.form for row in rows} == {"own"}
     assert min(spent[1:]) * 10_000 / count <= 0.5, spent
+
+
+async def test_locks_that_change_between_two_reads_are_no_swapped_key(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = city.vault.keyring(city.session.pod)
+    await locks.change(city.vault, city.session, ["loans"], city.now)
+    rings = [before, before]
+    real = type(city.vault).keyring
+    monkeypatch.setattr(type(city.vault), "keyring", lambda vault, pod: rings.pop() if rings else real(vault, pod))
+    with pytest.raises(SwappedKey):  # twice is no chance
+        compartment(city.vault, city.session.pod, "loans")
+    for read in (
+        lambda: compartments(city.vault, city.session.pod),
+        lambda: [compartment(city.vault, city.session.pod, "loans")],
+    ):
+        rings.append(before)
+        assert {one.container: one.generation for one in read()}["loans"] == 2

@@ -1,11 +1,12 @@
 """Sessions: found by their cookie, asleep when unused, gone when ended."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from consent.accounts import links, passphrase, sessions
+from consent.accounts import links, passphrase, people, renewal, sessions, ways
 from consent.accounts.people import enroll
 from consent.accounts.roles import ROLES, may, pod_kind
 from consent.tables import Session
@@ -13,13 +14,15 @@ from keys.errors import Damaged
 from keys.grants import read_token
 from keys.secret import Secret, Share
 from keys.text import b64
+from keys.unlock import read_code
 from tests.conftest import Clock
 from tests.consent.entering import actions, an, entered, stored
 from vault import gates, pod as pods
-from vault.errors import MissingKey
+from vault.errors import Denied, MissingKey, TooFewUnlockers
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.unlocked import reach
+from vault.unlockers import open_root
 from vault.vault import Vault
 
 
@@ -156,3 +159,23 @@ def test_only_the_dpo_reads_totals_and_only_citizens_keep_data() -> None:
 
 def test_a_session_share_is_named_by_its_handle() -> None:
     assert Want("session", b"h" * 16) == sessions.SessionKeys(b"h" * 16, Secret(b"s" * 32), b"", b"").want(b"c")
+
+
+async def test_a_login_that_was_under_way_when_its_way_in_was_taken_away_opens_no_session(
+    vault: Vault, clock: Clock
+) -> None:
+    made = await an(vault, clock)
+    _, session = await entered(vault, "an", made.codes[0], clock)
+    await renewal.add_code(vault, session, clock())
+    account = people.by_id(vault, made.account)
+    assert account is not None
+    root = await passphrase.known(vault, account, made.codes[0], clock())
+    assert root is not None
+    for way in account.ways_of("recovery"):
+        with read_code(made.codes[0]) as seed, suppress(TooFewUnlockers):
+            if await open_root(vault, session.pod, {way: seed}, clock(), Facts("unlock", "login")) is not None:
+                await ways.remove(vault, session, way, clock())
+    with root, pytest.raises(Denied, match="changed"):
+        await sessions.open(vault, account, root, clock())
+    assert [row.handle for row in vault.db.read.find(Session)] == [session.handle]
+    assert vault.shares.owners("session") == {session.handle}

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from keys.errors import Damaged, Misuse
-from keys.merkle import EMPTY, Tree, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from keys.merkle import EMPTY, Tree, leaf_hash, node_hash, verify_consistency, verify_inclusion, verify_together
 from tests.keys import independent
 
 # The eight entries and roots that implementations of Certificate Transparency test with.
@@ -97,6 +97,13 @@ def test_a_tree_whose_full_tiles_lie_elsewhere_is_the_same_tree():
             whole.tile(*at) for at in ((0, 3), (0, 256), (1, 0))
         ]
         assert tree.tile(1, 1, 2) == whole.tile(1, 1, 2) and tree.tile(2, 0, 1) == whole.tile(2, 0, 1)
+
+
+def test_a_tree_that_can_fetch_no_tile_keeps_every_one():
+    tree = grown([leaf_hash(bytes([number])) for number in range(256)])
+    with pytest.raises(Misuse, match="keeps them all"):
+        tree.kept(0, 0)
+    assert len(tree.inclusion(7, 256)) == 8
 
 
 def test_every_inclusion_proof_is_the_naive_one_and_verifies():
@@ -263,3 +270,35 @@ def test_nothing_is_proven_beyond_the_tree():
     ):
         with pytest.raises(Misuse):
             question()
+
+
+def test_some_leaves_are_proven_together_in_trees_of_every_size_and_in_no_other_way():
+    chance = random.Random(6962)
+    for size in SIZES[1:]:
+        some = sorted(chance.sample(range(size), chance.randint(1, size)))
+        leaves, proof = [(index, LEAVES[index]) for index in some], TREE.together(some, size)
+        verify_together(leaves, size, proof, NAIVE[size])
+        if len(some) == 1:
+            assert sorted(proof) == sorted(TREE.inclusion(some[0], size))
+        at, other = chance.randrange(len(some)), leaf_hash(b"other")
+        spoilt = [
+            ([*leaves[:at], (some[at], other), *leaves[at + 1 :]], size, proof),
+            (leaves, size, [*proof, other]),
+            ([*leaves, leaves[-1]], size, proof),
+            (leaves[::-1] if len(leaves) > 1 else [], size, proof),
+            ([*leaves[:-1], (size, leaves[-1][1])], size, proof),
+            ([(-1, leaves[0][1]), *leaves[1:]], size, proof),
+        ]
+        if proof:
+            drop = chance.randrange(len(proof))
+            spoilt += [(leaves, size, proof[:-1]), (leaves, size, [*proof[:drop], other, *proof[drop + 1 :]])]
+            spoilt += [(leaves, size, [*proof[:-1], b"short"])]
+        for case in spoilt:
+            with pytest.raises(Damaged):
+                verify_together(*case, NAIVE[size])
+
+
+@pytest.mark.parametrize("indexes", [[], [-1], [MOST], [3, MOST]])
+def test_no_proof_together_for_leaves_that_are_not_there(indexes):
+    with pytest.raises(Misuse):
+        TREE.together(indexes, MOST)

@@ -14,10 +14,11 @@ from tests.conftest import Clock
 from tests.consent.test_report import READ
 from tests.house import Household
 from tests.log.test_times import noted
+from tests.web.made_log import NODE, in_node
 from tests.web.test_log_check import verdict
 from tests.web.test_shards import answered, enter, exported
-from tests.web.test_verify_js import NODE, in_node
 from vault import fsck
+from vault.gates import ms
 from vault.log import retention
 from vault.log.entry import Intent
 from vault.tables import RecordKey
@@ -46,6 +47,7 @@ async def aged(house: Household) -> Household:
         await month(house, year, number)
     await tick(house)
     await enter(house)
+    await house.vault.epochs.sum_up(house.vault.log, house.clock())
     await house.vault.publish()
     return house
 
@@ -94,7 +96,7 @@ async def test_her_own_device_takes_an_end_only_from_the_log_itself(aged: Househ
     forged["ended"]["leaf"] = forged["entries"][-1]["leaf"]
     dropped = changed()
     del dropped["entries"][1]
-    jobs = [("check", [log, None, []]) for log in (told, changed(ended=None), early, forged, dropped)]
+    jobs = [("check", [log, None, [], ms(aged.clock())]) for log in (told, changed(ended=None), early, forged, dropped)]
     good, unsaid, soon, false, hole = in_node(tmp_path, jobs)
     assert good["ok"] and good["ended"] == ended > 0
     assert [(one["ok"], one["line"]) for one in (unsaid, soon, false, hole)] == [

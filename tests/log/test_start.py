@@ -54,8 +54,8 @@ async def test_a_start_reads_the_entries_after_the_last_full_tile_and_no_more(lo
     house, folder = long
     vault = again(folder, house)
     counted = Counted(vault.db.read.raw)
-    ledger = Ledger(vault.log.ledger.origin, vault.log.shards.keys)
-    ledger.load(counted, 2**62)
+    ledger = Ledger(vault.log.ledger.origin, vault.log.shards.keys, counted)
+    ledger.load(2**62)
     assert ledger.tree.size == vault.log.shards.kept > MANY
     assert counted.rows < 2 * 256 + 10  # entries of the open tile, tiles whose tops stand in the open ones above
     whole = Tree()
@@ -101,3 +101,24 @@ async def test_rows_that_do_not_give_the_published_tree_are_not_started_from(
     plant(folder, sql)
     with pytest.raises(DamagedItem):
         again(folder, house)
+
+
+async def test_a_log_that_grew_in_this_process_gives_every_proof_and_tile_out_of_what_it_stored(
+    house: Household,
+) -> None:
+    vault = house.vault
+    for turn in range(2):  # a second half-year is opened by the process itself too
+        house.clock.forward(days=60 * turn)
+        for _ in range(600):
+            await vault.log.state(b"said", house.clock())
+        await vault.publish()
+    for ledger in vault.log.shards.all:
+        rows = [row for row in vault.db.read.find(Entry, order_by="idx") if vault.log.shards.at(row.idx) is ledger]
+        whole = Tree()
+        for row in rows:
+            whole.append(leaf_hash(row.leaf))
+        assert ledger.size == whole.size > 512 and ledger.tree.root() == whole.root()
+        for index in (0, 255, 256, 511, ledger.size - 1):
+            assert ledger.inclusion(index) == whole.inclusion(index, whole.size)
+        assert ledger.consistency(300, ledger.size) == whole.consistency(300, whole.size)
+        assert [ledger.tile(0, at, 256) for at in (0, 1)] == [whole.tile(0, at) for at in (0, 1)]

@@ -104,7 +104,7 @@ async def take_away(house: Household) -> None:
     """Everything as a file, and the recovery kit."""
     pieces = await takeaway.everything(house.vault, house.session, house.clock())
     assert sum([len(piece) async for piece in pieces]) > 1000
-    form = {"csrf": house.session.csrf, "passphrase": PHRASE, "again": PHRASE, "what": "kit"}
+    form = {"csrf": house.session.csrf, "passphrase": PHRASE, "again": PHRASE, "what": "kit", "proof": house.codes[0]}
     answer = await house.http.post("/me/take-away", data=form, headers=SAME | {"cookie": f"kluis={house.cookie}"})
     assert answer.status_code == 200
     assert kit.read(age.unlock(answer.content, passphrase=PHRASE)).pod == house.session.pod.id

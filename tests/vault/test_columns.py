@@ -23,6 +23,7 @@ PUBLIC = "public"  # a public key, a signature, a commitment: made to be shown t
 MAIN: dict[str, dict[str, str]] = {
     "account": {"id": ID, "user_mac": HASH, "role": "T11", "pod": "T1 T11", "sealed": SEALED},
     "acl": {"id": ID, "pod": "T1", "sealed": SEALED},
+    "appreceipt": {"idx": "T15", "entry": ID, "pod": "T1", "sealed": SEALED},
     "body": {"id": ID, "version": "T7", "data": SEALED},
     "checkpoint": {"first": "T2", "size": "T2", "note": PUBLIC},
     "client": {"id": "T12", "kind": "T12", "sealed": SEALED},
@@ -31,6 +32,7 @@ MAIN: dict[str, dict[str, str]] = {
     "controlkey": {"name": "T17", "sealed": SEALED},
     "dporecord": {"idx": "T2", "entry": ID, "key": "T4", "sealed": SEALED},
     "entry": {"idx": "T2", "leaf": PUBLIC},
+    "epoch": {"number": "T2", "idx": "T2", "entries": "T2", "slots": "T1", "roots": PUBLIC},
     "erased": {"name_mac": "T1"},
     "gate": {"id": ID, "pod": "T1", "epoch": "T6", "state": "T6", "not_after": "T3", "uses_left": "T6",
              "per_day": "T6", "day": "T6", "day_left": "T6"},
@@ -59,6 +61,7 @@ MAIN: dict[str, dict[str, str]] = {
     "session": {"handle": ID, "auth": HASH, "account": "T11", "pod": "T1", "root": SEALED, "log": SEALED,
                 "created": "T3", "seen": "T3"},
     "shard": {"first": "T2", "origin": "T17"},
+    "slot": {"number": "T1", "pod": "T1", "ended": "T2"},
     "tally": {"pod": "T1", "reason": "T15", "minute": "T3", "count": "T15"},
     "throttle": {"user_mac": HASH, "failures": "T16", "until": "T3"},
     "tile": {"first": "T2", "level": PUBLIC, "idx": PUBLIC, "hashes": PUBLIC},

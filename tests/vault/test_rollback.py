@@ -19,7 +19,8 @@ PATH = "/loans/a.jsonld"
 
 def checked(house: Household) -> list[Differs]:
     with log_private(house.session) as private:
-        return rolled_back(house.vault, house.session.pod, views.lines(house.vault, house.session.pod, private))
+        told = views.lines(house.vault, house.session.pod, private)
+    return rolled_back(house.vault.db.read, house.session.pod.id, told)
 
 
 def faults(house: Household, folder: Path, *, keyed: bool = False) -> list[str]:
@@ -86,7 +87,7 @@ async def rewrite(house: Household, key: Any, old: Resource) -> None:
     """Make what lies beside the newest record about this resource agree with the old version."""
     for row in house.vault.db.read.find(Record, order_by="idx DESC", pod=house.session.pod.id):
         if any(rid == old.id for rid, _, _ in parts(row.touched)):
-            proven = proof(key, row.idx, row.entry, b"") if key else row.proof
+            proven = proof(key, row.idx, row.entry, b"", row.sealed) if key else row.proof
             await house.vault.db.write(
                 lambda tx, idx=row.idx, proven=proven: tx.change(Record, {"idx": idx}, touched=b"", proof=proven)
             )

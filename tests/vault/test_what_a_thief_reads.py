@@ -268,4 +268,4 @@ async def test_s1_a_stolen_share_store_tells_whose_shares_live_and_which_are_gon
     assert kinds == {"custody": 1, "unlock": 2, "session": 1, "grant": 1}
     await house.withdraw(granted)
     with closing(sqlite3.connect(f"file:{folder / 'deleted.db'}?mode=ro", uri=True)) as raw:
-        assert raw.execute("SELECT kind, owner FROM deleted").fetchall() == [("grant", granted.id)]
+        assert raw.execute("SELECT DISTINCT kind, owner FROM deleted").fetchall() == [("grant", granted.id)]

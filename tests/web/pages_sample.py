@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
 from web.pages.desk import DESKS
+from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
 from web.pages.taking import Brought, TakeAwayPage
 
 NOW = datetime(2026, 11, 21, 7, 40, tzinfo=UTC)
@@ -44,8 +45,8 @@ GRANT = g.GrantCard(
     less=True,
 )
 LINES = (
-    v.LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
-    v.LogLine(1, 17, NOW, "Uitgelezen", "las je leningen", "Leestips", "met je toestemming", True, "Gelezen"),
+    LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
+    LogLine(1, 17, NOW, "Uitgelezen", "las je leningen", "Leestips", "met je toestemming", True, "Gelezen"),
 )
 PLAIN = (v.Plain("Markt", "Wintermarkt", "De Kaai", NOW), v.Plain("Boek", "De stad", "Permeke", note="nu in het rek"))
 CARD = v.Suggestion(
@@ -92,10 +93,11 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
     "log": (
-        v.LogPage(LINES, "o", 42, older="/me/log?before=1"),
-        v.LogPage(LINES, "o", 42, v.Verdict(True, 2)),
-        v.LogPage(LINES, "o", 42, v.Verdict(False, 2, 1, "deze regel is veranderd.")),
-        v.LogPage((), "o", 0, v.Verdict(False, 0, None, "het zegel klopt niet.")),
+        LogPage(LINES, "o", 42, older="/me/log?before=1"),
+        LogPage(LINES, "o", 42, Verdict(True, 2)),
+        LogPage(LINES, "o", 42, Verdict(False, 2, 1, "deze regel is veranderd.")),
+        LogPage((), "o", 0, Verdict(False, 0, None, "het zegel klopt niet.")),
+        LogPage((), "o", 42, asked=LogFilter("app", denied=True), apps=(Option("app", "Uitgelezen"),)),
     ),
     "suggestions": (
         v.SuggestionsPage(True, PLAIN, (CARD,), ("je leningen", "je tickets")),
@@ -114,9 +116,13 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             41182,
             41182,
         ),
-        v.DpoPage((), NOW, NOW, 0, 0),
+        v.DpoPage((), NOW, NOW, 0, 0, watch=v.WatchPart(("gent", "brugge"), 1, 0, "fork", NOW, held=True)),
     ),
-    "transparency": (v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),),
+    "transparency": (
+        v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 2)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
+    ),
     "security": (
         e.SecurityPage(
             (e.Unlocker("Wachtzin", NOW),),
@@ -147,6 +153,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "take-away": (
         TakeAwayPage(10),
         TakeAwayPage(10, failed=True),
+        TakeAwayPage(10, unproven=True, confirm="{}"),
         TakeAwayPage(10, refused="secret"),
         TakeAwayPage(10, refused="file", why="<b>pod/x</b> is missing"),
         TakeAwayPage(10, brought=Brought(2, (("/loans/<i>.jsonld", "exists"), ("/x/a", "less sealed")), "http://a/")),

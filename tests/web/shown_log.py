@@ -27,9 +27,11 @@ class ShownLog:
         self.tree = Tree()
         prev = ""
         for index in range(SIZE):
-            nonce, action = bytes([index % 256]) * 32, "read" if index else "create pod"
-            record = {"action": action, "seq": index + 1, "prev": prev}
-            commitment = sha256(b"kluis/pod-record/v1" + nonce + canonical(record)).digest()
+            nonce, action = bytes([index % 256]) * 64, "read" if index else "create pod"
+            app, own = {"action": action}, {"seq": index + 1, "prev": prev}
+            told = sha256(b"kluis/pod-record-app/v1" + nonce[:32] + canonical(app)).digest()
+            rest = sha256(b"kluis/pod-record-own/v1" + nonce[32:] + canonical(own)).digest()
+            record, commitment = {"app": app, "own": own}, sha256(b"kluis/pod-record/v2" + told + rest).digest()
             self.lines.append(
                 {"index": index, "shard": ORIGIN, "seq": index + 1, "record": record, "nonce": b64(nonce)}
             )

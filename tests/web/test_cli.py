@@ -14,7 +14,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,8 +22,9 @@ from typer.testing import CliRunner, Result
 
 from consent.jws import read
 from consent.oauth.clients import Client, check_assertion
+from keys.note import proof
 from keys.sign import new_es256
-from keys.text import b64
+from keys.text import b64, canonical
 from tests.web.shown_log import SIZE, ShownLog
 from vault.vault import Vault
 from web.cli import app
@@ -141,6 +142,29 @@ def test_log_prove_prints_a_proof_or_says_why_not(served: Served) -> None:
     proof = run("log", "prove", "5", "--base", served.base)
     assert proof.stdout.startswith("c2sp.org/tlog-proof@v1\nindex 5\n")
     assert run("log", "prove", "5000", "--base", served.base).exit_code == 1
+
+
+def test_log_prove_checks_a_receipt_without_any_server_and_refuses_a_changed_one(
+    served: Served, tmp_path: Path
+) -> None:
+    nonces, record = bytes([5]) * 64, cast("dict[str, Any]", served.log.lines[5]["record"])
+    rest = sha256(b"kluis/pod-record-own/v1" + nonces[32:] + canonical(record["own"])).digest()
+    extra = nonces[:32] + rest + bytes([7]) * 32 + canonical(record["app"])
+    path, note = served.log.tree.inclusion(5, SIZE), served.log.notes[-1]
+    (tmp_path / "mine.tlog-proof").write_text(proof(5, path, note, extra), encoding="utf-8")
+    (tmp_path / "other.tlog-proof").write_text(proof(6, path, note, extra), encoding="utf-8")
+    asked = len(served.asked)
+    done = run("log", "prove", "mine.tlog-proof", "--key", served.log.key, "--json")
+    assert json.loads(done.stdout)["proves"] == {"action": "read"}
+    assert run("log", "prove", "other.tlog-proof", "--key", served.log.key).exit_code == 1
+    assert run("log", "prove", "mine.tlog-proof").exit_code == 2
+    assert len(served.asked) == asked
+
+
+def test_log_prove_writes_a_proof_to_a_file(served: Served, tmp_path: Path) -> None:
+    done = run("log", "prove", "5", "--base", served.base, "--out", "five.tlog-proof")
+    assert done.exit_code == 0 and "five.tlog-proof" in done.stdout
+    assert (tmp_path / "five.tlog-proof").read_text(encoding="utf-8").endswith(served.log.notes[-1])
 
 
 def test_log_export_logs_in_like_a_person_and_takes_the_records_away(served: Served, tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ async def look(house: Household, path: str) -> str:
 
 
 async def press(house: Household, path: str, **fields: str) -> httpx.Response:
-    return await house.http.post(path, data={"csrf": house.session.csrf} | fields, headers=headers(house))
+    answer = await house.http.post(path, data={"csrf": house.session.csrf} | fields, headers=headers(house))
+    if fresh := find(house.vault, answer.cookies.get("kluis", ""), house.clock()):
+        house.cookie, house.session = answer.cookies["kluis"], fresh
+    return answer
 
 
 async def prove(house: Household, path: str, **fields: str) -> httpx.Response:
@@ -63,6 +66,18 @@ async def test_the_page_links_the_very_line_that_says_when_the_locks_were_change
     log = await look(house, there[1])
     line = log[log.index(f'id="{there[2]}"') :]
     assert "vernieuwde je hoofdsleutel" in line[: line.index("</li>")]
+
+
+async def test_a_copy_of_the_very_cookie_that_changed_all_locks_opens_nothing_any_more(house: Household) -> None:
+    copied, before = headers(house), house.session
+    done = await prove(house, "/me/security/locks")
+    assert find(house.vault, copied["cookie"].partition("=")[2], house.clock()) is None
+    assert house.vault.shares.count("session", before.handle) == 0
+    assert house.session.handle != before.handle and "HttpOnly" in done.headers["set-cookie"]
+    assert "geheim" in await look(house, "/me/data/interests")
+    async with httpx.AsyncClient(transport=house.http._transport, base_url=BASE) as thief:
+        answer = await thief.get("/me/data/interests", headers=copied)
+    assert (answer.status_code, "geheim" in answer.text) == (303, False)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keys.text import unb64
 from tests.house import Household
 from vault.log import views
 from vault.tables import PodHead, Record
@@ -13,7 +14,8 @@ from web.verify import LogBroken, check_records, read_directory
 
 
 async def verdict(house: Household) -> tuple[bool, str]:
-    """Press the button; whether the page says that all is well, and the page."""
+    """The clock ticks, then somebody presses the button; whether the page says that all is well, and the page."""
+    await house.vault.publish()
     answer = await house.press("/me/log/verify")
     assert answer.status_code == 200
     ok, broken = (re.search(rf'id="{name}"(?![^>]*hidden)', answer.text) for name in ("log-ok", "log-broken"))
@@ -66,11 +68,51 @@ async def test_the_export_and_the_proofs_carry_the_pods_own_head(house: Househol
     await house.vault.publish()
     proofs = (await house.http.get("/api/log?proofs=1", headers=cookie)).json()
     taken = (await house.http.get("/api/log/export", headers=cookie)).text.splitlines()
-    own = views.head(house.vault, house.session.pod)
-    assert json.loads(taken[-1]) == proofs["head"] == own.told
+    own = views.head(house.vault.db.read, house.session.pod)
+    assert json.loads(taken[-1]) == {**proofs["head"], "slots": []} and proofs["head"] == own.told
     assert own.seq == len(house.told()) == len(proofs["entries"]) and own.kept == house.vault.log.ledger.tree.size
     log = read_directory(house.house.settings.data, house.vault.log.ledger.vkey)
     assert check_records(log, taken, settled=True).checked == own.seq
     for cut in (taken[1:], taken[:-2] + taken[-1:], taken[-1:], []):
         with pytest.raises(LogBroken):
             check_records(log, cut)
+
+
+async def test_the_check_waits_for_the_clock_and_never_publishes_by_itself(house: Household) -> None:
+    await house.vault.publish()
+    size, lines = house.vault.log.ledger.size, len(house.told())
+    await house.keep("/interests/b.jsonld", {})
+    answer = await house.press("/me/log/verify")
+    assert f"controleerde {lines} regels" in answer.text and "Nog niet verzegeld: 1." in answer.text
+    assert house.vault.log.ledger.size == size
+
+
+async def test_an_export_that_leaves_out_the_summaries_or_shows_another_slot_is_broken(house: Household) -> None:
+    for _ in range(3):
+        house.clock.forward(minutes=1)
+        await house.vault.epochs.sum_up(house.vault.log, house.clock())
+    await house.vault.publish()
+    cookie = {"cookie": f"kluis={house.cookie}"}
+    *lines, last = (await house.http.get("/api/log/export", headers=cookie)).text.splitlines()
+    log, head = read_directory(house.house.settings.data, house.vault.log.ledger.vkey), json.loads(last)
+    assert check_records(log, [*lines, last]).checked == len(lines) and len(head["slots"]) == 2
+    newest, before = head["slots"]
+    for slots, why in (
+        ([], "is left out"),
+        ([before | {"slot": before["slot"] + 1}], "has slot"),
+        ([newest | {"salt": before["salt"]}], "counted something else"),
+        ([newest | {"statement": 0}], "is no summary"),
+        ([newest | {"path": 7}], "malformed"),
+    ):
+        with pytest.raises(LogBroken, match=why):
+            check_records(log, [*lines, json.dumps(head | {"slots": slots})])
+
+
+async def test_the_servers_own_check_holds_the_lines_against_the_newest_summary(house: Household) -> None:
+    await house.vault.epochs.sum_up(house.vault.log, house.clock())
+    assert (await verdict(house))[0] is True
+    last = len(house.told())
+    prev = house.told()[-1]["prev"]
+    await lose(house, [last], seq=last - 1, head=unb64(prev))  # cut off, and the head set back as it was
+    good, page = await verdict(house)
+    assert good is False and "samenvatting" in page

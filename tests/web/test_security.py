@@ -200,6 +200,7 @@ async def test_whoever_stole_a_session_is_out_when_a_way_in_changes_unless_she_s
         stolen.append(opened)
     assert 'type="checkbox"' in (page := (await browser.get("/me/security")).text) and 'name="stay" value="1">' in page
     fields = {"proof": PHRASE} | ({"stay": "1"} if stay else {})
+    copied = browser.cookies["kluis"]
     if change == "passphrase":
         done = await press(browser, "passphrase", passphrase=NEXT, again=NEXT, **fields)
     else:
@@ -209,6 +210,7 @@ async def test_whoever_stole_a_session_is_out_when_a_way_in_changes_unless_she_s
     assert done.headers["location"].startswith("/me/security?done=")
     left = [sessions.find(vault, cookie, clock()) is not None for cookie, _ in stolen]
     assert left == [stay, stay]
+    assert sessions.find(vault, copied, clock()) is None  # and a copy of her own cookie is of no use
     assert [vault.shares.count("session", facts.handle) for _, facts in stolen] == [int(stay)] * 2
     assert (await browser.get("/me/security")).status_code == 200  # her own goes on
     with sessions.log_private(stolen[0][1]) as private:
@@ -287,8 +289,10 @@ async def test_a_passkey_is_a_proof_too_and_good_for_one_change(
     credential, prf = device.get(asked(page, "confirm"))
     assert [one["id"] for one in json.loads(asked(page, "confirm"))["allowCredentials"]] == [b64(device.id)]
     fields = {"csrf": token(page), "credential": credential, "prf": prf, "passphrase": NEXT, "again": NEXT}
-    done = [await browser.post("/me/security/passphrase", data=fields, headers=SAME) for _ in range(2)]
-    assert [one.headers["location"] for one in done] == ["/me/security?done=passphrase", "/me/security?failed=proof"]
+    done = await browser.post("/me/security/passphrase", data=fields, headers=SAME)
+    again = await press(browser, "passphrase", **{name: value for name, value in fields.items() if name != "csrf"})
+    said = [one.headers["location"] for one in (done, again)]
+    assert said == ["/me/security?done=passphrase", "/me/security?failed=proof"]
 
 
 async def test_a_passkey_is_enough_to_erase_ones_pod_and_a_wrong_one_erases_nothing(

@@ -20,8 +20,8 @@ from keys.text import unb64
 from tests.conftest import BASE, Clock
 from tests.consent.test_report import READ
 from tests.house import Household
+from tests.web.made_log import NODE, in_node
 from tests.web.test_log_check import lose, verdict
-from tests.web.test_verify_js import NODE, in_node
 from vault import fsck
 from vault.errors import NotFound
 from vault.gates import ms

@@ -108,7 +108,7 @@ async def test_a_file_that_broke_off_is_taken_for_whole_by_nobody(house: Househo
 
 
 async def test_the_kit_holds_the_root_itself_and_is_proven_to_open_it(house: Household) -> None:
-    answer = await post(house, what="kit")
+    answer = await post(house, what="kit", proof=house.codes[0])
     assert answer.status_code == 200 and "kluis-herstel.age" in answer.headers["content-disposition"]
     mine = kit.read(age.unlock(answer.content, passphrase=PHRASE))
     assert (mine.pod, mine.name, mine.base) == (house.session.pod.id, "an", house.vault.base)
@@ -126,6 +126,14 @@ async def test_the_kit_of_another_pod_or_with_another_root_opens_nothing_and_lea
     swapped = kit.Kit(house.vault.office, mine.name, mine.identity, mine.base, mine.root)
     assert not await kit.opens(house.vault, swapped, house.clock())
     assert not await kit.opens(house.vault, kit.Kit(bytes(16), "x", b"", "", mine.root), house.clock())
+
+
+async def test_who_got_hold_of_a_session_gets_no_kit_without_a_proof(house: Household) -> None:
+    for proof in ("", "niet de goede zin", house.officer):
+        answer = await post(house, what="kit", proof=proof)
+        assert answer.status_code == 403 and b"age-encryption" not in answer.content
+        assert "We konden niet nagaan of jij het bent" in answer.text
+    assert not [line for line in house.told() if line["action"] == "recovery kit"]
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"format":"kluis/recovery-kit/v2"}',

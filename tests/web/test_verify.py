@@ -93,7 +93,7 @@ def test_a_directory_without_a_vault_says_so(house: ShownLog, tmp_path: Path) ->
 
 
 def test_an_edited_record_is_named(house: ShownLog) -> None:
-    house.lines[17]["record"]["action"] = "list"  # type: ignore[index]
+    house.lines[17]["record"]["app"]["action"] = "list"  # type: ignore[index]
     with pytest.raises(LogBroken, match="entry 17"):
         check_records(read_log(house.fetch, house.key), house.export())
 
@@ -130,7 +130,7 @@ def test_records_cut_off_at_the_front_are_noticed(house: ShownLog, first: int) -
 
 def test_records_renumbered_after_a_cut_at_the_front_are_noticed(house: ShownLog) -> None:
     del house.lines[:17]
-    house.lines[0]["record"] |= {"seq": 1, "prev": ""}  # type: ignore[operator]
+    house.lines[0]["record"]["own"] |= {"seq": 1, "prev": ""}  # type: ignore[index]
     assert broken(house, "not the record that begins a pod") == 17
 
 
@@ -148,14 +148,14 @@ def test_an_export_without_its_head_or_with_more_after_it_is_cut_or_glued(house:
 
 
 def test_another_head_than_the_last_records_is_noticed(house: ShownLog) -> None:
-    house.head["head"] = house.lines[7]["record"]["prev"]  # type: ignore[index]
+    house.head["head"] = house.lines[7]["record"]["own"]["prev"]  # type: ignore[index]
     assert broken(house, "ends at record 300") is None
 
 
 def test_a_part_of_an_export_is_checked_from_the_head_of_an_earlier_one(house: ShownLog) -> None:
     del house.lines[:100]
-    record = house.lines[0]["record"]
-    begins = (record["seq"], record["prev"])  # type: ignore[index]
+    record = house.lines[0]["record"]["own"]  # type: ignore[index]
+    begins = (record["seq"], record["prev"])
     log = read_log(house.fetch, house.key)
     assert check_records(log, house.export(), begins).checked == 200
     with pytest.raises(LogBroken, match="does not follow record 99"):
@@ -178,7 +178,7 @@ def test_a_record_waits_only_at_the_end_and_at_a_place_that_exists(house: ShownL
     broken(house, "no place in the log")
 
 
-@pytest.mark.parametrize("line", ["", "{}", "[1]", '{"index": 1, "record": {"seq": "x"}, "nonce": ""}'])
+@pytest.mark.parametrize("line", ["", "{}", "[1]", '{"index": 1, "record": {"own": {"seq": "x"}}, "nonce": ""}'])
 def test_a_line_that_is_no_record_is_named(house: ShownLog, line: str) -> None:
     with pytest.raises(LogBroken, match="line 1 of the export"):
         check_records(read_log(house.fetch, house.key), [line])

@@ -1,158 +1,31 @@
-"""The check on the citizen's own device: verify.js against a log that this file makes by itself, from the standards.
-
-Nothing of Kluis is imported: RFC 6962 in its recursive form, C2SP signed notes, SHA-256 commitments. Node runs the
-shipped module as it is.
-"""
+"""The check on the citizen's own device: verify.js against a log made from the standards (tests/web/made_log.py)."""
 
 import base64
-import hashlib
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-NODE = shutil.which("node")
+from tests.web.made_log import (
+    EPOCH,
+    NODE,
+    NOW,
+    SLOT,
+    Made,
+    b64,
+    between,
+    committed,
+    in_node,
+    path,
+    proof,
+    root,
+    sha,
+)  # fmt: skip
+
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")
-MODULE = Path(__file__).parents[2] / "web" / "pages" / "static" / "verify.js"
-ORIGIN = "kluis.test/log/2026h2"
-DOMAIN = "kluis-test/pod/1"
-SIGNER = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
-
-RUN = """
-import { check, consistent, included } from "./verify.mjs";
-const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-const jobs = JSON.parse(await new Response(process.stdin).text()), answers = [];
-for (const { kind, args } of jobs) {
-  if (kind === "check") answers.push(await check(args[0], args[1], async () => args[2]));
-  const [a, b, c, d, e] = args;
-  if (kind === "included") answers.push(await included(bytes(a), b, c, d.map(bytes), bytes(e)));
-  if (kind === "consistent") answers.push(await consistent(a, bytes(b), c, bytes(d), e.map(bytes)));
-}
-console.log(JSON.stringify(answers));
-"""
-
-
-def in_node(tmp: Path, jobs: list[tuple[str, list[Any]]]) -> list[Any]:
-    """What the shipped module answers to each job, in one process."""
-    (tmp / "verify.mjs").write_bytes(MODULE.read_bytes())
-    (tmp / "run.mjs").write_text(RUN)
-    told = json.dumps([{"kind": kind, "args": args} for kind, args in jobs])
-    done = subprocess.run(
-        [NODE or "", "run.mjs"], cwd=tmp, input=told, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout))
-
-
-def b64(data: bytes) -> str:
-    """base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def sha(data: bytes) -> bytes:
-    """SHA-256."""
-    return hashlib.sha256(data).digest()
-
-
-def half(n: int) -> int:
-    """The largest power of two below n."""
-    return 1 << (n - 1).bit_length() - 1
-
-
-def root(leaves: list[bytes]) -> bytes:
-    """MTH of RFC 6962 2.1 over leaf hashes."""
-    if len(leaves) < 2:
-        return leaves[0] if leaves else sha(b"")
-    k = half(len(leaves))
-    return sha(b"\x01" + root(leaves[:k]) + root(leaves[k:]))
-
-
-def path(m: int, leaves: list[bytes]) -> list[bytes]:
-    """PATH of RFC 6962 2.1.1."""
-    if len(leaves) == 1:
-        return []
-    k = half(len(leaves))
-    return [*path(m, leaves[:k]), root(leaves[k:])] if m < k else [*path(m - k, leaves[k:]), root(leaves[:k])]
-
-
-def proof(m: int, leaves: list[bytes], whole: bool = True) -> list[bytes]:
-    """SUBPROOF of RFC 6962 2.1.2."""
-    if m == len(leaves):
-        return [] if whole else [root(leaves)]
-    k = half(len(leaves))
-    if m <= k:
-        return [*proof(m, leaves[:k], whole), root(leaves[k:])]
-    return [*proof(m - k, leaves[k:], False), root(leaves[:k])]
-
-
-class Made:
-    """A log of everybody with `size` entries; every third is a line of one pod."""
-
-    def __init__(self, size: int = 20, changed: int | None = None, begins: str = "create pod") -> None:
-        self.leaves: list[bytes] = []
-        self.lines: list[dict[str, Any]] = []
-        self.head: dict[str, Any] = {"seq": 0, "head": "", "kept": size}
-        commitment: bytes | None = None
-        for index in range(size):
-            commit, dpo, nonce = sha(b"c%d" % index), sha(b"d%d" % index), sha(b"n%d" % index)
-            if index % 3 == 0:
-                seq = len(self.lines) + 1
-                record = {
-                    "action": begins if seq == 1 else "write" if seq == changed else "read",
-                    "prev": commitment and b64(sha(commitment)),
-                    "seq": seq,
-                    "what": "é",
-                }
-                text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-                commit = sha(DOMAIN.encode() + nonce + text.encode())
-                if seq != changed:
-                    commitment = commit  # the chain of an honest writer; a rewritten line leaves it as it was
-                else:
-                    commitment = sha(DOMAIN.encode() + nonce + text.replace("write", "read").encode())
-                self.head = {"seq": seq, "head": b64(sha(commitment)), "kept": size}
-                self.lines.append(
-                    {
-                        "shard": 0,
-                        "index": index,
-                        "seq": seq,
-                        "entry": b64(sha(b"e%d" % index)[:16]),
-                        "record": text,
-                        "kind": 0,
-                    }
-                    | {"nonce": b64(nonce), "dpo_commitment": b64(dpo), "leaf": b64(b"\x01\x00" + commit + dpo)}
-                )
-            self.leaves.append(sha(b"\x00" + b"\x01\x00" + commit + dpo))
-
-    def answer(self, sealed: int | None = None) -> dict[str, Any]:
-        """What /api/log?proofs=1 answers under a checkpoint of `sealed` entries."""
-        leaves = self.leaves[:sealed]
-        lines = [
-            line | {"proof": [b64(h) for h in path(line["index"], leaves)] if line["index"] < len(leaves) else None}
-            for line in self.lines
-        ]
-        key = b"\x01" + SIGNER.public_key().public_bytes_raw()
-        key_hash = sha(f"{ORIGIN}\n".encode() + key)[:4]
-        text = f"{ORIGIN}\n{len(leaves)}\n{base64.b64encode(root(leaves)).decode()}\n"
-        signature = base64.b64encode(key_hash + SIGNER.sign(text.encode())).decode()
-        shard = {
-            "origin": ORIGIN,
-            "vkey": f"{ORIGIN}+{key_hash.hex()}+{base64.b64encode(key).decode()}",
-            "checkpoint": f"{text}\n— other.test AAAAAAAA\n— {ORIGIN} {signature}\n",
-            "size": len(leaves),
-            "first": 0,
-        }
-        return {
-            "shards": [shard],
-            "entries": lines,
-            "head": dict(self.head),
-            "pod_domain": DOMAIN,
-        }
 
 
 def edit_record(log: dict[str, Any]) -> None:
@@ -164,7 +37,7 @@ def edit_leaf_too(log: dict[str, Any]) -> None:
     """Line 4 and its commitment say something else, in step."""
     line = log["entries"][3]
     edit_record(log)
-    commit = sha(DOMAIN.encode() + base64.urlsafe_b64decode(line["nonce"] + "=") + line["record"].encode())
+    commit = committed(base64.urlsafe_b64decode(line["nonce"] + "=="), line["record"])
     line["leaf"] = b64(b"\x01\x00" + commit + base64.urlsafe_b64decode(line["dpo_commitment"] + "="))
 
 
@@ -213,7 +86,7 @@ def begin_anew(log: dict[str, Any]) -> None:
 
 def other_head(log: dict[str, Any]) -> None:
     """The head is the one of line 6, with the number of line 7."""
-    log["head"]["head"] = json.loads(log["entries"][6]["record"])["prev"]
+    log["head"]["head"] = json.loads(log["entries"][6]["record"])["own"]["prev"]
 
 
 def older_head(log: dict[str, Any]) -> None:
@@ -322,7 +195,7 @@ def test_what_this_device_remembers_catches_a_server_that_signs_another_history(
     steps = [b64(step) for step in proof(20, longer.leaves)]
     truncated, other_key = honest.answer(), honest.answer()
     truncated["entries"].pop()
-    truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["prev"]}
+    truncated["head"] |= {"seq": 6, "head": json.loads(honest.lines[6]["record"])["own"]["prev"]}
     rewritten = Made(33, changed=7)
     other_key["shards"][0]["vkey"] += "="
     told = in_node(
@@ -387,6 +260,119 @@ def test_proofs_agree_with_rfc_6962_for_every_small_tree_and_no_changed_one_pass
             bad += [("consistent", [m, old, size, top, [*steps, top]])] if steps else []
     assert in_node(tmp_path, good) == [True] * len(good)
     assert in_node(tmp_path, bad) == [False] * len(bad)
+
+
+def other_slot(log: dict[str, Any]) -> None:
+    """The slot is another one than line 1 says."""
+    log["slots"][0]["slot"] = SLOT + 1
+
+
+def other_salt(log: dict[str, Any]) -> None:
+    """What is shown does not lead to the summary."""
+    log["slots"][0]["salt"] = b64(bytes(32))
+
+
+def forged_summary(log: dict[str, Any]) -> None:
+    """A summary that is not in the log."""
+    log["slots"][0]["body"] = log["slots"][0]["body"].replace('"every":1', '"every":9')
+
+
+def no_summary(log: dict[str, Any]) -> None:
+    """The server shows none."""
+    log["slots"] = []
+
+
+SUMMED: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
+    (other_slot, "slot", None),
+    (other_salt, "unsummed", None),
+    (forged_summary, "unsummed", None),
+]
+
+
+@pytest.mark.parametrize(("attack", "reason", "line"), SUMMED, ids=[attack[0].__name__ for attack in SUMMED])
+def test_a_summary_that_does_not_fit_is_red(
+    tmp_path: Path, attack: Callable[[dict[str, Any]], None], reason: str, line: int | None
+) -> None:
+    log = Made(20).answer()
+    attack(log)
+    assert in_node(tmp_path, [("check", [log, None, []])]) == [{"ok": False, "reason": reason, "line": line}]
+
+
+def test_a_history_written_anew_and_signed_again_is_red_where_a_published_summary_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    """Nothing is remembered here: the statements that everybody has, and the seal over them, are enough."""
+    honest, shorter = Made(20), Made(20)
+    shorter.lines = shorter.lines[:4]
+    shorter.head |= {"seq": 4, "head": json.loads(honest.lines[4]["record"])["own"]["prev"]}
+    cut = shorter.answer()
+    (missing,) = in_node(tmp_path, [("check", [cut, None, []])])
+    assert missing == {"ok": False, "reason": "missing", "line": 5}
+    rewritten = Made(20, changed=7)
+    (told,) = in_node(tmp_path, [("check", [rewritten.answer(), None, []])])
+    assert not told["ok"]
+
+
+def test_summaries_must_be_as_new_as_the_clock_and_as_last_time(tmp_path: Path) -> None:
+    log, bare = Made(20).answer(), Made(20).answer()
+    no_summary(bare)
+    old, skipped = deepcopy(log), deepcopy(log)
+    del old["slots"][0], skipped["slots"][1]
+    (seen,) = in_node(tmp_path, [("check", [log, None, []])])
+    assert (seen["memory"]["slot"], seen["memory"]["epoch"], seen["summaries"]) == (SLOT, EPOCH + 1, 2)
+    told = in_node(
+        tmp_path,
+        [
+            ("check", [log, None, [], NOW + 20 * 60_000]),
+            ("check", [bare, None, [], NOW + 20 * 60_000]),
+            ("check", [bare, None, []]),
+            ("check", [old, None, []]),
+            ("check", [old, seen["memory"], []]),
+            ("check", [log, seen["memory"] | {"slot": SLOT + 1}, []]),
+            ("check", [skipped, None, []]),
+        ],
+    )
+    assert [(t["ok"], t.get("reason")) for t in told] == [
+        (False, "late"), (False, "late"), (True, None), (True, None), (False, "backwards"), (False, "slot"),
+        (False, "skipped"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sealed", [None, 14])
+def test_all_lines_at_once_are_judged_like_one_by_one(tmp_path: Path, sealed: int | None) -> None:
+    plain, bare = Made(20).answer(sealed), Made(20).bare(sealed)
+    one, other = in_node(tmp_path, [("check", [plain, None, []]), ("check", [bare, None, []])])
+    assert one["ok"] and one == other
+
+
+@pytest.mark.parametrize(("attack", "reason", "line"), ATTACKS, ids=[attack[0].__name__ for attack in ATTACKS])
+def test_every_tampering_with_bare_lines_is_red_too(
+    tmp_path: Path, attack: Callable[[dict[str, Any]], None], reason: str, line: int | None
+) -> None:
+    if attack in (edit_leaf_too, begin_anew):
+        return  # a bare line has no leaf to spoil; the other makes a whole answer of its own
+    log = Made(20).bare()
+    attack(log)
+    (told,) = in_node(tmp_path, [("check", [log, None, []])])
+    assert not told["ok"]
+
+
+def test_steps_that_are_spoilt_missing_or_too_many_lead_to_no_root(tmp_path: Path) -> None:
+    jobs = []
+    for size in range(1, 18):
+        leaves = [sha(b"leaf %d" % i) for i in range(size)]
+        for wanted in ([0], [size - 1], list(range(size)), list(range(0, size, 3)), list(range(1, size, 2)) or [0]):
+            steps = b"".join(between(wanted, leaves))
+            good = [[index, leaves[index].hex()] for index in wanted]
+            jobs.append(("together", [good, size, steps.hex()]))
+            bad = [(good, steps + bytes(32)), (good, steps[:-32] if steps else bytes(32))]
+            bad += [([[good[0][0], sha(b"x").hex()], *good[1:]], steps), ([*good, good[-1]], steps), ([], steps)]
+            bad += [([*good, [good[-1][0] + 0.5, sha(b"x").hex()]], steps), ([[size, good[0][1]]], steps)]
+            jobs += [("together", [entries, size, told.hex()]) for entries, told in bad]
+    answers = in_node(tmp_path, jobs)
+    for number, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
+        leaves = [sha(b"leaf %d" % i) for i in range(job[1][1])]
+        assert (answer == root(leaves).hex()) is (number % 8 == 0), job
 
 
 def test_an_edited_copy_leaves_the_original_green(tmp_path: Path) -> None:

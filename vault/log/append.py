@@ -17,12 +17,13 @@ from typing import Any
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import seal_record
-from keys.secret import RecordKey, Released, Secret, Share, fresh_bytes
+from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
-from vault.errors import Conflict
+from vault.errors import Conflict, LogUnavailable
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.receipts import keep
 from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
@@ -33,6 +34,7 @@ from vault.shares import Drop, Shares, Want
 from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
+DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
 LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
@@ -56,12 +58,22 @@ class Log:
     """Append-only and durable: what `append` returned is on disk. All state but the tree lives in the database."""
 
     def __init__(
-        self, db: Database, shares: Shares, shards: Trees, proof_key: Secret, box_of: Callable[[Tx, bytes], bytes]
+        self,
+        db: Database,
+        shares: Shares,
+        shards: Trees,
+        proof_key: Secret,
+        box_of: Callable[[Tx, bytes], bytes],
+        control_of: Callable[[Tx, bytes], ControlKey],
     ) -> None:
-        """Take the key of the hashes beside records, and what gives a pod's verified log key, for b"" the DPO's key."""
+        """Take the key of the hashes beside records, and what gives a pod's verified log key and its control key.
+
+        For b"" `box_of` gives the DPO's key.
+        """
         self.db, self.shares, self.shards = db, shares, shards
-        self._proof_key, self._box_of = proof_key, box_of
+        self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.has_office = False
+        self.held = ""  # why no data is served although the log can be written; "" for no reason
         self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -75,7 +87,12 @@ class Log:
         return self.shards.current
 
     async def append(self, intent: Intent) -> Appended | Refused:
-        """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released."""
+        """Write one event. Raises LogUnavailable if it cannot be made durable; then nothing is released.
+
+        The same for data while it is held back; withdrawal and everything else that is no data goes on.
+        """
+        if self.held and intent.facts.type in DATA:
+            raise LogUnavailable(f"no data is served: {self.held}")
         answer: Appended | Refused = await self.db.submit(
             lambda tx: self._book(tx, intent),
             first=lambda: self._prepare(intent),
@@ -179,11 +196,12 @@ class Log:
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
         at, clock = self._times.take(tx, gates.ms(intent.at))
         try:
+            facts = intent.facts
             if intent.guards or intent.jti is not None or intent.write is not None:
                 with tx.savepoint():
-                    _hold(tx, intent, at)
-            facts = replace(intent.facts, clock=clock) if clock else intent.facts
-            booked = self._write(tx, intent.pod, facts, at, None)
+                    facts = _hold(tx, intent, at) or facts
+            facts = replace(facts, clock=clock) if clock else facts
+            booked = self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
             owed.promise(tx, booked.index, intent.drops)
             return booked
         except Conflict as refusal:
@@ -192,21 +210,25 @@ class Log:
             )
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
-    def _write(self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None) -> _Booked:
+    def _write(
+        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
+    ) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
         head = tx.run(LAST, pod=pod)
         seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
         record = forms.pod_record(facts, entry, at, seq, prev)
-        nonce, commitment = forms.commit(forms.POD_DOMAIN, record)
+        commitment = record.commitment()
         key_id, key = self._pod_key(tx, turn.origin, pod, at, index)
-        sealed = seal_record(key, "record", turn.origin, key_id, entry, nonce + record)
+        sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
         outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
-        proven = proof(self._proof_key, index, entry, listed)
-        row = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
+        proven = proof(self._proof_key, index, entry, listed, sealed)
+        row: dict[str, Any] = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
         tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
         leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
         tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
+        if receipt and facts.app:
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
@@ -260,13 +282,12 @@ def _released(shares: dict[Want, Share], index: int) -> dict[Want, Released]:
     return named
 
 
-def _hold(tx: Tx, intent: Intent, at: int) -> None:
+def _hold(tx: Tx, intent: Intent, at: int) -> Facts | None:
     for guard in intent.guards:
         gates.use(tx, guard.gate, guard.pod or intent.pod, guard.epoch, at, count=guard.use)
     if intent.jti is not None:
         see(tx, intent.jti, intent.jti_until)
-    if intent.write is not None:
-        intent.write(tx)
+    return intent.write(tx) if intent.write is not None else None
 
 
 def see(tx: Tx, jti: bytes, until: int) -> None:

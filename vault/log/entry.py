@@ -1,14 +1,14 @@
 """What is written in the log, as values: the facts of one event, its three forms, and what is asked of the writer.
 
 Public form: 66 bytes, `0x01 | kind | pod commitment | dpo commitment`, or a statement, `0x01 | 0x02 | body` in clear
-(access-log.md, Formats). The pod record tells the citizen everything; the DPO record has no pod, no resource and no
-person.
+(access-log.md, Formats). The pod record tells the citizen everything, in two parts with a nonce each: what the app it
+is about may prove to others, and the rest. The DPO record has no pod, no resource and no person.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from keys.records import commitment
 from keys.secret import Released, Share, fresh_bytes
@@ -16,11 +16,20 @@ from keys.text import b64, canonical_flat
 from vault.database import Tx
 from vault.shares import Drop, Want
 
-POD_DOMAIN = "kluis/pod-record/v1"
+POD_DOMAIN = "kluis/pod-record/v2"
+APP_DOMAIN = "kluis/pod-record-app/v1"
+OWN_DOMAIN = "kluis/pod-record-own/v1"
 DPO_DOMAIN = "kluis/dpo-record/v1"
 PRIVATE, STATEMENT = 0, 2
 LONGEST = 65_000  # bytes of a statement: an entry bundle has 16 bits for a length
 HOUR_MS = 3_600_000
+APP = frozenset(
+    {"id", "time", "type", "action", "decision", "category", "resources", "client", "purpose"}
+    | {"legal_basis", "grant", "grant_version", "request", "digest"}
+)
+"""What an app may see of an entry about itself. Not how many things or bytes lie there, which its grant may hide; not
+why it was refused; and not the place in the pod's chain, which counts the other readers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,8 @@ class Facts:
     stands afterwards, `versions` what was stored (vault.log.versions). `app` is the client id the DPO may see: a
     registered app's, never one that stands for a person. `signature` is what somebody else signed about the event: a
     source's assertion for a file (compact JWS). `clock` is the writer's own: `behind` when the machine's clock went
-    back and the time is that of the entry before, `ahead` when it went forward by days.
+    back and the time is that of the entry before, `ahead` when it went forward by days. `slot` is the pod's own, told
+    once, in its first record.
     """
 
     type: str
@@ -59,10 +69,12 @@ class Facts:
     versions: tuple[str, ...] = ()
     signature: str = ""
     clock: str = ""
+    slot: int | None = None
 
 
-TOLD: Final = tuple(one.name for one in fields(Facts) if one.name != "app")
-"""What a pod record tells of them."""
+TOLD_APP: Final = tuple(one.name for one in fields(Facts) if one.name in APP)
+TOLD_OWN: Final = tuple(one.name for one in fields(Facts) if one.name not in APP and one.name != "app")
+"""What the two parts of a pod record tell of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,11 @@ class Guard:
 
 @dataclass(frozen=True)
 class Intent:
-    """One event on its way into the log, with all that must hold or happen in the same transaction."""
+    """One event on its way into the log, with all that must hold or happen in the same transaction.
+
+    `write` may return the facts as they are known only then; they take the place of `facts`.
+    With `receipt` what the app of `facts.app` needs to prove the entry is kept for it (vault.log.receipts).
+    """
 
     pod: bytes
     facts: Facts
@@ -89,9 +105,10 @@ class Intent:
     jti: bytes | None = None
     jti_until: int = 0
     wants: tuple[Want, ...] = ()
-    write: Callable[[Tx], None] | None = None
+    write: Callable[[Tx], Facts | None] | None = None
     new_shares: tuple[tuple[Want, Share], ...] = ()
     drops: tuple[Drop, ...] = ()
+    receipt: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,11 +129,44 @@ class Refused:
     index: int
 
 
-def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> bytes:
-    """The citizen's record as RFC 8785 JSON; empty fields are left out. `prev` is b"" for the first of a pod."""
-    told = {name: value for name in TOLD if (value := getattr(facts, name))}
-    told |= {"resources": facts.resources, "id": b64(entry), "time": at, "seq": seq, "prev": b64(prev)}
-    return canonical_flat(told)
+class PodRecord(NamedTuple):
+    """A pod record as it is sealed and committed to: two RFC 8785 texts, and the 32-byte nonce that blinds each."""
+
+    app: bytes
+    own: bytes
+    app_nonce: bytes
+    own_nonce: bytes
+
+    @property
+    def text(self) -> bytes:
+        """The whole record as one JSON text."""
+        return b'{"app":' + self.app + b',"own":' + self.own + b"}"
+
+    @property
+    def sealed(self) -> bytes:
+        """What the citizen gets: both nonces and the text."""
+        return self.app_nonce + self.own_nonce + self.text
+
+    @property
+    def rest(self) -> bytes:
+        """The salted hash of what the app may not see: all that a receipt says of it."""
+        return commitment(OWN_DOMAIN, self.own_nonce, self.own)
+
+    def commitment(self) -> bytes:
+        """SHA-256(domain | h1 | h2): either part can be shown with the hash of the other, and tells nothing of it."""
+        return commitment(POD_DOMAIN, commitment(APP_DOMAIN, self.app_nonce, self.app), self.rest)
+
+
+def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
+    """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
+    app = {name: value for name in TOLD_APP if (value := getattr(facts, name))}
+    own = {name: value for name in TOLD_OWN if (value := getattr(facts, name))}
+    app["resources"], app["id"], app["time"] = facts.resources, b64(entry), at
+    own["seq"], own["prev"] = seq, b64(prev)
+    if facts.slot is not None:
+        own["slot"] = facts.slot
+    nonces = fresh_bytes(64)
+    return PodRecord(canonical_flat(app), canonical_flat(own), nonces[:32], nonces[32:])
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
@@ -148,6 +198,6 @@ def statement(body: bytes) -> bytes:
 
 
 def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:
-    """Blind a record: return (nonce, commitment)."""
+    """Blind a record of one part: return (nonce, commitment)."""
     nonce = fresh_bytes(32)
     return nonce, commitment(domain, nonce, record)

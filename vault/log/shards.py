@@ -53,11 +53,11 @@ class Grown:
 class Shards:
     """All trees of a log, oldest first; there is always a current one."""
 
-    def __init__(self, host: str, keys: LogKeys, now: datetime) -> None:
+    def __init__(self, host: str, keys: LogKeys, now: datetime, read: Tx) -> None:
         """A log that has no entry yet begins with the half-year of `now`."""
-        self.host, self.keys = host, keys
+        self.host, self.keys, self._read = host, keys, read
         self._until = 0  # milliseconds: entries before this moment belong to the current shard
-        self.all = [Ledger(name(host, now), keys)]
+        self.all = [Ledger(name(host, now), keys, read)]
 
     @property
     def current(self) -> Ledger:
@@ -74,16 +74,16 @@ class Shards:
         """How many durable entries all trees have."""
         return self.current.first + self.current.tree.size
 
-    def load(self, tx: Tx) -> None:
+    def load(self) -> None:
         """Rebuild every tree from the durable rows. Raises DamagedItem if one does not fit its last checkpoint."""
-        for row in tx.find(Shard, order_by="first"):
+        for row in self._read.find(Shard, order_by="first"):
             self.open(row)
         for ledger, following in zip(self.all, [*(s.first for s in self.all[1:]), 2**62], strict=True):
-            ledger.load(tx, following)
+            ledger.load(following)
 
     def open(self, row: Shard) -> None:
         """From now on this shard is the current one. One that never had an entry gives way."""
-        made = Ledger(row.origin, self.keys, row.first)
+        made = Ledger(row.origin, self.keys, self._read, row.first)
         self.all = [*(self.all if self.current.first != row.first else self.all[:-1]), made]
         self._until = end(made.half)
 
@@ -113,10 +113,15 @@ class Shards:
 
     def _seam(self, tx: Tx, row: Shard, before: Shard) -> bytes:
         """What the first entry of a shard says of the one before it, entries of this very batch included."""
-        known = self.current if self.current.first == before.first else Ledger(before.origin, self.keys)
+        known = self.current if self.current.first == before.first else Ledger(before.origin, self.keys, self._read)
         pending = tx.run(FROM, first=before.first + known.tree.size)
         root = known.tree.root_after(leaf_hash(leaf) for (leaf,) in pending)
         return seam(row.origin, before.origin, row.first - before.first, root)
+
+    def heads(self, now: datetime) -> list[Ledger]:
+        """Every tree, and an empty one for the half-year of `now` that has not begun here: others may have seen it."""
+        here = name(self.host, now)
+        return self.all if here <= self.current.origin else [*self.all, Ledger(here, self.keys, self._read)]
 
     def at(self, index: int) -> Ledger:
         """The shard of an entry. Raises NotFound for a negative index."""

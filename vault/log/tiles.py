@@ -25,12 +25,12 @@ LEAVES = "SELECT idx, leaf FROM entry WHERE idx >= :first AND idx < :end ORDER B
 class Ledger:
     """The Merkle tree of one log shard and its latest checkpoint."""
 
-    def __init__(self, origin: str, keys: LogKeys, first: int = 0) -> None:
-        """Begin empty at entry `first` of the whole log; positions here count from there."""
-        self.origin, self._keys, self.first = origin, keys, first
+    def __init__(self, origin: str, keys: LogKeys, read: Tx, first: int = 0) -> None:
+        """Begin empty at entry `first` of the whole log; positions here count from there. `read` gives stored tiles."""
+        self.origin, self._keys, self._read, self.first = origin, keys, read, first
         self.half = origin.rpartition("/")[2]
         self.vkey = self._own
-        self.tree = Tree()
+        self.tree = Tree(self._fetch)
         self.size = 0
         self.note = ""
 
@@ -49,10 +49,11 @@ class Ledger:
             "first": self.first,
         }
 
-    def load(self, tx: Tx, end: int) -> None:
+    def load(self, end: int) -> None:
         """Bring back the tree of the entries before `end`. Raises DamagedItem if its last checkpoint is not in it."""
+        tx = self._read
         full = int(tx.run(FULL, first=self.first)[0][0])
-        self.tree, here = Tree(lambda level, idx: self._fetch(tx, level, idx), full), self.first + full * WIDTH
+        self.tree, here = Tree(self._fetch, full), self.first + full * WIDTH
         if full and tx.get(Entry, here - 1) is None:
             raise DamagedItem(f"log entry {here - 1} is missing")
         for place, (idx, leaf) in enumerate(tx.run(LEAVES, first=here, end=end), here):
@@ -63,8 +64,8 @@ class Ledger:
         if last:
             self._resume(last[0])
 
-    def _fetch(self, tx: Tx, level: int, idx: int) -> bytes:
-        row = tx.get(Tile, self.first, level, idx)
+    def _fetch(self, level: int, idx: int) -> bytes:
+        row = self._read.get(Tile, self.first, level, idx)
         if row is None or len(row.hashes) != WIDTH * 32:
             raise DamagedItem(f"tile {level}/{idx} of {self.half} is missing")
         return row.hashes
@@ -101,6 +102,11 @@ class Ledger:
         self.size, self.note, self.vkey = signed.size, signed.note, self._own
         for tile in tiles:
             self.tree.kept(tile.level, tile.idx)
+
+    def dress(self, size: int, note: str) -> None:
+        """The published head of this size has more signatures now; of an older size nothing changes."""
+        if size == self.size:
+            self.note = note
 
     def inclusion(self, index: int) -> list[bytes]:
         """The proof of an entry in the published tree; NotFound if it is not published yet."""

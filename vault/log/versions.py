@@ -1,7 +1,7 @@
 """Which versions an entry stored, as its record names them and as they stand beside it (keys.md, Rollback).
 
-Beside the record they are in clear but meaningless, under a keyed hash: nobody without the server's key can change or
-leave out one of them, and `vault.fsck` compares the newest with what is stored.
+Beside the record they are in clear but meaningless. A keyed hash covers them and the sealed record: nobody without the
+server's key can change or leave out one of them unnoticed, and `vault.fsck` compares the newest with what is stored.
 """
 
 import hashlib
@@ -38,15 +38,15 @@ def proof_key(state: StateKey) -> Secret:
     return derive(state, ctx("lookup", "versions"))
 
 
-def proof(key: Secret, index: int, entry: bytes, listed: bytes) -> bytes:
-    """The keyed hash that binds a list of versions, empty or not, to its entry."""
-    told = hashlib.blake2b(index.to_bytes(8, "big") + entry + listed, key=key.view(), digest_size=32)
-    return told.digest()
+def proof(key: Secret, index: int, entry: bytes, listed: bytes, sealed: bytes) -> bytes:
+    """The keyed hash that binds a list of versions, empty or not, and the sealed record to its entry."""
+    place = index.to_bytes(8, "big") + entry + len(listed).to_bytes(8, "big")
+    return hashlib.blake2b(place + listed + sealed, key=key.view(), digest_size=32).digest()
 
 
-def fits(key: Secret, index: int, entry: bytes, listed: bytes, found: bytes) -> bool:
+def fits(key: Secret, index: int, entry: bytes, listed: bytes, sealed: bytes, found: bytes) -> bool:
     """Whether the hash beside a record is right."""
-    return hmac.compare_digest(proof(key, index, entry, listed), found)
+    return hmac.compare_digest(proof(key, index, entry, listed, sealed), found)
 
 
 def parts(listed: bytes) -> Iterable[tuple[bytes, int, bytes]]:

@@ -10,8 +10,8 @@ from keys.errors import KeysError
 from keys.records import open_record
 from keys.secret import Private, RecordKey
 from keys.text import b64
+from vault.database import Tx
 from vault.errors import DamagedItem
-from vault.log.entry import POD_DOMAIN
 from vault.log.handover import hands
 from vault.log.retention import Ended, ended
 from vault.log.shards import Shards
@@ -22,13 +22,18 @@ from vault.vault import PodFacts, Vault
 ENDED = "ended"
 LINES = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
-WHERE r.pod = :pod AND r.seq >= :since ORDER BY r.seq
+WHERE r.pod = :pod AND r.seq >= :since AND r.seq < :below ORDER BY r.seq
 """
+BACK = """
+SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
+WHERE r.pod = :pod AND r.seq < :below ORDER BY r.idx DESC LIMIT :most
+"""
+BEYOND = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonce that blinds it.
+    """One entry of a pod's own log: its place in the public tree, its record as written, and the nonces that blind it.
 
     `record` is None if it does not open: either its month ended (outcome `ended`), or the entry is broken, and readers
     say so at this very line.
@@ -45,8 +50,10 @@ class Line:
     @property
     def told(self) -> dict[str, Any]:
         """The record's fields; of a broken or ended one only its place."""
-        fields: dict[str, Any] = json.loads(self.record) if self.record else {"seq": self.seq, "type": self.outcome}
-        return fields
+        if self.record is None:
+            return {"seq": self.seq, "type": self.outcome}
+        parts = json.loads(self.record)
+        return {**parts["app"], **parts["own"]}
 
     @property
     def broken(self) -> bool:
@@ -79,28 +86,39 @@ class Own:
     head: Head
 
 
-def head(vault: Vault, pod: PodFacts) -> Head:
+def head(tx: Tx, pod: PodFacts) -> Head:
     """The head of a pod's chain, kept apart from its records, so that records cut off at the end are missed."""
-    row = vault.db.read.get(PodHead, pod.id)
-    kept = int(vault.db.read.run("SELECT coalesce(max(idx) + 1, 0) FROM entry")[0][0])
+    row = tx.get(PodHead, pod.id)
+    kept = int(tx.run("SELECT coalesce(max(idx) + 1, 0) FROM entry")[0][0])
     return Head(row.seq, row.head, kept) if row else Head(0, b"", kept)
 
 
 def own(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> Own:
     """The records of a pod from `since` on with its head, as one snapshot: the writer goes on meanwhile."""
-    read = vault.db.read
-    read.run("BEGIN")
-    try:
-        return Own(lines(vault, pod, log, since), head(vault, pod))
-    finally:
-        read.run("COMMIT")
+    with vault.db.reading() as tx:
+        return Own(lines(vault, pod, log, since, tx=tx), head(tx, pod))
 
 
-def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Line]:
-    """All records of a pod from sequence number `since` on, opened with the pod's log key."""
-    reader = _Reader(vault, pod, log)
+def lines(
+    vault: Vault, pod: PodFacts, log: Private, since: int = 0, below: int = BEYOND, tx: Tx | None = None
+) -> list[Line]:
+    """The records of a pod with sequence numbers from `since` to `below` (not included), opened with its log key.
+
+    `tx` is a thread's own connection; without one this is for the loop's thread.
+    """
+    rows = (tx or vault.db.read).run(LINES, pod=pod.id, since=since, below=below)
+    return _read(vault, pod, log, rows, tx)
+
+
+def back(vault: Vault, pod: PodFacts, log: Private, below: int, most: int, tx: Tx) -> list[Line]:
+    """At most so many records before sequence number `below`, newest first."""
+    return _read(vault, pod, log, tx.run(BACK, pod=pod.id, below=below, most=most), tx)
+
+
+def _read(vault: Vault, pod: PodFacts, log: Private, rows: list[tuple[Any, ...]], tx: Tx | None) -> list[Line]:
+    reader = _Reader(vault, pod, log, tx or vault.db.read)
     try:
-        return [reader.line(*row) for row in vault.db.read.run(LINES, pod=pod.id, since=since)]
+        return [reader.line(*row) for row in rows]
     finally:
         reader.wipe()
 
@@ -108,9 +126,9 @@ def lines(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> list[Lin
 class _Reader:
     """Opens records; each record key is opened once, with the log key it was sealed to, and wiped at the end."""
 
-    def __init__(self, vault: Vault, pod: PodFacts, log: Private) -> None:
-        self.vault, self.pod, self.log = vault, pod, log
-        over = ended(vault.db.read)
+    def __init__(self, vault: Vault, pod: PodFacts, log: Private, tx: Tx) -> None:
+        self.vault, self.pod, self.log, self.tx = vault, pod, log, tx
+        over = ended(tx)
         self._before = over.before if over else 0
         self._keys: dict[bytes, RecordKey] = {}
         self._boxes = {public_of(log): log}
@@ -121,14 +139,14 @@ class _Reader:
         try:
             origin = self.vault.log.shards.at(index).origin
             opened = open_record(self._key(origin, key_id), "record", origin, key_id, entry, sealed)
-            return Line(index, seq, entry, opened[32:].decode(), opened[:32], leaf, outcome)
+            return Line(index, seq, entry, opened[64:].decode(), opened[:64], leaf, outcome)
         except (KeysError, ValueError, DamagedItem):
-            gone = index < self._before and self.vault.db.read.get(KeyRow, key_id) is None
+            gone = index < self._before and self.tx.get(KeyRow, key_id) is None
             return Line(index, seq, entry, None, b"", leaf, ENDED if gone else "broken")
 
     def _key(self, origin: str, key_id: bytes) -> RecordKey:
         if key_id not in self._keys:
-            row = self.vault.db.read.get(KeyRow, key_id)
+            row = self.tx.get(KeyRow, key_id)
             if row is None:
                 raise DamagedItem(f"record key {key_id.hex()} is missing")
             context = ctx("record-key", self.pod.id, origin, key_id)
@@ -160,15 +178,14 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     inside = [(shards.at(line.index), line) for line in told.lines]
     return {
         "shards": shards.told,
-        "pod_domain": POD_DOMAIN,
         "head": told.head.told,
         "hands": hands(vault.db.read),
-        "ended": _ended(shards, ended(vault.db.read)),
+        "ended": told_ended(shards, ended(vault.db.read)),
         "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
     }
 
 
-def _ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
+def told_ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
     """The statement that says which records are no longer kept, with its proof; None while nothing ended."""
     if over is None or over.index - (ledger := shards.at(over.index)).first >= ledger.size:
         return None
@@ -178,9 +195,15 @@ def _ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
 
 
 def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same as the lines of an export, which name their shard by its origin; last the head they must end at."""
-    named = [{**line, "shard": bundle["shards"][line["shard"]]["origin"]} for line in bundle["entries"]]
-    return [*named, bundle["head"]]
+    """The same as the lines of an export, which name their shard by its origin; last the head they must end at.
+
+    With the head comes the pod's slot in the newest summaries.
+    """
+    named, slots = (
+        [{**one, "shard": bundle["shards"][one["shard"]]["origin"]} for one in bundle[part]]
+        for part in ("entries", "slots")
+    )
+    return [*named, {**bundle["head"], "slots": slots}]
 
 
 def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
@@ -208,4 +231,4 @@ def kept(vault: Vault) -> int:
 
 def of_pod(vault: Vault, pod: PodFacts) -> int:
     """How many entries a pod has."""
-    return len(vault.db.read.find(Record, pod=pod.id))
+    return int(vault.db.read.run(f"SELECT count(*) FROM {Record.__tablename__} WHERE pod = :pod", pod=pod.id)[0][0])  # noqa: S608

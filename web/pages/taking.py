@@ -23,11 +23,14 @@ class Brought:
 class TakeAwayPage:
     """`/me/take-away`. `fewest`: characters a passphrase must have; `failed`: the last was none or not repeated.
 
+    `unproven`: the kit was asked for without a proof that holds; `confirm` as in SecurityPage.
     `refused`: a file did not come back, by its passphrase or by what is wrong with it (`why`); `brought`: one did.
     """
 
     fewest: int
     failed: bool = False
+    unproven: bool = False
+    confirm: str = ""
     refused: Literal["", "secret", "file"] = ""
     why: str = ""
     brought: Brought | None = None

@@ -7,8 +7,7 @@ reaches the template but the frame (who is logged in, the form token). Jinja2 es
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import groupby
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,10 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from web.pages import dutch
 from web.pages.consenting import ConsentPage, ReceiptPage
 from web.pages.desk import DeskPage
-from web.pages.dutch import local
 from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPage
 from web.pages.granted import AccessPage, LessPage
 from web.pages.leaving import ErasePage, GonePage
+from web.pages.logbook import LogPage
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
 
@@ -33,50 +32,6 @@ class HomePage:
 
     origin: str
     size: int
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of the pod's log: `seq` counts in this pod, `index` in the log of everybody; `outcome`: served, unknown,
-    refused, or words to show as they are.
-    """
-
-    seq: int
-    index: int
-    at: datetime
-    who: str
-    what: str
-    why: str
-    basis: str
-    allowed: bool
-    outcome: str
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The server's own check of a pod's lines. `line`: seq of the first line that fails (None: the log as a whole)."""
-
-    ok: bool
-    checked: int
-    line: int | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class LogPage:
-    """`/me/log`: lines newest first. `older`: local address of the next page, "" at the end."""
-
-    lines: tuple[LogLine, ...]
-    origin: str
-    size: int
-    verdict: Verdict | None = None
-    older: str = ""
-
-    @property
-    def days(self) -> list[tuple[date, list[LogLine]]]:
-        """The lines per city day, in the order given."""
-        return [(day_, list(lines)) for day_, lines in groupby(self.lines, key=lambda line: local(line.at).date())]
 
 
 @dataclass(frozen=True)
@@ -140,6 +95,21 @@ class TotalRow:
 
 
 @dataclass(frozen=True)
+class WatchPart:
+    """How the log stands with its witnesses: `cosigning` of `names`, `needed` of them make a quorum.
+
+    `alarm`: `quorum`, `rollback` or `fork`, "" for none; `since` when, `held` if no data goes out meanwhile.
+    """
+
+    names: tuple[str, ...]
+    needed: int
+    cosigning: int
+    alarm: str = ""
+    since: datetime | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True)
 class DpoPage:
     """`/dpo`: totals, no person. `opened`: DPO commitments recomputed for these totals, of `entries` in the log."""
 
@@ -149,6 +119,7 @@ class DpoPage:
     entries: int
     opened: int
     checkpoint: str = "/log/checkpoint"
+    watch: WatchPart | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +131,7 @@ class TransparencyPage:
     vkey: str
     size: int
     checkpoint: str
+    watch: WatchPart | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from consent import clients, report
 from consent.accounts import assertions, links, passkeys, passphrase, sessions
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.sessions import SessionFacts
-from web import guard, telling
+from web import guard, telling, watching
 from web.pages.entry import LoginPage
 from web.pages.views import DpoPage, render
 from web.routes.desks import HOME
@@ -115,7 +115,9 @@ async def show_dpo(request: Request) -> HTMLResponse:
     told = await report.totals(house.vault, session, house.clock())
     names = clients.names(house.vault)
     rows = tuple(telling.total(row, names) for row in sorted(told.rows, key=telling.order))
-    return _page("dpo", DpoPage(rows, told.since, told.until, told.entries, told.opened), session)
+    return _page(
+        "dpo", DpoPage(rows, told.since, told.until, told.entries, told.opened, watch=watching.part(house)), session
+    )
 
 
 async def _login_fields(request: Request) -> tuple[FormData, str]:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from vault.log import views
-from web import guard
+from web import guard, watching
 from web.pages.views import HomePage, render
 
 router = APIRouter()
@@ -27,19 +27,28 @@ async def alive() -> JSONResponse:
 
 @router.get("/readyz")
 async def ready(request: Request) -> JSONResponse:
-    """The writer commits. LogUnavailable becomes a 503."""
-    await guard.house_of(request).vault.db.write(lambda tx: tx.run("SELECT 1"))
-    return JSONResponse({"status": "ready"})
+    """The writer commits (else 503), and how the log stands with its witnesses; 503 while data is held back."""
+    house = guard.house_of(request)
+    await house.vault.db.write(lambda tx: tx.run("SELECT 1"))
+    held = bool(house.vault.log.held)
+    return JSONResponse({"status": "held" if held else "ready", "log": watching.state(house)}, 503 if held else 200)
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> PlainTextResponse:
     """Counts without persons, in the Prometheus text form."""
-    vault = guard.house_of(request).vault
+    house = guard.house_of(request)
+    vault, log = house.vault, watching.state(house)
     lines = [
         "# TYPE kluis_log_entries counter",
         f"kluis_log_entries {views.kept(vault)}",
         "# TYPE kluis_log_published gauge",
         f"kluis_log_published {vault.log.ledger.size}",
+        "# TYPE kluis_log_witnesses gauge",
+        f"kluis_log_witnesses {log['witnesses']}",
+        "# TYPE kluis_log_witnesses_cosigning gauge",
+        f"kluis_log_witnesses_cosigning {log['cosigning']}",
+        "# TYPE kluis_log_alarm gauge",
+        f"kluis_log_alarm {int(log['alarm'] is not None)}",
     ]
     return PlainTextResponse("\n".join(lines) + "\n")

@@ -31,12 +31,17 @@ async def show_locks(request: Request, failed: str = "") -> HTMLResponse:
 
 @router.post(LOCKS)
 async def change_locks(request: Request) -> RedirectResponse:
-    """Change all locks: every compartment and the root; all other sessions end. Twice is as good as once."""
+    """Change all locks: every compartment and the root; all other sessions end, and this browser's cookie is new.
+
+    Twice is as good as once.
+    """
     session, fields = await guard.written(request, "citizen")
     house = guard.house_of(request)
     if not await proving.confirmed(request, session, fields):
         return _to(LOCKS, failed="proof")
-    return await _done(locks.change_all(house.vault, session, house.clock()), LOCKS, "locks")
+    return await proving.renewed(
+        request, await _done(locks.change_all(house.vault, session, house.clock()), LOCKS, "locks")
+    )
 
 
 @router.get("/me/security/rooms/{container}")

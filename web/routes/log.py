@@ -2,33 +2,29 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
+from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
-from vault.log import views
+from vault.log import device, views
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
-from vault.versions import rolled_back
-from web import guard, telling, verify
+from vault.vault import Vault
+from web import guard, logforms, watching
 from web.cors import CORS
-from web.pages.views import LogPage, TransparencyPage, Verdict, render
-
-if TYPE_CHECKING:
-    from web.app import House
+from web.pages.views import TransparencyPage, render
 
 router = APIRouter()
 PATH = re.compile(r"(entries|[0-7])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 Place = Annotated[int, Query(ge=0, lt=2**53)]
 """A number of a line or of entries, as a query may name it: what SQLite and JSON can hold."""
 YEAR = 31_536_000
-SHOWN = 200
-STALE = "Wat er in je kluis ligt, is niet wat hier het laatst is opgeschreven."
 
 
 def opened(request: Request, session: SessionFacts) -> list[Line]:
@@ -48,73 +44,38 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> J
     vault = guard.house_of(request).vault
     told = _own(request, session, since)
     if proofs:
-        return JSONResponse(views.proofs(vault, told))
+        return JSONResponse(_bundle(vault, session, told))
     entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
     return JSONResponse({"entries": entries})
 
 
 @router.get("/api/log/export")
-async def export(request: Request) -> Response:
-    """One JSON object a line: every record with its nonce and inclusion proof, last the head they must end at."""
-    session = await guard.required(request)
-    bundle = views.proofs(guard.house_of(request).vault, _own(request, session))
-    disposition = {"content-disposition": 'attachment; filename="kluis-log.jsonl"'}
-    return Response("".join(_lines(bundle)), media_type="application/jsonl", headers=disposition)
+async def export(
+    request: Request, form: Annotated[Literal["jsonl", "aj", "balp"], Query(alias="format")] = "jsonl"
+) -> Response:
+    """One JSON object a line: every record with its nonces and inclusion proof, last the head they must end at.
+
+    `aj` and `balp` tell the same in the shapes of other systems, which have no room for proofs (web.logforms).
+    """
+    session, house = await guard.required(request), guard.house_of(request)
+    told = _own(request, session)
+    if form == "aj":
+        text, media, name = logforms.aj(told.lines, session.webid), "application/xml", "kluis-log.aj.xml"
+    elif form == "balp":
+        text, media = logforms.balp(told.lines, session.webid, house.base), "application/fhir+json"
+        name = "kluis-log.balp.json"
+    else:
+        text, media, name = "".join(_lines(_bundle(house.vault, session, told))), "application/jsonl", "kluis-log.jsonl"
+    disposition = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=media, headers=disposition)
+
+
+def _bundle(vault: Vault, session: SessionFacts, told: Own) -> dict[str, Any]:
+    return {**views.proofs(vault, told), "slots": device.slots(vault, session.pod)}
 
 
 def _lines(bundle: dict[str, Any]) -> list[str]:
     return [json.dumps(line) + "\n" for line in views.exported(bundle)]
-
-
-@router.get("/me/log", include_in_schema=False)
-async def page(request: Request, before: Place | None = None) -> HTMLResponse:
-    """The citizen's log, newest first; `before` goes on from an older line."""
-    return await _page(request, None, before)
-
-
-@router.post("/me/log/verify", include_in_schema=False)
-async def check(request: Request) -> HTMLResponse:
-    """The check without JavaScript: done here, and the page says so."""
-    session, _ = await guard.written(request)
-    house = guard.house_of(request)
-    told = _own(request, session)
-    await house.vault.db.write(lambda _: None)  # the writer's next turn: every entry that was read is in the tree
-    await house.vault.publish()
-    return await _page(request, _verdict(house, session, told))
-
-
-def _verdict(house: "House", session: SessionFacts, told: Own) -> Verdict:
-    """The verdict on lines read before the newest checkpoint and on what they say is stored.
-
-    It names the first wrong line by its number in the pod's own log.
-    """
-    broken = next((line for line in told.lines if line.broken), None)
-    if broken is not None:
-        return Verdict(ok=False, checked=0, line=broken.seq, reason="Deze regel is veranderd.")
-    try:
-        whole = verify.read_directory(house.settings.data, house.vault.log.ledger.vkey)
-        done = verify.check_records(whole, _lines(views.proofs(house.vault, told)), settled=True)
-    except verify.LogBroken as fault:
-        number = next((line.seq for line in told.lines if line.index == fault.entry), None)
-        return Verdict(ok=False, checked=0, line=number, reason="Er is iets gewist of veranderd.")
-    stale = rolled_back(house.vault, session.pod, told.lines)
-    if stale:
-        return Verdict(ok=False, checked=0, line=stale[0].seq or None, reason=STALE)
-    return Verdict(ok=True, checked=done.checked)
-
-
-async def _page(request: Request, verdict: Verdict | None, before: int | None = None) -> HTMLResponse:
-    session = await guard.required(request)
-    ledger = guard.house_of(request).vault.log.ledger
-    told = [line for line in opened(request, session) if before is None or line.seq < before]
-    shown = LogPage(
-        lines=tuple(telling.told(line, session.webid) for line in reversed(told[-SHOWN:])),
-        origin=ledger.origin,
-        size=ledger.size,
-        verdict=verdict,
-        older=f"/me/log?before={told[-SHOWN].seq}" if len(told) > SHOWN else "",
-    )
-    return HTMLResponse(render("log", shown, person=session.name, role=session.role, csrf=session.csrf))
 
 
 @router.get("/log/checkpoint")
@@ -164,19 +125,25 @@ async def transparency(request: Request) -> HTMLResponse:
     """What anybody needs to check the log."""
     house = guard.house_of(request)
     ledger = house.vault.log.ledger
-    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note)
+    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note, watching.part(house))
     return HTMLResponse(render("transparency", shown))
 
 
 @router.get("/transparency.json")
 async def transparency_json(request: Request) -> JSONResponse:
-    """The same for machines; `shards` are all half-years of the log, oldest first."""
-    ledger = guard.house_of(request).vault.log.ledger
+    """The same for machines; `shards` are all half-years of the log, oldest first.
+
+    `every_vkey` is for a witness: the log's key under a name that stands for every half-year, also those to come.
+    """
+    house = guard.house_of(request)
+    ledger = house.vault.log.ledger
     told: dict[str, Any] = {
         "origin": ledger.origin,
         "vkey": ledger.vkey,
         "size": ledger.size,
         "checkpoint": "/log/checkpoint",
+        "every_vkey": every_shard(ledger.vkey),
+        "witnesses": watching.state(house),
         "shards": [{**told, "checkpoint": f"/log/{half}/checkpoint"} for half, told in _shards(request)],
     }
     return JSONResponse(told, headers=CORS)

@@ -68,7 +68,7 @@ async def push(request: Request) -> Response:
         body = {"request_uri": kept.request_uri, "expires_in": asks.LIFETIME_S}
         return JSONResponse(body, 201, NO_STORE)
 
-    return await _answered(request, pushed)
+    return await answered(request, pushed)
 
 
 @router.post("/oauth/token")
@@ -79,7 +79,7 @@ async def token(request: Request) -> Response:
         body = await issue.answer(house.vault, asked, _dpop(request), house.clock())
         return JSONResponse(body, headers=NO_STORE)
 
-    return await _answered(request, issued)
+    return await answered(request, issued)
 
 
 @router.post("/oauth/introspect")
@@ -87,11 +87,11 @@ async def introspect(request: Request) -> Response:
     """What one of the caller's own tokens stands for (RFC 7662)."""
 
     async def told(house: "House", asked: server.TokenRequest) -> Response:
-        client = await _proven(house, asked)
+        client = await proven(house, asked)
         body = issue.introspect(house.vault, client, asked.form.get("token", ""), house.clock())
         return JSONResponse(body, headers=NO_STORE)
 
-    return await _answered(request, told)
+    return await answered(request, told)
 
 
 @router.post("/oauth/revoke")
@@ -99,13 +99,13 @@ async def revoke(request: Request) -> Response:
     """Give a token back (RFC 7009); an unknown one is answered in the same way."""
 
     async def revoked(house: "House", asked: server.TokenRequest) -> Response:
-        client = await _proven(house, asked)
+        client = await proven(house, asked)
         if "token" not in asked.form:
             raise OAuthError("invalid_request", "token is missing.")
         await issue.revoke(house.vault, client, asked.form["token"], house.clock())
         return Response(status_code=200, headers=NO_STORE)
 
-    return await _answered(request, revoked)
+    return await answered(request, revoked)
 
 
 @router.get("/oauth/grants/{grant_id}")
@@ -158,7 +158,7 @@ def _json(body: bytes) -> object:
         raise OAuthError("invalid_client_metadata", "The body is not JSON.") from bad
 
 
-async def _answered(request: Request, step: Callable[["House", server.TokenRequest], Awaitable[Response]]) -> Response:
+async def answered(request: Request, step: Callable[["House", server.TokenRequest], Awaitable[Response]]) -> Response:
     """Read the form, do the step, and turn a refusal into an OAuth error."""
     try:
         return await step(guard.house_of(request), await _read(request))
@@ -200,7 +200,7 @@ def _authenticated(house: "House", asked: server.TokenRequest) -> server.Authent
     return server.authenticate(asked, clients.find(house.vault, server.claimed(asked)), house.clock())
 
 
-async def _proven(house: "House", asked: server.TokenRequest) -> Client:
+async def proven(house: "House", asked: server.TokenRequest) -> Client:
     """The caller, whose assertion is now used up."""
     known = _authenticated(house, asked)
     await asks.spend(house.vault, known.assertion)

@@ -35,7 +35,7 @@ async def records(
     batch = await door.records(house.vault, admitted.permit, admitted.keys, house.clock(), since)
     pod = house.vault.pod_by_id(admitted.permit.pod)
     root = f"{house.base}/pods/{pod.name if pod else ''}"
-    headers = CORS | {"kluis-entry": str(batch.index), "cache-control": "no-store"}
+    headers = CORS | admitted.applied | {"kluis-entry": str(batch.index), "cache-control": "no-store"}
     return StreamingResponse(_graph(batch, admitted, root, house.clock()), media_type=MEDIA, headers=headers)
 
 
@@ -48,7 +48,7 @@ async def answer(request: Request, name: str) -> Response:
         return denied(admitted)
     path = next(iter(admitted.permit.targets or ()))
     found = await door.read(house.vault, admitted.permit, admitted.keys, path, house.clock())
-    headers = CORS | {"kluis-entry": str(found.index), "cache-control": "no-store"}
+    headers = CORS | admitted.applied | {"kluis-entry": str(found.index), "cache-control": "no-store"}
     if found.kind != "resource":
         return problems.problem(404, "not-found", "This answer is not there yet")
     return Response(found.body, media_type=MEDIA, headers=headers)
@@ -73,6 +73,7 @@ def _call(request: Request, path: str, **more: Any) -> Call:
         tuple(value.encode("latin-1") for value in headers.getlist("authorization")),
         tuple(value.encode("latin-1") for value in headers.getlist("dpop")),
         headers.get("kluis-purpose"),
+        prefer=tuple(value.encode("latin-1") for value in headers.getlist("prefer")),
         **more,
     )
 

@@ -92,7 +92,7 @@ async def set_passphrase(request: Request) -> RedirectResponse:
     except Denied as refusal:
         return _refused(refusal)
     await _end_others(request, session, fields)
-    return _back(done="passphrase")
+    return await proving.renewed(request, _back(done="passphrase"))
 
 
 @router.post("/me/security/codes", include_in_schema=False)
@@ -123,7 +123,7 @@ async def remove(request: Request, way: str) -> RedirectResponse:
     except Denied as refusal:
         return _refused(refusal)
     await _end_others(request, session, fields)
-    return _back(done="removed")
+    return await proving.renewed(request, _back(done="removed"))
 
 
 @router.post("/me/sessions/{handle}/end", include_in_schema=False)

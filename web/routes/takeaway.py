@@ -1,10 +1,12 @@
 """Taking away: everything in the pod, or the recovery kit, as a file in the age format that other programs open.
 
-And bringing such a file back, into whatever pod its citizen is in now.
+The kit is the root itself, good for as long as the locks are: it asks for a fresh proof, so that who got hold of a
+session does not get hold of the vault. And bringing such a file back, into whatever pod its citizen is in now.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request
@@ -18,7 +20,7 @@ from keys.age import Writer
 from keys.errors import Damaged, UnknownVersion, WrongSecret
 from vault.errors import BadTakeAway
 from vault.unpack import TakeAway, unpack
-from web import guard
+from web import guard, proving
 from web.pages.taking import Brought, TakeAwayPage
 from web.pages.views import render
 
@@ -32,18 +34,23 @@ _ONE_AT_A_TIME: Final = asyncio.Semaphore(1)
 @router.get("/me/take-away", include_in_schema=False)
 async def show(request: Request) -> HTMLResponse:
     """The page: choose a passphrase for the file."""
-    return _page(await guard.required(request, "citizen"), TakeAwayPage(FEWEST_LETTERS))
+    return _page(request, await guard.required(request, "citizen"), TakeAwayPage(FEWEST_LETTERS))
 
 
 @router.post("/me/take-away", include_in_schema=False)
 async def take(request: Request) -> Response:
-    """Everything in the pod (`what=data`) or the recovery kit (`what=kit`), locked with the passphrase of the form."""
+    """Everything in the pod (`what=data`) or the recovery kit (`what=kit`), locked with the passphrase of the form.
+
+    The kit after a fresh proof only.
+    """
     session, fields = await guard.written(request, "citizen")
     phrase, what = str(fields.get("passphrase", "")), str(fields.get("what", ""))
     if what not in ("data", "kit"):
         raise HTTPException(400, "bad-choice")
     if not FEWEST_LETTERS <= len(phrase) <= LONGEST or phrase != fields.get("again"):
-        return _page(session, TakeAwayPage(FEWEST_LETTERS, failed=True), 400)
+        return _page(request, session, TakeAwayPage(FEWEST_LETTERS, failed=True), 400)
+    if what == "kit" and not await proving.confirmed(request, session, fields):
+        return _page(request, session, TakeAwayPage(FEWEST_LETTERS, unproven=True), 403)
     house = guard.house_of(request)
     async with _ONE_AT_A_TIME:
         writer = await asyncio.to_thread(Writer, passphrase=phrase)
@@ -67,12 +74,12 @@ async def bring(request: Request) -> Response:
         async with _ONE_AT_A_TIME:
             found = await asyncio.to_thread(_opened, data, phrase)
     except WrongSecret:
-        return _page(session, TakeAwayPage(FEWEST_LETTERS, refused="secret"), 400)
+        return _page(request, session, TakeAwayPage(FEWEST_LETTERS, refused="secret"), 400)
     except (BadTakeAway, Damaged, UnknownVersion) as bad:
-        return _page(session, TakeAwayPage(FEWEST_LETTERS, refused="file", why=str(bad)), 422)
+        return _page(request, session, TakeAwayPage(FEWEST_LETTERS, refused="file", why=str(bad)), 422)
     house = guard.house_of(request)
     done = await bringback.back(house.vault, session, found, house.clock())
-    return _page(session, TakeAwayPage(FEWEST_LETTERS, brought=Brought(done.stored, done.left, found.pod)))
+    return _page(request, session, TakeAwayPage(FEWEST_LETTERS, brought=Brought(done.stored, done.left, found.pod)))
 
 
 def _opened(file: bytes, phrase: str) -> TakeAway:
@@ -88,8 +95,9 @@ async def _locked(writer: Writer, pieces: AsyncIterator[bytes]) -> AsyncIterator
     yield writer.end()
 
 
-def _page(session: SessionFacts, page: TakeAwayPage, status: int = 200) -> HTMLResponse:
-    text = render("take-away", page, person=session.name, role=session.role, csrf=session.csrf)
+def _page(request: Request, session: SessionFacts, page: TakeAwayPage, status: int = 200) -> HTMLResponse:
+    shown = replace(page, confirm=proving.asked(request, session))
+    text = render("take-away", shown, person=session.name, role=session.role, csrf=session.csrf)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
 

@@ -1,0 +1,90 @@
+"""`kluis log prove` and `export`: one entry or receipt proven, and one's own log taken away."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from web.receipt import check_receipt
+from web.settings import load
+from web.terminal import answer, server, stop, told
+from web.verify import Verified, prove, read_directory, read_log
+
+log = typer.Typer(help="Check the access log from outside; replace its key.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]
+
+
+class Form(StrEnum):
+    """The forms in which a citizen can take her log away."""
+
+    jsonl = "jsonl"
+    aj = "aj"
+    balp = "balp"
+
+
+COUNTED = {Form.jsonl: b'"record":', Form.aj: b"<usage>", Form.balp: b'"resourceType": "AuditEvent"'}
+
+
+@log.command("prove")
+def prove_entry(
+    what: Annotated[str, typer.Argument(help="The entry's place in the log, from 0; or an app's receipt to check.")],
+    base: Base = None,
+    data: Annotated[Path | None, typer.Option(help="Read a data directory instead of a server; needs --key.")] = None,
+    key: Annotated[str | None, typer.Option(help="The log's verification key, as published.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="Write the proof to a file (.tlog-proof).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a proof (C2SP tlog-proof) that an entry is in the log; or check a receipt without any server."""
+    with told():
+        if not what.isdecimal():
+            _receipt(Path(what), key, as_json=as_json)
+            return
+        proof = prove(public_log(base, data, key), int(what))
+        if target is not None:
+            target.write_text(proof, encoding="utf-8")
+            answer({"index": int(what), "file": str(target)}, as_json=as_json)
+        elif as_json:
+            answer({"index": int(what), "proof": proof}, as_json=True)
+        else:
+            sys.stdout.write(proof)
+
+
+def _receipt(file: Path, key: str | None, *, as_json: bool) -> None:
+    if key is None:
+        stop("a receipt is checked with --key: it cannot vouch for itself; the key stands in /transparency.json")
+    shown = check_receipt(file.read_text(encoding="utf-8"), key)
+    answer({"origin": shown.origin, "index": shown.index, "proves": shown.told, "verdict": "ok"}, as_json=as_json)
+
+
+@log.command()
+def export(
+    user: Annotated[str, typer.Option(help="Your name in the vault; the passphrase is asked for.")],
+    target: Annotated[Path, typer.Option("--out", help="Where to write your records.")],
+    form: Annotated[
+        Form, typer.Option("--format", help="jsonl has the proofs; aj and balp suit other systems.")
+    ] = Form.jsonl,
+    base: Base = None,
+    as_json: Json = False,
+) -> None:
+    """Take your own log away; as jsonl it is what `kluis log verify --export` reads."""
+    passphrase = typer.prompt("Passphrase", hide_input=True, err=True)
+    with told(), server(load(base_url=base)) as client:
+        client.login(user, passphrase)
+        taken = client.fetch("/api/log/export" + ("" if form is Form.jsonl else f"?format={form.value}"))
+        client.logout()
+        target.write_bytes(taken)
+        answer({"file": str(target), "records": taken.count(COUNTED[form])}, as_json=as_json)
+
+
+def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
+    """The whole log, checked, from a server or from a directory."""
+    if data is not None:
+        if key is None:
+            stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
+        return read_directory(data, key)
+    with server(load(base_url=base)) as client:
+        return read_log(client.fetch, key or client.log_key())

@@ -1,0 +1,117 @@
+"""What the log states in clear, against an export: summaries of all pods, and which records nobody can read any more.
+
+What a summary counted is exactly what the export shows.
+
+Read from the published forms, like everything in `web.verify`: a statement is `0x01 0x02 | JSON` in the log, the leaf
+of a slot SHA-256(`kluis/slot/v1` | salt | count as u64be | SHA-256 of the last commitment), the tree that of RFC 6962.
+"""
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from keys.errors import Damaged
+from keys.merkle import verify_inclusion
+
+RETENTION = "kluis/log-retention/v1"
+TYPE = "kluis/slots/v1"
+DOMAIN = b"kluis/slot/v1"
+
+
+class NotSummed(Exception):
+    """A summary says something else than what is shown; the message says what."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an export shows of a pod: the number of its first record, and of each record its place and the hash of its
+    commitment; `slot` as its first record names it, None for an export that begins later.
+    """
+
+    first: int
+    places: Sequence[int]
+    heads: Sequence[bytes]
+    slot: int | None
+
+    def before(self, entries: int) -> tuple[int, bytes] | None:
+        """How many records lie before an entry, and the hash of the last; None if the export begins after it."""
+        older = sum(place < entries for place in self.places)
+        return (self.first - 1 + older, self.heads[older - 1]) if older else None
+
+
+@dataclass(frozen=True)
+class Stated:
+    """One summary as the log states it."""
+
+    index: int
+    epoch: int
+    entries: int
+    slots: int
+    root: bytes
+
+
+def summaries(leaves: Sequence[bytes]) -> list[Stated]:
+    """Every summary that a log states, in order."""
+    return [one for index, leaf in enumerate(leaves) if (one := _stated(index, leaf)) is not None]
+
+
+def over(leaves: Iterable[bytes]) -> int:
+    """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
+    said = [json.loads(leaf[2:]) for leaf in leaves if leaf[:2] == b"\x01\x02" and RETENTION.encode() in leaf]
+    return max((int(told["before"]) for told in said if told.get("type") == RETENTION), default=0)
+
+
+def check(leaves: Sequence[bytes], shown: Shown, proofs: Iterable[Mapping[str, Any]], kept: int) -> int:
+    """Check the summaries that an export brings, and that it leaves out none of the newest; return how many held.
+
+    `kept` is how many entries the log had when the export was made. Raises NotSummed.
+    """
+    known = {one.index: one for one in summaries(leaves)}
+    due = [one.epoch for one in known.values() if one.index < kept and one.entries > shown.places[0]]
+    held = [_one(known, shown, proof) for proof in proofs]
+    epochs = [epoch for epoch in held if epoch is not None]
+    if due[:-1] and max(epochs, default=0) < due[-2]:  # the last one may not have been sealed yet
+        raise NotSummed(f"the summary of epoch {due[-2]} is left out")
+    return len(epochs)
+
+
+def _one(known: Mapping[int, Stated], shown: Shown, proof: Mapping[str, Any]) -> int | None:
+    """The epoch of a summary that says what is shown; None if the log that was read does not reach it."""
+    try:
+        index, slot, salt = int(proof["statement"]), int(proof["slot"]), _unb64(proof["salt"])
+        path = [_unb64(step) for step in proof["path"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotSummed(f"a summary in the export is malformed: {error}") from None
+    stated = known.get(index)
+    if stated is None:
+        raise NotSummed(f"entry {index} is no summary")
+    state = shown.before(stated.entries)
+    if state is None:
+        return None
+    if shown.slot not in (slot, None):
+        raise NotSummed(f"the pod has slot {shown.slot}, the summary of epoch {stated.epoch} is about slot {slot}")
+    leaf = sha256(DOMAIN + salt + state[0].to_bytes(8, "big") + state[1]).digest()
+    try:
+        verify_inclusion(leaf, slot, stated.slots, path, stated.root)
+    except Damaged:
+        raise NotSummed(f"the summary of epoch {stated.epoch} counted something else than {state[0]} records") from None
+    return stated.epoch
+
+
+def _stated(index: int, leaf: bytes) -> Stated | None:
+    if leaf[:2] != b"\x01\x02":
+        return None
+    try:
+        told = json.loads(leaf[2:])
+        if told["type"] != TYPE:
+            return None
+        return Stated(index, int(told["epoch"]), int(told["entries"]), int(told["slots"]), _unb64(told["root"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _unb64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
