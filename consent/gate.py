@@ -1,9 +1,8 @@
 """The gate: who is asking, with which token, for what — and a permit or a denial.
 
-The order is that of the request: credentials -> token -> proof -> terms or access control -> permit. What only the
-writer can know (is the grant still live, was this proof seen) travels in the permit as guard and jti and is decided
-in the transaction that writes the entry. Every denial is in the log before it is answered: on its own if a token of
-ours stands behind it, else summed per minute.
+In the order of the request: credentials -> token -> proof -> terms or access control -> permit. What only the writer
+can know (is the grant live, was this proof seen) travels in the permit as guard and jti and is decided in the unit that
+writes the entry. Every denial is in the log before it is answered: by itself if a token is behind it, else summed.
 """
 
 from collections.abc import Mapping

@@ -190,7 +190,9 @@ def noticed(house: Household, folder: Path) -> tuple[bool, bool, bool]:
     plain = fsck.check(folder / "vault", folder / "shares")
     keyed = fsck.check(folder / "vault", folder / "shares", house.vault.state)
     with log_private(house.session) as private:
-        hers = rolled_back(house.vault, house.session.pod, views.lines(house.vault, house.session.pod, private))
+        hers = rolled_back(
+            house.vault.db.read, house.session.pod.id, views.lines(house.vault, house.session.pod, private)
+        )
     return bool(plain), bool(keyed), bool(hers)
 
 
