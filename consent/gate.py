@@ -379,10 +379,7 @@ async def _turn_away(
     now: datetime,
     why: Mapping[str, object] | None = None,
 ) -> Denial:
-    """A denial for an agent stands in the pod it asked for; if there is no such pod, in the one of her grant.
-
-    Why the citizen had let the program in is told in her own pod's log alone.
-    """
+    """A denial for an agent stands in the pod it asked for, else in that of her grant; that one alone tells why."""
     facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
     said = _said(vault, token, now)
     if said is not None and (pod is None or said[0] == pod.id):

@@ -179,9 +179,17 @@ async def gives_back(stage: Stage) -> None:
     await ok(_form(stage, "/oauth/revoke", token=held.refresh))
 
 
-async def introspects(stage: Stage) -> None:
+async def lists_receipts(stage: Stage) -> None:
     held = await granted(stage)
-    await ok(_form(stage, "/oauth/introspect", token=held.access))
+    await ok(_form(stage, "/api/log/receipts", grant=b64(held.id)))
+
+
+async def takes_receipt(stage: Stage) -> None:
+    held = await granted(stage)
+    answer = await ok(stage.app("GET", A, held, prefer="receipt"))
+    await stage.house.vault.publish()
+    await stage.begin()
+    await ok(_form(stage, f"/api/log/receipts/{answer.headers['kluis-entry']}"))
 
 
 def manages(method: str, status: int) -> Act:

@@ -35,7 +35,8 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
                      "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts", "GET /api/receipts/{receipt}",
                      "GET /dev", "GET /insight", "GET /desk"], CONTROL),
-    **dict.fromkeys(["GET /api/log", "GET /api/log/export", "GET /me/log", "POST /me/log/verify"],
+    **dict.fromkeys(["GET /api/log", "GET /api/log/export", "GET /api/log/check", "GET /api/log/lines",
+                     "GET /api/log/slots", "GET /me/log", "POST /me/log/verify"],
                     "her own log; reading it is the one thing that leaves no entry (access-log.md, Order)"),
     **dict.fromkeys(["POST /oauth/par", "POST /oauth/introspect", "GET /oauth/grants/{grant_id}"], NOTHING_YET),
     **dict.fromkeys(["GET /api/suggestions", "GET /me/suggestions", "POST /me/suggestions/ask",
@@ -53,6 +54,8 @@ def proved(rule: str = "recovery") -> Line:
 
 WRONG = [proved("passphrase"), Line("denial", "confirm", "denied", "wrong_secret")]
 ENTERED = Line("key event", "login", rule="session")
+# Who changed her ways in goes on with a new cookie; the one before it ends.
+RENEWED = [Line("key event", "open root", rule="new cookie"), ENTERED, Line("key event", "logout", rule="session")]
 
 
 def wrong(path: str, **fields: str) -> Case:
@@ -135,6 +138,9 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (acts.refreshes_after_withdrawal, [agreed("token", "invalid_grant", "denial", decision="denied")]),
         (acts.logs_a_program_in, [agreed("token", "grant", "key event", purpose=SOLID, client="solid")])],
     "POST /oauth/revoke": [(acts.gives_back, [agreed("revoke", "client")])],
+    # Proofs of what the app was given before: hashes and receipts, nothing of the pod.
+    "POST /api/log/receipts": [(acts.lists_receipts, [])],
+    "POST /api/log/receipts/{entry}": [(acts.takes_receipt, [])],
     "DELETE /oauth/grants/{grant_id}": [(acts.manages("DELETE", 204), [agreed("revoke", "client")])],
     "POST /oauth/register": [
         (acts.registers_as_developer, [Line("admin", "register app", rule="registered", client="app", whose="office")]),
@@ -170,12 +176,12 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (presses("/me/data/none", 404, method="GET"), [])],
     "POST /me/security/passkeys": [(own_acts.adds_passkey, [proved(), *ADDED]), wrong("/me/security/passkeys")],
     "POST /me/security/passphrase": [
-        (presses("/me/security/passphrase", passphrase=PHRASE, again=PHRASE), [proved(), *ADDED]),
+        (presses("/me/security/passphrase", passphrase=PHRASE, again=PHRASE), [proved(), *ADDED, *RENEWED]),
         wrong("/me/security/passphrase", passphrase=PHRASE, again=PHRASE)],
     "POST /me/security/codes": [(presses("/me/security/codes", 200), [proved(), *ADDED]), wrong("/me/security/codes")],
     "POST /me/security/unlockers/{way}/remove": [
         (own_acts.removes_a_way, [proved(), Line("key event", "open root", rule="remove unlocker"),
-                              Line("key event", "remove unlocker", rule="session")]),
+                              Line("key event", "remove unlocker", rule="session"), *RENEWED]),
         wrong("/me/security/unlockers/QUFBQUFBQUFBQUFBQUFBQQ/remove")],
     "POST /me/sessions/{handle}/end": [
         (own_acts.ends_another_session, [Line("key event", "logout elsewhere", rule="session")])],
@@ -185,7 +191,8 @@ LEAVES: Final[dict[str, list[Case]]] = {
             proved(), Line("key event", "open root", rule="new root"),
             Line("key event", "new root", rule="session", count=2),
             Line("key event", "open root", rule="new generation"),
-            *(Line("key event", "new generation", rule="session", count=count) for count in GENERATIONS)])],
+            *(Line("key event", "new generation", rule="session", count=count) for count in GENERATIONS),
+            *RENEWED])],
     "POST /me/security/rooms/{container}": [
         wrong("/me/security/rooms/settings", custody="sealed"),
         (presses("/me/security/rooms/settings", custody="sealed"), [
@@ -193,7 +200,8 @@ LEAVES: Final[dict[str, list[Case]]] = {
             Line("key event", "new generation", rule="session", count=3)])],
     "POST /me/take-away": [
         (own_acts.takes_away, [own("export", category, count) for category, count in EXPORTED]),
-        (own_acts.takes_kit, [Line("key event", "recovery kit", rule="session", outcome="served")])],
+        (own_acts.takes_kit, [proved(), Line("key event", "recovery kit", rule="session", outcome="served")]),
+        (presses("/me/take-away", 403, proven=False, passphrase=PHRASE, again=PHRASE, what="kit"), WRONG)],
     "POST /me/take-away/back": [(own_acts.brings_back, [own("append", "pd:Interest", 1)])],
     # An erased pod's own line cannot be read by anybody any more.
     "POST /me/erase": [

@@ -135,7 +135,8 @@ async def takes_away(stage: Stage) -> bytes:
 
 async def takes_kit(stage: Stage) -> None:
     await stage.begin()
-    await ok(stage.mine("POST", "/me/take-away", passphrase=PHRASE, again=PHRASE, what="kit"))
+    proof = stage.house.codes[0]
+    await ok(stage.mine("POST", "/me/take-away", passphrase=PHRASE, again=PHRASE, what="kit", proof=proof))
 
 
 async def brings_back(stage: Stage) -> None:

@@ -112,7 +112,16 @@ class Stage:
         if method != "GET":
             data = {"csrf": session.csrf} | fields
         cookie = SAME | {"cookie": f"kluis={self.house.cookie}", "kluis-form": session.csrf}
-        return await self.house.http.request(method, path, headers=cookie, data=data)
+        answer = await self.house.http.request(method, path, headers=cookie, data=data)
+        self._go_on(answer.cookies.get("kluis"))
+        return answer
+
+    def _go_on(self, cookie: str | None) -> None:
+        """Who changes her ways in gets a new cookie, and goes on with that one."""
+        self.house.http.cookies.clear()
+        found = sessions.find(self.house.vault, cookie, self.house.clock()) if cookie else None
+        if cookie and found:
+            self.house.cookie, self.house.session = cookie, found
 
     async def office(self, method: str, path: str) -> httpx.Response:
         """The DPO's officer, in her browser."""

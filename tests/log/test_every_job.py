@@ -74,9 +74,20 @@ async def months_end(one: Stage) -> None:
 
 
 EXPIRED = Line("key event", "session expired", rule="session")
+
+
+async def epoch_begins(one: Stage) -> None:
+    """An epoch is over: what every pod's log holds is stated for everybody, as hashes."""
+    await jobs.sum_up(one.house.house)
+    one.house.clock.forward(minutes=2)
+    await one.begin()
+    await jobs.sum_up(one.house.house)
+
+
 TURNS: dict[str, str | Turn] = {
-    "asyncio.sleep": "waits",
-    "tick": "one turn of all that follows",
+    **dict.fromkeys(["asyncio.sleep", "_for_ever", "turn", "sum_up"], "waits for, or is one turn of all that follows"),
+    "house.vault.publish": NO_CONTENT,
+    "house.vault.epochs.sum_up": (epoch_begins, [STATEMENT]),
     "vault.log.settle": NO_CONTENT,
     "vault.publish": NO_CONTENT,
     "vault.forget_proofs": NO_CONTENT,
@@ -94,6 +105,8 @@ COMMANDS = {
     "kluis serve": ITSELF, "kluis demo": ITSELF, "kluis recommender": APP,
     "kluis train": "made-up people and public data", "kluis evaluate": "sets of interactions that are no pod's",
     "kluis check": "settings only", "kluis fsck": NO_KEYS, "kluis backup": NO_KEYS, "kluis restore": NO_KEYS,
+    "kluis witness serve": "cosigns heads of other vaults, in a process that knows no pod",
+    "kluis demo tamper": "changes one stored row of a demo city, and can read none",
     "kluis log verify": "what everybody may fetch", "kluis log prove": "what everybody may fetch",
     "kluis log export": BY_HTTP, "kluis import": BY_HTTP, "kluis app register": BY_HTTP,
     "kluis custodian rotate": BY_HTTP, "kluis log rotate": BY_HTTP,
@@ -110,12 +123,14 @@ SENDERS = {
     "web/demo.py": "starts the recommender's process",
     "web/demoapp.py": "the demo city's app: outside, with its own grant",
     "web/recommending.py": "the questions below",
+    "web/witness.py": "the witness's own process: it asks whether a port is taken",
 }
 BESIDE = {
     "federation/fetch.py create_task": "fetches a public document again",
     "recommender/__main__.py start_unix_server": SENDERS["recommender/__main__.py"],
     "vault/database.py Thread": "the writer, which writes the entries",
     "web/app.py create_task": "the servers and the clockwork",
+    "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/cli.py execv": APP,
     "web/cli.py execve": APP,
     "web/demo.py Popen": SENDERS["web/demo.py"],

@@ -47,6 +47,7 @@ async def test_a_route_leaves_exactly_the_lines_that_say_what_it_did(
             taken, left = list(one.taken), await one.left()
             assert route in taken, (number, taken)
             assert Counter(left) == Counter(lines), number
+            assert lines or one.opened() == set(), number
         assert one.watching.faults == []
 
 

@@ -9,10 +9,11 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,18 @@ def in_fork(work: Callable[[], Any]) -> Any:
     os.waitpid(child, 0)
     assert "failed" not in told, told["failed"]
     return told["done"]
+
+
+def warm(work: Callable[[], Any]) -> None:
+    """Load here whatever `work` loads in a child, so that no later child has to."""
+
+    def loaded() -> list[str]:
+        work()
+        return list(sys.modules)
+
+    for name in in_fork(loaded):
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 def house_at(folder: Path) -> House:
