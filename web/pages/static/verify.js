@@ -3,7 +3,9 @@
 // check. What is true of every line is worked out for all of them at once; a line that fails is then looked for one by one.
 
 import { checkSlots, someEpochs } from "./slots.js";
-import { Broken, LEAF, consistent, decoded, fromRaw, included, join, openSeal, raw, same, sha256, together, unb64, utf8 } from "./tree.js";
+import {
+  Broken, Inputs, LEAF, consistent, decoded, fromRaw, hashed, included, join, openSeal, raw, same, sha256, together, unb64, utf8,
+} from "./tree.js";
 import { checkScreen, show, status } from "./shown.js";
 
 export { consistent, included, openSeal } from "./tree.js";
@@ -29,22 +31,23 @@ function json(text) {
   }
 }
 
-/** One part of a record blinded: written again, it is the text that was hashed, for that had only one form (RFC 8785). */
-const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.stringify(part)));
-
 /**
  * The lines, each by itself: its leaf holds what we are shown, the part that its app may prove and the rest. A bare line
- * has no leaf of its own: it is made up here.
+ * has no leaf of its own: it is made up here. Each part is written again before it is hashed: it is the text that was
+ * hashed then, for that had only one form (RFC 8785).
  */
 async function readLines(entries, seals, before) {
-  const all = (hashed) => Promise.all(entries.map((_, i) => hashed(i)));
   const nonces = entries.map((entry) => unb64(entry.nonce ?? "")), parts = entries.map((entry) => parse(entry.record));
-  const [seen, own] = await Promise.all([
-    all((i) => salted(APP, nonces[i].subarray(0, 32), parts[i].app)), all((i) => salted(OWN, nonces[i].subarray(32), parts[i].own))]);
-  const commitments = await all((i) => sha256(POD, seen[i], own[i]));
+  const [app, rest, pod, whole, bare] = [[APP], [OWN], [POD], [LEAF], []].map((start) => new Inputs(...start));
+  const salted = parts.map(({ app: seen }, i) => app.salted(nonces[i].subarray(0, 32), JSON.stringify(seen)));
+  const blinded = parts.map(({ own }, i) => rest.salted(nonces[i].subarray(32), JSON.stringify(own)));
+  const [seen, own] = [await hashed(salted), await hashed(blinded)];
+  const commitments = await hashed(seen.map((hash, i) => pod.put(hash, 0).put(own[i], 32).hash(64)));
   const made = entries.map((entry, i) => join(PRIVATE, commitments[i], unb64(entry.dpo_commitment)));
   const leaves = entries.map((entry, i) => (entry.leaf === undefined ? made[i] : unb64(entry.leaf)));
-  const [hashes, nexts] = await Promise.all([all((i) => sha256(LEAF, leaves[i])), all((i) => sha256(leaves[i].subarray(2, 34)))]);
+  const sealed = leaves.map((leaf) => whole.fit(leaf.length).put(leaf, 0).hash(leaf.length));
+  const chained = leaves.map((leaf) => bare.put(leaf.subarray(2, 34), 0).hash(leaf.subarray(2, 34).length));
+  const [hashes, nexts] = [await hashed(sealed), await hashed(chained)];
   return entries.map((entry, i) => {
     const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN }, leaf = leaves[i];
     const place = seal.first + index, record = { ...parts[i].app, ...parts[i].own };
