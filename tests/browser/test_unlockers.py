@@ -231,7 +231,7 @@ def test_the_last_two_ways_in_stay_and_the_page_says_what_to_do_first(page: Page
     log_in(page, town, citizen.user, code)
     expect(page.locator("[role=alert]:visible")).to_contain_text("Dat lukte niet")
     log_in(page, town, citizen.user, citizen.code)
-    page.wait_for_url("**/me")
+    page.wait_for_url("**/me/security?recovered=1")
 
 
 def test_a_copied_or_unverified_passkey_opens_nothing(page: Page, town: Town, citizen: Person) -> None:
