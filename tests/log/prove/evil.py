@@ -113,8 +113,8 @@ class Evil:
     def _open(self) -> None:
         """Start again on what the database holds."""
         before = self.vault.log.shards
-        trees = Shards(before.host, before._signer, self.house.clock())
-        trees.load(self.vault.db.read)
+        trees = Shards(before.host, before.keys, self.house.clock(), self.vault.db.read)
+        trees.load()
         self.vault.log.shards = trees
         self.vault.epochs = Epochs(self.vault.db, self.vault.epochs._key)
 
