@@ -8,9 +8,10 @@ const policy = globalThis.trustedTypes?.createPolicy("kluis-reader", ours) ?? ou
 
 function begin() {
   try {
-    return new Worker(policy.createScriptURL(""), { type: "module" });
+    const worker = new Worker(policy.createScriptURL(""), { type: "module" });
+    return { worker, failed: new Promise((done) => (worker.onerror = done)) };
   } catch {
-    return null; // no workers here, or they are forbidden
+    return {}; // no workers here, or they are forbidden
   }
 }
 
@@ -22,13 +23,14 @@ export function readers(wanted) {
   const many = Math.min(MOST, navigator.hardwareConcurrency ?? 1), workers = many > 1 ? Array.from({ length: many }, begin) : [];
   let turn = 0;
   const read = (address) => new Promise((done, fail) => {
-    const here = () => readPart(address, wanted).then(done, fail), worker = workers[turn++ % workers.length];
+    const here = () => readPart(address, wanted).then(done, fail), { worker, failed } = workers[turn++ % workers.length] ?? {};
     if (!worker) return void here();
     const { port1, port2 } = new MessageChannel();
-    worker.addEventListener("error", here, { once: true });
-    port1.onmessage = ({ data }) => (worker.removeEventListener("error", here), port1.close(),
+    let answered = false;
+    failed.then(() => answered || here());
+    port1.onmessage = ({ data }) => (answered = true, port1.close(),
       data.fault === undefined ? done(data) : fail(new Error(data.fault)));
     worker.postMessage({ address, wanted }, [port2]);
   });
-  return { read, stop: () => workers.forEach((worker) => worker?.terminate()) };
+  return { read, stop: () => workers.forEach(({ worker }) => worker?.terminate()) };
 }
