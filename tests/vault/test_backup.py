@@ -266,6 +266,23 @@ async def test_a_log_that_was_published_longer_is_not_cut_and_what_stood_there_i
     put_back(tmp_path / "kept", new, clock)
 
 
+async def test_a_log_that_went_on_in_a_new_half_year_is_not_cut_either(
+    house: Household, tmp_path: Path, clock: Clock
+) -> None:
+    taken(house, tmp_path / "kept")
+    new = tmp_path / "new"
+    put_back(tmp_path / "kept", new, clock)
+    clock.forward(days=200)
+    vault = opened(new, tmp_path, clock)
+    await readable(vault, house.codes[0], clock)
+    await vault.publish()
+    assert max(ledger.size for ledger in vault.log.shards.all) < vault.log.shards.kept
+    vault.close()
+    clock.forward(days=-200)  # else the copy of the shares would be too old by itself
+    with pytest.raises(TooOld, match="published a log"):
+        put_back(tmp_path / "kept", new, clock)
+
+
 async def test_a_way_in_that_was_taken_away_stays_away(house: Household, tmp_path: Path, clock: Clock) -> None:
     from vault.shares import Drop
     from vault.tables import Unlocker
