@@ -141,10 +141,9 @@ def told(line: Line, webid: str) -> LogLine:
     """
     fields = line.told
     if line.record is None:
-        when = datetime.fromtimestamp(0, UTC)
         if not line.broken:
-            return LogLine(line.seq, line.index, when, "Niemand", OVER, "", "", True, "Afgelopen")
-        return LogLine(line.seq, line.index, when, "Niemand", "kan deze regel nog lezen", "", "", False, "Stuk")
+            return LogLine(line.seq, line.index, None, "Niemand", OVER, "", "", True, "Afgelopen")
+        return LogLine(line.seq, line.index, None, "Niemand", "kan deze regel nog lezen", "", "", False, "Stuk")
     allowed = fields["decision"] == "allowed"
     return LogLine(
         seq=line.seq,
