@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from web.leaving import keep
 from web.receipt import check_receipt
 from web.settings import load
 from web.terminal import answer, server, stop, told
@@ -54,6 +55,8 @@ def prove_entry(
 
 
 def _receipt(file: Path, key: str | None, *, as_json: bool) -> None:
+    if not file.exists():
+        stop(f"{file} is neither the place of an entry in the log, a number from 0, nor a receipt on this machine")
     if key is None:
         stop("a receipt is checked with --key: it cannot vouch for itself; the key stands in /transparency.json")
     shown = check_receipt(file.read_text(encoding="utf-8"), key)
@@ -76,7 +79,7 @@ def export(
         client.login(user, passphrase)
         taken = client.fetch("/api/log/export" + ("" if form is Form.jsonl else f"?format={form.value}"))
         client.logout()
-        target.write_bytes(taken)
+        keep(target, taken)
         answer({"file": str(target), "records": taken.count(COUNTED[form])}, as_json=as_json)
 
 

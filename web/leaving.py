@@ -56,7 +56,7 @@ def take_along(
                 taken = client.take_along(phrase)
                 client.logout()
         found = _checked(taken, phrase, pod)
-        _keep(target, taken)
+        keep(target, taken)
         answer({"file": str(target), "pod": pod, "resources": found, "bytes": len(taken)}, as_json=as_json)
 
 
@@ -138,7 +138,7 @@ def _checked(taken: bytes, phrase: str, pod: str) -> int:
     return len(contents["resources"])
 
 
-def _keep(target: Path, taken: bytes) -> None:
+def keep(target: Path, taken: bytes) -> None:
     """Write the file whole or not at all, mode 0600; it is on the disk when this returns."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ FAMILIES: Final = {
 
 def page(name: str, shown: object, session: SessionFacts, status: int = 200) -> HTMLResponse:
     """A page of somebody who is logged in; no cache keeps it."""
-    text = render(name, shown, person=session.name, role=session.role, csrf=session.csrf)
+    text = render(name, shown, person=session.name, user=session.user, role=session.role, csrf=session.csrf)
     return HTMLResponse(text, status, headers=NO_STORE)
 
 

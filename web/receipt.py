@@ -44,6 +44,8 @@ def check_receipt(text: str, key: str) -> Shown:
 
 
 def _told(extra: bytes) -> dict[str, Any]:
+    if len(extra) <= HASHES:
+        raise ValueError("it proves an entry and says nothing about it; only what an app was given is a receipt")
     told = json.loads(extra[HASHES:])
     if not isinstance(told, dict) or rfc8785.dumps(told) != extra[HASHES:]:
         raise ValueError("no receipt")

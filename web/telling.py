@@ -112,6 +112,9 @@ NOTED: Final[Mapping[str, str]] = {
     "preview": "Voorbeeld voor een aanvraag",
     "brought back": "Uit een bestand dat je eerder meenam",
     "titles": "De titels tonen op je eigen pagina",
+    "changed": "En veranderde dat",
+    "sealed": "Van een verzegelde lade",
+    "managed": "Van een beheerde map",
 }
 # The types of entry, as the page names them.
 KINDS: Final[Mapping[str, str]] = {
@@ -139,10 +142,9 @@ def told(line: Line, webid: str) -> LogLine:
     """
     fields = line.told
     if line.record is None:
-        when = datetime.fromtimestamp(0, UTC)
         if not line.broken:
-            return LogLine(line.seq, line.index, when, "Niemand", OVER, "", "", True, "Afgelopen")
-        return LogLine(line.seq, line.index, when, "Niemand", "kan deze regel nog lezen", "", "", False, "broken")
+            return LogLine(line.seq, line.index, None, "Niemand", OVER, "", "", True, "Afgelopen")
+        return LogLine(line.seq, line.index, None, "Niemand", "kan deze regel nog lezen", "", "", False, "Stuk")
     allowed = fields["decision"] == "allowed"
     return LogLine(
         seq=line.seq,

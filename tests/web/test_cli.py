@@ -158,6 +158,11 @@ def test_log_prove_checks_a_receipt_without_any_server_and_refuses_a_changed_one
     assert json.loads(done.stdout)["proves"] == {"action": "read"}
     assert run("log", "prove", "other.tlog-proof", "--key", served.log.key).exit_code == 1
     assert run("log", "prove", "mine.tlog-proof").exit_code == 2
+    (tmp_path / "bare.tlog-proof").write_text(proof(5, path, note, b""), encoding="utf-8")
+    bare = run("log", "prove", "bare.tlog-proof", "--key", served.log.key)
+    assert (bare.exit_code, "only what an app was given is a receipt" in bare.output) == (1, True)
+    none = run("log", "prove", "none.tlog-proof", "--key", served.log.key)
+    assert (none.exit_code, "neither the place of an entry" in none.output) == (2, True)
     assert len(served.asked) == asked
 
 
@@ -173,6 +178,7 @@ def test_log_export_logs_in_like_a_person_and_takes_the_records_away(served: Ser
     done = CliRunner().invoke(app, words, input="open sesame\n")
     assert (done.exit_code, "records: 300" in done.stdout) == (0, True), done.output
     assert "open sesame" not in done.output
+    assert (tmp_path / "mine.jsonl").stat().st_mode & 0o777 == 0o600  # who reads what of hers is nobody else's business
     (_, path, headers, body), (_, last, _, _) = served.asked
     assert (path, headers["Origin"], last) == ("/login", served.base, "/logout")
     assert parse_qs(body.decode()) == {"user": ["an"], "passphrase": ["open sesame"], "csrf": ["t0ken"]}

@@ -66,6 +66,14 @@ async def test_the_page_links_the_very_line_that_says_when_the_locks_were_change
     log = await look(house, there[1])
     line = log[log.index(f'id="{there[2]}"') :]
     assert "vernieuwde je hoofdsleutel" in line[: line.index("</li>")]
+    said = await look(house, "/me/log")
+    assert "Van een verzegelde lade" in said and "Van een beheerde map" in said and ">sealed<" not in said
+
+
+async def test_a_password_keeper_is_told_the_name_that_she_logs_in_with(house: Household) -> None:
+    for path in ("/me/security", "/me/security/locks", "/me/take-away", "/me/erase"):
+        told = re.findall(r'name="username" value="([^"]*)"', await look(house, path))
+        assert told and set(told) == {"an"}
 
 
 async def test_a_copy_of_the_very_cookie_that_changed_all_locks_opens_nothing_any_more(house: Household) -> None:

@@ -231,6 +231,16 @@ def test_each_line_of_the_log_says_who_what_why_basis_outcome_and_where_it_stand
             assert word in str(shown["text"])
 
 
+def test_a_line_that_nobody_can_read_stands_among_its_neighbours_without_a_time() -> None:
+    blind = replace(LINES[0], seq=9, at=None)
+    for lines in ((LINES[0], blind), (blind, LINES[0])):
+        ((day, placed),) = LogPage(lines, "a", 2).days
+        assert (day, placed) == (dutch.local(NOW).date(), list(lines))
+    alone = LogPage((blind,), "a", 1)
+    (shown,) = read("log", alone).find("li", id="line-9")
+    assert alone.days == [(None, [blind])] and shown["inside"] and not read("log", alone).find("time")
+
+
 def test_a_line_that_was_refused_never_reads_as_allowed() -> None:
     for outcome in ("served", "unknown", "refused"):
         refused, given = (replace(line, outcome=outcome, why="", basis="") for line in LINES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from web.pages.dutch import local
 
@@ -13,12 +13,12 @@ from web.pages.dutch import local
 @dataclass(frozen=True)
 class LogLine:
     """One line of the pod's log: `seq` counts in this pod, `index` in the log of everybody; `outcome`: served, unknown,
-    refused, or words to show as they are.
+    refused, or words to show as they are. `at` is None where nobody can read when it was.
     """
 
     seq: int
     index: int
-    at: datetime
+    at: datetime | None
     who: str
     what: str
     why: str
@@ -86,6 +86,12 @@ class LogPage:
     kinds: tuple[Option, ...] = ()
 
     @property
-    def days(self) -> list[tuple[date, list[LogLine]]]:
-        """The lines per city day, in the order given."""
-        return [(day_, list(lines)) for day_, lines in groupby(self.lines, key=lambda line: local(line.at).date())]
+    def days(self) -> list[tuple[date | None, list[LogLine]]]:
+        """The lines per city day, in the order given; one that nobody can read stands with the readable one before it,
+        or, where there is none, with the first after it. The day is None where no line can be read.
+        """
+        days = [local(line.at).date() if line.at else None for line in self.lines]
+        first = next((day_ for day_ in days if day_), None)
+        placed = list(accumulate([first, *days], lambda last, day_: day_ or last))[1:]
+        grouped = groupby(zip(placed, self.lines, strict=True), key=lambda one: one[0])
+        return [(day_, [line for _, line in lines]) for day_, lines in grouped]

@@ -182,11 +182,13 @@ _JINJA.filters |= {f.__name__: f for f in (dutch.cell, dutch.clock, dutch.day, d
 _JINJA.globals.update(vars(_JINJA.get_template("parts.html").module))
 
 
-def render(name: str, page: object, *, person: str = "", role: str = "", csrf: str = "") -> str:
+def render(name: str, page: object, *, person: str = "", user: str = "", role: str = "", csrf: str = "") -> str:
     """The HTML document of page `name` (a key of PAGES); TypeError when `page` is not that page's dataclass.
 
-    `person`: who is logged in, "" for nobody; `role`: citizen or dpo; `csrf`: the form token every form sends back.
+    `person`: who is logged in, "" for nobody; `user`: the name she logs in with, for her password keeper;
+    `role`: citizen or dpo; `csrf`: the form token every form sends back.
     """
     if not isinstance(page, PAGES[name]):
         raise TypeError(f"page {name!r} takes {PAGES[name].__name__}, not {type(page).__name__}")
-    return _JINJA.get_template(f"{name}.html").render(page=page, name=name, person=person, role=role, csrf=csrf)
+    told = {"page": page, "name": name, "person": person, "user": user, "role": role, "csrf": csrf}
+    return _JINJA.get_template(f"{name}.html").render(told)

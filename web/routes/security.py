@@ -188,7 +188,7 @@ def _back(**said: str) -> RedirectResponse:
 
 
 def _page(name: str, page: object, session: SessionFacts) -> HTMLResponse:
-    text = render(name, page, person=session.name, role=session.role, csrf=session.csrf)
+    text = render(name, page, person=session.name, user=session.user, role=session.role, csrf=session.csrf)
     return HTMLResponse(text, headers={"Cache-Control": "no-store"})
 
 

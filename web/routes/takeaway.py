@@ -97,7 +97,7 @@ async def _locked(writer: Writer, pieces: AsyncIterator[bytes]) -> AsyncIterator
 
 def _page(request: Request, session: SessionFacts, page: TakeAwayPage, status: int = 200) -> HTMLResponse:
     shown = replace(page, confirm=proving.asked(request, session))
-    text = render("take-away", shown, person=session.name, role=session.role, csrf=session.csrf)
+    text = render("take-away", shown, person=session.name, user=session.user, role=session.role, csrf=session.csrf)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
 
