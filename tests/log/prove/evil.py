@@ -152,7 +152,7 @@ class Evil:
         """A record sealed anew, as only the server could; the citizen cannot tell it from one of that day."""
         origin, key_id, key = self.vault.log.shards.at(index).origin, fresh_bytes(16), RecordKey.fresh()
         letter = deliver(self.pod.box, ctx("record-key", self.pod.id, origin, key_id), key)
-        tx.add(KeyRow(id=key_id, pod=self.pod.id, period=0, sealed=letter))
+        tx.add(KeyRow(id=key_id, pod=self.pod.id, period=0, box=self.pod.box, sealed=letter))
         text = line.nonce + canonical({"app": line.app, "own": own})
         sealed = seal_record(key, "record", origin, key_id, row.entry, text)
         kept = {"touched": row.touched, "proof": row.proof, "outcome": row.outcome, "entry": row.entry}
