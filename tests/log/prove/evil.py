@@ -146,7 +146,8 @@ class Evil:
         if attack.depth == TREE:
             for index in places[len(attack.on(self.lines)) :]:
                 tx.change(Entry, {"idx": index}, leaf=b"\x01\x00" + fresh_bytes(64))
-            tx.run("DELETE FROM checkpoint")
+            for table in ("checkpoint", "tile"):
+                tx.run(f"DELETE FROM {table}")
 
     def _store(self, tx: Tx, row: Record, index: int, seq: int, line: Line, own: dict[str, Any]) -> None:
         """A record sealed anew, as only the server could; the citizen cannot tell it from one of that day."""

@@ -118,10 +118,9 @@ def _watched(vault: Vault, seen: Seen) -> Any:
     """The office's own reading, and beside it every attempt to open pods' records with the same key."""
     real = office.read
 
-    def read(lines: Any, letters: Any, privates: Mapping[bytes, Private], *rest: Any) -> office.Opened:
-        (private,) = privates.values()  # the office's key has one generation here
-        seen.foreign = _foreign(vault, private)
-        seen.opened = real(lines, letters, privates, *rest)
+    def read(lines: Any, letters: Any, privates: Mapping[bytes, Private]) -> office.Opened:
+        seen.foreign = sum(_foreign(vault, private) for private in privates.values())
+        seen.opened = real(lines, letters, privates)
         return seen.opened
 
     return read
