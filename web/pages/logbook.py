@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import accumulate, groupby
+from itertools import groupby
 
 from web.pages.dutch import local
 
@@ -91,7 +91,9 @@ class LogPage:
         or, where there is none, with the first after it. The day is None where no line can be read.
         """
         days = [local(line.at).date() if line.at else None for line in self.lines]
-        first = next((day_ for day_ in days if day_), None)
-        placed = list(accumulate([first, *days], lambda last, day_: day_ or last))[1:]
+        last, placed = next((day_ for day_ in days if day_), None), list[date | None]()
+        for day_ in days:
+            last = day_ or last
+            placed.append(last)
         grouped = groupby(zip(placed, self.lines, strict=True), key=lambda one: one[0])
         return [(day_, [line for _, line in lines]) for day_, lines in grouped]
