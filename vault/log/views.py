@@ -156,7 +156,7 @@ class _Reader:
     def _box(self, public: bytes) -> Private:
         """The log key in use, or one from before, which lies sealed to it."""
         if public not in self._boxes:
-            row = self.vault.db.read.get(OldLog, self.pod.id, public)
+            row = self.tx.get(OldLog, self.pod.id, public)
             if row is None:
                 raise DamagedItem(f"a log key of pod {self.pod.id.hex()} is missing")
             self._boxes[public] = collect(self.log, ctx("old-log", self.pod.id, public), row.sealed, Private)
