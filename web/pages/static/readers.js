@@ -15,14 +15,17 @@ function begin() {
   }
 }
 
+let workers;
+
 /**
- * {read, stop}: `read(address)` promises a part of the log as `readPart` gives it; `wanted` are the numbers of the lines to
- * keep whole. The readers take turns; what one that does not start was asked, the page does.
+ * A function that promises the part of the log at an address, as `readPart` gives it; `wanted` are the numbers of the lines to
+ * keep whole. The readers take turns, and stay for the next check; what one that does not start was asked, the page does.
  */
 export function readers(wanted) {
-  const many = Math.min(MOST, navigator.hardwareConcurrency ?? 1), workers = many > 1 ? Array.from({ length: many }, begin) : [];
+  const many = Math.min(MOST, navigator.hardwareConcurrency ?? 1);
+  workers ??= many > 1 ? Array.from({ length: many }, begin) : [];
   let turn = 0;
-  const read = (address) => new Promise((done, fail) => {
+  return (address) => new Promise((done, fail) => {
     const here = () => readPart(address, wanted).then(done, fail), { worker, failed } = workers[turn++ % workers.length] ?? {};
     if (!worker) return void here();
     const { port1, port2 } = new MessageChannel();
@@ -32,5 +35,4 @@ export function readers(wanted) {
       data.fault === undefined ? done(data) : fail(new Error(data.fault)));
     worker.postMessage({ address, wanted }, [port2]);
   });
-  return { read, stop: () => workers.forEach(({ worker }) => worker?.terminate()) };
 }

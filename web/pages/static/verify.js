@@ -168,7 +168,7 @@ function memoryOf({ origin }) {
 
 async function run() {
   status("Je toestel rekent alles na…");
-  const { read, stop } = readers(new Set([...document.querySelectorAll("[data-seq]")].map((line) => Number(line.dataset.seq))));
+  const read = readers(new Set([...document.querySelectorAll("[data-seq]")].map((line) => Number(line.dataset.seq))));
   try {
     const now = Date.now(), log = await fetchLog(now, read), memory = memoryOf(log.shards[0]);
     const fetchProof = async (origin, old, size) =>
@@ -184,8 +184,6 @@ async function run() {
   } catch (error) {
     const unable = error.name === "NotSupportedError" || !globalThis.crypto?.subtle;
     status(unable ? "Deze browser kan het zegel niet nakijken. Gebruik een nieuwere browser." : error.message);
-  } finally {
-    stop();
   }
 }
 
