@@ -12,6 +12,8 @@ from consent.jws import read
 from consent.oauth.clients import Client, check_assertion
 from keys.text import b64
 from vault.database import Tx
+from vault.errors import Conflict
+from vault.log import tally
 from vault.log.append import see
 from vault.log.entry import Facts, Intent
 from vault.vault import Vault
@@ -55,8 +57,29 @@ async def recognise(
     """The source behind a `private_key_jwt` that was made for these bytes and this delivery.
 
     Its claims `body_sha256`, `pod`, `patron` and `keep_good` (the last three may be absent: none, none, false) say so.
-    Raises OAuthError invalid_client, Conflict("replay") for an assertion that was used before.
+    Raises OAuthError invalid_client, Conflict("replay") for an assertion that was used before: each a denial in the log
+    of the pod that it was for.
     """
+    try:
+        return await _recognised(vault, assertion, source, body, delivery, now)
+    except OAuthError as refused:
+        await turned_away(vault, delivery.pod, refused.code, now)
+        raise
+    except Conflict as refused:
+        await turned_away(vault, delivery.pod, refused.reason, now)
+        raise
+
+
+async def turned_away(vault: Vault, pod: str | None, why: str, now: datetime) -> None:
+    """Count a delivery that was refused: in its citizen's log, in the office's where there is no such citizen."""
+    found = vault.pod(pod) if pod else None
+    counted = found.id if found is not None and found.kind == "citizen" else vault.office
+    await tally.add(vault.log, counted, why, now, "append")
+
+
+async def _recognised(
+    vault: Vault, assertion: str, source: str, body: bytes, delivery: Delivery, now: datetime
+) -> Sender:
     client = clients.find(vault, PREFIX + source)
     if client is None or client.kind != "source":
         raise OAuthError("invalid_client", "No such source is registered.")

@@ -1,9 +1,8 @@
 """The gate: who is asking, with which token, for what — and a permit or a denial.
 
-The order is that of the request: credentials -> token -> proof -> terms or access control -> permit. What only the
-writer can know (is the grant still live, was this proof seen) travels in the permit as guard and jti and is decided
-in the transaction that writes the entry. Every denial is in the log before it is answered: on its own if a token of
-ours stands behind it, else summed per minute.
+In the order of the request: credentials -> token -> proof -> terms or access control -> permit. What only the writer
+can know (is the grant live, was this proof seen) travels in the permit as guard and jti and is decided in the unit that
+writes the entry. Every denial is in the log before it is answered: by itself if a token is behind it, else summed.
 """
 
 from collections.abc import Mapping
@@ -109,16 +108,19 @@ def own(
     return _mint(permit), session.keys
 
 
-def deposit(pod: PodFacts, curie: str, source: str, guard: Guard | None = None, signature: str = "") -> Permit:
-    """A registered source delivers into one compartment: append only, and no key to read back.
+def deposit(
+    pod: PodFacts, curie: str, source: str, guard: Guard | None = None, signature: str = "", rule: str = "source"
+) -> Permit:
+    """A file of a source comes into one compartment: append only, and no key to read back.
 
-    `signature` is the assertion by which it signed for the file, kept in the citizen's record.
+    `signature` is the assertion by which it signed for the file, kept in the citizen's record; `rule` says who brought
+    the file: the source itself, `session` the citizen, `operator` somebody at the operator's socket.
     """
     container = category(curie).container.rstrip("/")
     facts = Facts(
         "deposit",
         "append",
-        rule="source",
+        rule=rule,
         category=curie,
         client=source,
         client_name=source,
@@ -238,8 +240,8 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
         return await _turn_away(vault, pod, token, call, *_needed(call, custody, now))
     home, terms = covered
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
-    told = {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}
-    facts = _facts(call, "access", "wac", agent=token.webid, client=token.client_id, grant=token.grant_id, **told)
+    who = {"agent": token.webid, "client": token.client_id, "grant": token.grant_id}
+    facts = _facts(call, "access", "wac", **who, **_why(terms))
     permit = _permit(pod, facts, call, guard, proof=proof, seen=seen)
     user, public = (seen.modes(agent, _root(vault, pod)) for agent in (token.webid, None))
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
@@ -377,12 +379,19 @@ async def _turn_away(
     now: datetime,
     why: Mapping[str, object] | None = None,
 ) -> Denial:
-    """A denial for an agent stands in the pod it asked for; if there is no such pod, in the one of her grant."""
+    """A denial for an agent stands in the pod it asked for, else in that of her grant; that one alone tells why."""
     facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
+    said = _said(vault, token, now)
+    if said is not None and (pod is None or said[0] == pod.id):
+        facts = replace(facts, **_why(said[1]))
     if pod is not None:
         await vault.log.append(Intent(pod.id, facts, now))
-    elif (said := _said(vault, token, now)) is not None:
+    elif said is not None:
         await vault.log.append(Intent(said[0], _elsewhere(facts, call), now))
     else:
         return await _anonymous(vault, None, code, now)
     return Denial(code, why or {})
+
+
+def _why(terms: Terms) -> dict[str, Any]:
+    return {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}

@@ -78,6 +78,7 @@ async def totals(vault: Vault, session: SessionFacts, now: datetime) -> Totals:
             held.enter_context(private)
         lines, keys = office.sheets(vault, session.pod.id), office.letters(vault)
         opened = await asyncio.to_thread(office.read, lines, keys, privates)
+    vault.log.served(done.index)
     return _summed(opened, now)
 
 

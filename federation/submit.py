@@ -26,11 +26,12 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Published:
-    """A checkpoint that our log published: its note, what it says, and the log's vkey."""
+    """A checkpoint that our log published: its note, what it says, the log's vkey, and those of its earlier keys."""
 
     note: str
     head: Checkpoint
     vkey: str
+    earlier: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -107,7 +108,7 @@ async def _shown(fetcher: Fetcher, witness: Witness, ours: Published, now: datet
     url = f"{witness.url}/{place(ours.head.origin)}/checkpoint"
     try:
         note = (await fetcher.get(url, "text/plain", now)).body.decode()
-        text, _ = open_note(note, [ours.vkey])
+        text, _ = open_note(note, [ours.vkey, *ours.earlier])
         return note if read_checkpoint(text).origin == ours.head.origin else ""
     except (FederationError, Damaged, UnicodeDecodeError):
         return ""

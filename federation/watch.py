@@ -122,7 +122,7 @@ def compare(remembered: str, asked: Sequence[Asked]) -> None:
     if tree is None:
         raise Diverged(f"the log of {told.origin} is gone; {told.size} entries of it were cosigned")
     try:
-        open_note(remembered, [tree.ours.vkey])
+        open_note(remembered, [tree.ours.vkey, *tree.ours.earlier])
     except Damaged:
         raise Diverged(f"{told.origin} was cosigned under another key than this log's") from None
     if told.size > tree.ours.head.size:

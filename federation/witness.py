@@ -38,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Submission:
-    """A well-formed request whose checkpoint a trusted key of its log signed; `note` has only that key's lines."""
+    """A well-formed request whose checkpoint a trusted key of its log signed; `note` has one line of that key."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -65,8 +65,8 @@ def read_submission(body: bytes, logs: Collection[str]) -> Submission:
     if old > head.size:
         raise Refused(400, "the old size is beyond the checkpoint")
     known = {(key.name, key.key_id): key for key in map(read_vkey, keys)}
-    kept = (signature_line(known[at], one.signature) for one in lines if (at := (one.name, one.key_id)) in known)
-    return Submission(old, proof, text, text + "\n" + "".join(kept), head)
+    kept = {at: signature_line(known[at], one.signature) for one in lines if (at := (one.name, one.key_id)) in known}
+    return Submission(old, proof, text, text + "\n" + "".join(kept.values()), head)
 
 
 def judge(asked: Submission, last: Head) -> None:

@@ -78,7 +78,7 @@ def _main(folder: Path, shares: Path, progress: Progress, part: Path) -> dict[st
         with closing(sqlite3.connect(part / MAIN)) as copy:
             source.backup(copy, pages=PAGES, progress=lambda _, left, total: progress(total - left, total))
             copy.execute("PRAGMA journal_mode=DELETE")
-            head = copy.execute("SELECT max(size) FROM checkpoint").fetchone()[0]
+            head = copy.execute("SELECT max(first + size) FROM checkpoint").fetchone()[0]
             if copy.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise BadBackup(f"{folder / MAIN} is damaged: `kluis fsck` tells more; no backup made")
     _deleted(shares, part)

@@ -102,7 +102,7 @@ def _no_younger(standing: Path, main: Copy) -> None:
     if not standing.exists():
         return
     with closing(sqlite3.connect(f"file:{standing}?mode=ro", uri=True)) as db:
-        published = db.execute("SELECT max(size) FROM checkpoint").fetchone()[0] or 0
+        published = db.execute("SELECT max(first + size) FROM checkpoint").fetchone()[0] or 0
     if published > main.told["entries"]:
         raise TooOld(
             f"{standing} published a log of {published} entries, {main.folder} holds {main.told['entries']}: use a"

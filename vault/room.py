@@ -1,5 +1,6 @@
 """Room for a new top-level container that a plain Solid program makes: a managed compartment under the custodian."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from keys.secret import Private
@@ -39,7 +40,8 @@ async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: date
     facts = Facts(
         "managed unlock", "create container", rule="custody", category=permit.facts.category, resources=(path,)
     )
-    guards = (permit.guard,) if permit.guard else ()
+    # Only the request itself is a use of the grant; making room for it is none.
+    guards = (replace(permit.guard, use=False),) if permit.guard else ()
     async with managed_root(vault, pod, facts, guards, at, permit.jti, permit.jti_until) as managed:
         row, made = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
         with signer(vault, pod, managed) as msign:

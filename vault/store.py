@@ -132,6 +132,7 @@ async def deposit(
             continue
         if not isinstance(done, Appended):
             raise Denied(done.reason)
+        finish(vault, done)
         return done.index, len(plans)
     raise Stale(f"{TRIES} times somebody else was faster")
 
@@ -220,6 +221,7 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
             continue
         if not isinstance(done, Appended):
             raise Denied(done.reason)
+        finish(vault, done)
         return done.index
     raise Stale(f"{TRIES} times somebody else was faster")
 

@@ -157,8 +157,7 @@ class Vault:
 
         A shard that was closed since last time gets its final one.
 
-        For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work. The check of
-        a log without JavaScript publishes one beside it.
+        For the clockwork: checkpoints appear on a fixed clock, so that they tell nobody who is at work.
         """
         async with self.publishing:
             if grown := self.log.shards.grown():

@@ -1,5 +1,6 @@
 """What the citizen's own pages share: which apps reach her, what they read, and how an address names her things."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,14 +9,18 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from consent import grants
+from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.grants import GrantFacts
 from consent.holdings import Holding
+from keys.secret import Private
 from keys.text import unb64
-from vault.vault import UNDER_ROOT, Vault
-from web import asking
+from vault.log import views
+from vault.log.search import SCAN, Wanted, search
+from vault.log.views import Line
+from vault.vault import UNDER_ROOT, PodFacts, Vault
+from web import asking, guard
 from web.pages.views import render
-from web.routes.log import opened
 
 ROOMS: Final = {
     "public": "Je openbare map en je profiel",
@@ -43,10 +48,29 @@ def live(vault: Vault, session: SessionFacts, now: datetime) -> list[GrantFacts]
     return [one for one in grants.listing(vault, session.pod) if grants.state_at(one, now) == "live"]
 
 
-def reads(request: Request, session: SessionFacts) -> list[dict[str, Any]]:
-    """What apps opened, from the citizen's own log: the page and the log can never tell two stories."""
-    told = (line.told for line in opened(request, session))
+async def reads(request: Request, session: SessionFacts, since: datetime | None = None) -> list[dict[str, Any]]:
+    """What apps opened (since a moment), from the citizen's own log: the page and the log can never tell two stories.
+
+    Opened in a thread, and no further back than asked: a long log must not hold up the others' requests.
+    """
+    vault = guard.house_of(request).vault
+    with sessions.log_private(session) as private:
+        lines = await asyncio.to_thread(_opened, vault, session.pod, private, since)
+    told = (line.told for line in lines)
     return [one for one in told if one["type"] == "access" and one.get("grant") and one["decision"] == "allowed"]
+
+
+def _opened(vault: Vault, pod: PodFacts, log: Private, since: datetime | None) -> list[Line]:
+    """Oldest first."""
+    if since is None:
+        return views.own(vault, pod, log).lines
+    found, below, begins = list[Line](), views.BEYOND, int(since.timestamp() * 1000)
+    while True:
+        part = search(vault, pod, log, Wanted(below, since=begins), SCAN)
+        found += part.lines
+        if part.below is None:
+            return found[::-1]
+        below = part.below
 
 
 def apps(given: list[GrantFacts], held: Holding) -> Iterable[str]:

@@ -41,8 +41,8 @@ class _Wrong(Exception):
 def check(vault: Vault, pod: PodFacts, log: Private) -> Verdict:
     """The verdict on all lines of a pod and on what they say is stored. For a thread of its own."""
     shards = vault.log.shards
-    seals = [(ledger, ledger.size, ledger.note) for ledger in shards.all]
-    published = shards.published.first + shards.published.size
+    seals = [(ledger, *ledger.shown) for ledger in shards.all]
+    published = sum(size for _, size, _, _ in seals)
     with vault.db.reading() as tx:
         own = Own(views.lines(vault, pod, log, tx=tx), views.head(tx, pod))
         stale = rolled_back(tx, pod.id, own.lines)
@@ -83,12 +83,12 @@ def _linked(line: Line, prev: str) -> None:
         raise _Wrong(line.seq, CHAIN)
 
 
-def _inside(lines: list[Line], ledger: Ledger, size: int, note: str) -> int:
+def _inside(lines: list[Line], ledger: Ledger, size: int, note: str, key: str) -> int:
     """How many lines are in the published tree of a half-year: all of them that are older than its seal."""
     found = [line for line in lines if ledger.first <= line.index < ledger.first + size]
     if not found:
         return 0
-    text, _ = open_note(note, [ledger.vkey])
+    text, _ = open_note(note, [key])
     root = read_checkpoint(text).root
     leaves = [(line.index - ledger.first, leaf_hash(line.leaf)) for line in found]
     try:

@@ -86,6 +86,7 @@ DENIED: Final[Mapping[str, str]] = {
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
+    "invalid_client": "met een handtekening die niet klopt",
     "wrong kit": "met een bestand van een andere kluis",
     "old kit": "met een bestand van voor je sloten vernieuwd werden",
     "wrong_secret": "met een verkeerde wachtzin, code of passkey",
@@ -164,7 +165,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
         return "Kluis"
     if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
         return "Iemand"
-    if action in BY_CITIZEN or fields.get("agent") == webid or (fields["rule"] == "session" and not app):
+    hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought
+    if action in BY_CITIZEN or fields.get("agent") == webid or hers:
         return "Jij"
     return SOURCES.get(app, app) or (
         "Iemand" if fields["decision"] == "denied" or fields["rule"] == "public" else "Kluis"
@@ -178,6 +180,8 @@ def _what(fields: Mapping[str, Any]) -> str:
     app = fields.get("client_name") or "een programma"
     if fields["decision"] == "denied" and fields["action"] in ("read", "list"):
         said = f"vroeg {what}"
+    elif fields["decision"] == "denied" and fields["action"] == "append":
+        said = f"wilde iets toevoegen aan {what}"
     elif fields["action"] == "login" and fields["type"] in TRIED:
         said = "probeerde je kluis te openen"
     elif fields["type"] == "deposit" and not fields.get("count"):

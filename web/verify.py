@@ -239,8 +239,7 @@ def _told(
     if (record := line["record"]) is not None:
         return {**record["app"], **record["own"]}, committed(_unb64(line["nonce"]), record)
     if not 0 <= index < min(over, len(leaves)):
-        why = "was changed where it is stored and does not open: the log does not say that it ended"
-        raise LogBroken(why, index)
+        raise LogBroken("the record does not open, and the log does not say that it ended", index)
     return {"seq": line["seq"], "prev": prev, "action": FIRST}, leaves[index][2:34]
 
 

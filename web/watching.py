@@ -183,7 +183,8 @@ def part(house: "House") -> WatchPart | None:
 def _asked(ledger: Ledger) -> Asked:
     """A shard as witnesses are asked about it: its published head, or its first one before anything is published."""
     note = ledger.note or ledger.sign().note
-    ours = Published(note, read_checkpoint(split(note)[0]), ledger.vkey)
+    newest, *earlier = ledger.vkeys
+    ours = Published(note, read_checkpoint(split(note)[0]), newest, tuple(earlier))
     return Asked(ours, ledger.tree.consistency, ledger.tree.root)
 
 

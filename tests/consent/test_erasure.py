@@ -24,8 +24,8 @@ from vault.vault import Vault, open_vault
 from web.app import create
 
 THROUGH = {"body", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
-OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "tile", "month", "dporecord", "checkpoint", "controlkey"}
-OF_NOBODY |= {"pod", "throttle"}
+OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "tile", "month", "epoch", "dporecord", "checkpoint"}
+OF_NOBODY |= {"controlkey", "pod", "throttle"}
 
 
 async def erased(house: Household) -> int:

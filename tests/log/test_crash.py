@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from keys.custodian import FileCustodian
+from keys.errors import Damaged
+from keys.merkle import verify_consistency
 from tests.conftest import BASE, Clock
 from tests.consent.test_report import READ
 from tests.log.writer import NOW
 from tests.proof import rounds
 from tests.vault.test_fsck import two_ways_in
 from vault import fsck, pod as pods
-from vault.errors import Forked, Locked, LogUnavailable
+from vault.errors import Forked, Locked, LogUnavailable, NotFound
 from vault.log.entry import Intent
 from vault.tables import Checkpoint, Entry
 from vault.vault import Vault, open_vault
@@ -130,4 +132,36 @@ async def test_a_write_ahead_log_cut_at_any_byte_loses_nothing_acknowledged_and_
         again.close()
         assert fsck.check(copy / "vault", copy / "shares") == []
         shutil.rmtree(copy)
+    vault.close()
+
+
+async def test_what_was_synced_and_is_gone_all_the_same_is_missed_by_whoever_kept_a_head(
+    office: Path, tmp_path: Path
+) -> None:
+    """A disk that loses what it called durable: no directory can know that by itself, every head kept elsewhere can."""
+    vault = opened(office)
+    tail = tmp_path / "vault" / "kluis.db-wal"
+    vault.db.now(lambda tx: tx.run("PRAGMA wal_autocheckpoint = 0"))
+    await vault.publish()
+    synced, kept = tail.stat().st_size, vault.log.shards.kept
+    for _ in range(3):
+        await vault.log.append(Intent(vault.office, READ, NOW))
+    await vault.publish()
+    size, root = vault.log.ledger.size, vault.log.ledger.tree.root()
+    copy = tmp_path / "cut"
+    shutil.copytree(tmp_path / "vault", copy / "vault", ignore=shutil.ignore_patterns("*-shm", "lock", "reserve"))
+    shutil.copytree(tmp_path / "shares", copy / "shares")
+    shutil.copy(tmp_path / "custodian", copy / "custodian")
+    (copy / "vault" / "kluis.db-wal").write_bytes(tail.read_bytes()[:synced])
+    again = opened(copy)
+    assert (again.log.shards.kept, fsck.check(copy / "vault", copy / "shares")) == (kept, [])
+    with pytest.raises(NotFound):
+        again.log.ledger.consistency(size, again.log.ledger.size)  # smaller than what was published
+    for _ in range(5):
+        await again.log.append(Intent(again.office, READ, NOW))
+    await again.publish()
+    grown = again.log.ledger
+    with pytest.raises(Damaged):  # and when it is longer again, it is another log
+        verify_consistency(size, grown.size, grown.consistency(size, grown.size), root, grown.tree.root())
+    again.close()
     vault.close()

@@ -251,7 +251,7 @@ async def test_t17_the_address_the_office_and_the_custody_key_of_each_pod_can_be
     house: Household, thief: Copy
 ) -> None:
     told = {row["key"]: row["value"] for row in thief.rows("meta")}
-    assert told["office"] == house.vault.office and BASE.split("//")[1] in told["origin"].decode()
+    assert told["office"] == house.vault.office and BASE.split("//")[1] in told["host"].decode()
     key = house.vault.custodian.custody_id
     assert {row["wrapped"][:16] for row in thief.rows("rootwrap", parent="custody")} == {key}
     await custody.rotate(house.vault, house.clock())

@@ -41,7 +41,7 @@ console.log(JSON.stringify(answers));
 
 def in_node(tmp: Path, jobs: list[tuple[str, list[Any]]]) -> list[Any]:
     """What the shipped module answers to each job, in one process."""
-    for name in ("verify.js", "tree.js", "slots.js", "shown.js"):
+    for name in ("verify.js", "lines.js", "readers.js", "tree.js", "slots.js", "shown.js"):
         (tmp / name).write_bytes((STATIC / name).read_bytes())
     (tmp / "package.json").write_text('{"type": "module"}')
     (tmp / "run.mjs").write_text(RUN)

@@ -46,7 +46,9 @@ async def an(vault: Vault, clock: Clock, dirk: Enrolled) -> Enrolled:
 @pytest.fixture
 def app(vault: Vault, clock: Clock, tmp_path: Path) -> FastAPI:
     made = FastAPI()
-    made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=SimpleNamespace(data=tmp_path))
+    made.state.house = SimpleNamespace(
+        vault=vault, clock=clock, base=BASE, settings=SimpleNamespace(data=tmp_path), watching=None
+    )
     made.include_router(accounts.router)
     made.include_router(security.router)
     problems.install(made)

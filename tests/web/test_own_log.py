@@ -10,7 +10,7 @@ import pytest
 from keys.text import unb64
 from tests.house import Household
 from tests.web.test_shards import enter
-from vault.log import search
+from vault.log import search, views
 from vault.log.entry import Facts, Intent
 
 READ = Facts("access", "read", rule="grant", category="pd:Interest", client="app-1", client_name="Leesclub", count=1)
@@ -126,3 +126,28 @@ async def test_nobody_without_a_session_gets_any_of_it(house: Household, path: s
 async def test_an_epoch_that_is_none_is_refused_by_name(house: Household, query: str) -> None:
     answer = await house.http.get(f"/api/log/slots?{query}", headers={"cookie": f"kluis={house.cookie}"})
     assert answer.status_code in (400, 422)
+
+
+async def test_the_start_page_opens_no_more_of_a_long_log_than_today(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(house, 600)
+    today = replace(READ, client_name="Vandaag Gelezen", grant="G" * 22)
+    before = replace(READ, client_name="Gisteren Gelezen", grant="G" * 22)
+    for facts in (before, today):
+        await house.vault.log.append(Intent(house.session.pod.id, facts, house.clock()))
+        house.clock.forward(days=1 if facts is before else 0)
+    await enter(house)
+    opened: list[int] = []
+    real = views.back
+
+    def counted(*asked: Any) -> list[views.Line]:
+        lines = real(*asked)
+        opened.extend(line.seq for line in lines)
+        return lines
+
+    monkeypatch.setattr(views, "back", counted)
+    monkeypatch.setattr(views, "lines", None)  # nothing opens them all
+    page = (await house.http.get("/me", headers={"cookie": f"kluis={house.cookie}"})).text
+    assert "Vandaag Gelezen" in page and "Gisteren Gelezen" not in page
+    assert 0 < len(opened) <= search.STEP

@@ -2,7 +2,7 @@
 
 from tests.house import Household
 from vault.gates import ms
-from vault.tables import Compartment, Jti, Resource
+from vault.tables import Compartment, GrantUse, Jti, Resource
 from vault.vault import _sweep
 from web import jobs
 
@@ -43,3 +43,15 @@ async def test_a_copied_request_for_a_new_container_makes_one(house: Household) 
     assert house.vault.keyring(house.session.pod).compartments.keys() == {
         row.id for row in house.vault.db.read.find(Compartment, pod=house.session.pod.id)
     }
+
+
+async def test_a_new_container_at_the_top_is_one_use_of_the_grant(house: Household) -> None:
+    token = await house.jwt()
+    link = {"link": '<http://www.w3.org/ns/ldp#BasicContainer>; rel="type"', "slug": "nieuw"}
+
+    def used() -> int:
+        return sum(row.count for row in house.vault.db.read.find(GrantUse))
+
+    before = used()
+    made = await house.http.post("/pods/an/", headers=house.shown("POST", "/pods/an/", token) | link)
+    assert (made.status_code, used() - before) == (201, 1)

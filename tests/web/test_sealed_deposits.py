@@ -18,15 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from consent import deposits, locks
 from consent.jws import read
-from keys.sign import new_es256
 from tests.conftest import BASE
 from tests.house import Household
 from tests.keys.independent import envelope, framed, write_letter
+from tests.web.test_sources import KEY, PUBLIC
 from vault.database import Tx
 from web.client import assertion
 
-KEY = new_es256()
-PUBLIC = {name: value for name, value in KEY.items() if name != "d"}
 MEDIA = "application/vnd.kluis.sealed+json"
 FORMAT = "kluis/sealed-deposit/v1"
 LOANS = {"category": "kluis:LibraryLoan", "necessity": "required"}

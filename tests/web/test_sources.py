@@ -11,6 +11,7 @@ from consent.jws import read
 from keys.sign import new_es256
 from tests.conftest import BASE
 from tests.house import Household
+from vault.log import tally
 from web.app import create
 from web.client import assertion
 
@@ -103,3 +104,18 @@ async def test_the_citizen_is_told_what_was_there_already(house: Household) -> N
     answer = await house.http.post(PATH, params={"pod": "an"}, content=loans("2", "3"), headers=same)
     assert (answer.status_code, answer.json()["stored"], answer.json()["duplicates"]) == (200, 1, 1), answer.text
     assert "signature" not in house.told()[-1]
+
+
+async def test_the_citizen_reads_who_brought_a_file_and_who_was_refused(house: Household) -> None:
+    cookie = {"cookie": f"kluis={house.cookie}", "kluis-form": house.session.csrf, "sec-fetch-site": "same-origin"}
+    assert (await house.http.post(PATH, params={"pod": "an"}, content=loans("1"), headers=cookie)).status_code == 200
+    assert house.told()[-1]["rule"] == "session"
+    answer, _ = await deliver(house, loans("2"), {"pod": "mia"}, {"pod": "an"})
+    assert answer.status_code == 401
+    await tally.flush(house.vault.log, house.clock(), all_of_them=True)
+    denied = house.told()[-1]
+    assert [denied[name] for name in ("type", "action", "rule", "count")] == ["denial", "append", "invalid_client", 1]
+    page = (await house.http.get("/me/log", headers=cookie)).text
+    assert "wilde iets toevoegen aan iets in je kluis" in page and "met een handtekening die niet klopt" in page
+    brought = page[: page.index("voegde iets toe aan")]
+    assert brought.rindex("Jij") > brought.rindex("wilde iets toevoegen")

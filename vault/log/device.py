@@ -4,7 +4,7 @@ Each line comes bare, without a proof; one list of hashes per half-year leads al
 (`keys.merkle.Tree.together`). Everything here reads a connection of its own: fit for a thread.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keys.secret import Private
@@ -31,15 +31,16 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
     """  # fmt: skip
     shards = vault.log.shards
     seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
+    sizes = {ledger: int(told["size"]) for ledger, told in seals}  # a newer head may come while we read
     with vault.db.reading() as tx:
         head, over, handed = views.head(tx, pod), ended(tx), hands(tx)
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
     return {
         "head": head.told,
         "hands": handed,
-        "ended": views.told_ended(shards, over),
+        "ended": views.told_ended(shards, over, sizes),
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
-        "slots": slots(vault, pod, epochs, sum(told["size"] for _, told in seals)),
+        "slots": slots(vault, pod, epochs, sizes),
     }
 
 
@@ -50,24 +51,26 @@ def _steps(ledger: Ledger, size: int, places: list[int]) -> str:
 
 
 def slots(
-    vault: Vault, pod: PodFacts, epochs: Iterable[int] = (), published: int | None = None
+    vault: Vault, pod: PodFacts, epochs: Iterable[int] = (), sizes: Mapping[Ledger, int] | None = None
 ) -> list[dict[str, Any]]:
-    """The pod's slot in the newest two epochs and at each of these minutes, stated among the `published` entries."""
+    """The pod's slot in the newest two epochs and at each of these minutes, stated under heads of these `sizes`."""
     shards = vault.log.shards
-    below = sum(ledger.size for ledger in shards.all) if published is None else published
+    sizes = {ledger: ledger.size for ledger in shards.all} if sizes is None else sizes
+    below = sum(sizes.values())
     newest = vault.epochs.asked(pod.id, [NEWEST], below)
     before = [summary.before for one in newest if (summary := slot_rules.read(one.body)) is not None]
-    return [slot(shards, one) for one in [*newest, *vault.epochs.asked(pod.id, [*before, *epochs], below)]]
+    found = [*newest, *vault.epochs.asked(pod.id, [*before, *epochs], below)]
+    return [slot(shards, one, sizes[shards.at(one.index)]) for one in found]
 
 
-def slot(shards: Shards, one: Proven) -> dict[str, Any]:
-    """A pod's slot in one epoch, with what leads its statement to the seal of its half-year.
+def slot(shards: Shards, one: Proven, size: int | None = None) -> dict[str, Any]:
+    """A pod's slot in one epoch, with what leads its statement to the seal of its half-year, of a `size` or the newest.
 
     `shard` is a place in the list of half-years, `index` the statement's position in that tree.
     """
     ledger = shards.at(one.index)
     position = one.index - ledger.first
-    proof = [b64(step) for step in ledger.inclusion(position)]
+    proof = [b64(step) for step in ledger.inclusion(position, size)]
     return {"shard": shards.all.index(ledger), "index": position, "proof": proof, **one.told}
 
 

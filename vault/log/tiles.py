@@ -29,25 +29,40 @@ class Ledger:
         """Begin empty at entry `first` of the whole log; positions here count from there. `read` gives stored tiles."""
         self.origin, self._keys, self._read, self.first = origin, keys, read, first
         self.half = origin.rpartition("/")[2]
-        self.vkey = self._own
         self.tree = Tree(self._fetch)
-        self.size = 0
-        self.note = ""
+        self.shown = (0, "", self._own)
+        """Size, note and verification key of the published head: set together, for threads that read all three."""
+
+    @property
+    def size(self) -> int:
+        """How many entries the published head has."""
+        return self.shown[0]
+
+    @property
+    def note(self) -> str:
+        """The published head, "" before there is one."""
+        return self.shown[1]
+
+    @property
+    def vkey(self) -> str:
+        """The verification key that it is signed with."""
+        return self.shown[2]
 
     @property
     def _own(self) -> str:
         return vkey(self.origin, signer_public(self._keys.private))
 
     @property
+    def vkeys(self) -> list[str]:
+        """The verification keys of all that may have signed a head of this shard, the present one first."""
+        publics = (signer_public(self._keys.private), *reversed(self._keys.earlier))
+        return [vkey(self.origin, public) for public in publics]
+
+    @property
     def told(self) -> dict[str, Any]:
         """The shard as JSON: `first` is the place of its first entry in the whole log."""
-        return {
-            "origin": self.origin,
-            "vkey": self.vkey,
-            "checkpoint": self.note,
-            "size": self.size,
-            "first": self.first,
-        }
+        size, note, key = self.shown
+        return {"origin": self.origin, "vkey": key, "checkpoint": note, "size": size, "first": self.first}
 
     def load(self, end: int) -> None:
         """Bring back the tree of the entries before `end`. Raises DamagedItem if its last checkpoint is not in it."""
@@ -72,8 +87,8 @@ class Ledger:
 
     def _resume(self, last: Checkpoint) -> None:
         try:
-            self.vkey = self._keys.signer(self.origin, last.note)
-            text, _ = open_note(last.note, [self.vkey])
+            signer = self._keys.signer(self.origin, last.note)
+            text, _ = open_note(last.note, [signer])
             told = read_checkpoint(text)
         except Damaged as e:
             raise DamagedItem(f"the checkpoint of size {last.size} does not verify") from e
@@ -81,7 +96,7 @@ class Ledger:
             raise DamagedItem(f"the log holds {self.tree.size} entries, its last checkpoint {told.size}")
         if self.tree.root(told.size) != told.root:
             raise DamagedItem(f"the log differs from its checkpoint of size {told.size}")
-        self.size, self.note = told.size, last.note
+        self.shown = (told.size, last.note, signer)
 
     def add(self, leaf: bytes) -> None:
         """Append one durable entry."""
@@ -99,20 +114,24 @@ class Ledger:
 
     def show(self, signed: Checkpoint, tiles: list[Tile]) -> None:
         """From now on this is the published head, and these tiles are stored."""
-        self.size, self.note, self.vkey = signed.size, signed.note, self._own
+        self.shown = (signed.size, signed.note, self._own)
         for tile in tiles:
             self.tree.kept(tile.level, tile.idx)
 
     def dress(self, size: int, note: str) -> None:
         """The published head of this size has more signatures now; of an older size nothing changes."""
         if size == self.size:
-            self.note = note
+            self.shown = (size, note, self.vkey)
 
-    def inclusion(self, index: int) -> list[bytes]:
-        """The proof of an entry in the published tree; NotFound if it is not published yet."""
-        if not 0 <= index < self.size:
-            raise NotFound(f"entry {index} is not in the published tree of {self.size}")
-        return self.tree.inclusion(index, self.size)
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """The proof of an entry in the published tree, or in that of a `size` published before.
+
+        Raises NotFound if it is not published yet.
+        """
+        size = self.size if size is None else size
+        if not 0 <= index < size:
+            raise NotFound(f"entry {index} is not in the published tree of {size}")
+        return self.tree.inclusion(index, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the tree of size `old` is a prefix of that of size `new`, both published."""

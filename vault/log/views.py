@@ -1,6 +1,7 @@
 """What readers of the log get: the citizen her own records with everything to check them; others nothing of hers."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,7 +157,7 @@ class _Reader:
     def _box(self, public: bytes) -> Private:
         """The log key in use, or one from before, which lies sealed to it."""
         if public not in self._boxes:
-            row = self.vault.db.read.get(OldLog, self.pod.id, public)
+            row = self.tx.get(OldLog, self.pod.id, public)
             if row is None:
                 raise DamagedItem(f"a log key of pod {self.pod.id.hex()} is missing")
             self._boxes[public] = collect(self.log, ctx("old-log", self.pod.id, public), row.sealed, Private)
@@ -185,12 +186,18 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
     }
 
 
-def told_ended(shards: Shards, over: Ended | None) -> dict[str, Any] | None:
-    """The statement that says which records are no longer kept, with its proof; None while nothing ended."""
-    if over is None or over.index - (ledger := shards.at(over.index)).first >= ledger.size:
+def told_ended(shards: Shards, over: Ended | None, sizes: Mapping[Ledger, int] | None = None) -> dict[str, Any] | None:
+    """The statement that says which records are no longer kept, with its proof; None while nothing ended.
+
+    `sizes` are those of the heads that the reader has, where they may not be the newest any more.
+    """
+    if over is None:
         return None
-    position = over.index - ledger.first
-    steps = [b64(step) for step in ledger.inclusion(position)]
+    ledger = shards.at(over.index)
+    position, size = over.index - ledger.first, ledger.size if sizes is None else sizes.get(ledger, 0)
+    if position >= size:
+        return None
+    steps = [b64(step) for step in ledger.inclusion(position, size)]
     return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(over.leaf), "proof": steps}
 
 

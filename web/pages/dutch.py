@@ -23,6 +23,11 @@ def local(at: datetime) -> datetime:
     return at.astimezone(CITY)
 
 
+def midnight(at: datetime) -> datetime:
+    """When the day of an aware time began in the city."""
+    return local(at).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def iso(at: datetime) -> str:
     """The machine's form of a time, for the `datetime` attribute: 2026-11-21T08:12+01:00."""
     return local(at).isoformat(timespec="minutes")

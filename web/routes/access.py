@@ -54,7 +54,7 @@ async def access(request: Request) -> HTMLResponse:
     house = guard.house_of(request)
     kept = grants.kept_receipts(house.vault, session.pod)
     proofs = {one.grant: b64(one.id) for one in reversed(kept)}
-    books = _Books(house.vault, own.reads(request, session), proofs, house.clock())
+    books = _Books(house.vault, await own.reads(request, session), proofs, house.clock())
     found = grants.every(house.vault, session.pod)
     given = [one for one in found if isinstance(one, GrantFacts)]
     states = {one.id: grants.state_at(one, books.now) for one in given}

@@ -16,7 +16,7 @@ from vault.log import views
 from vault.vault import Vault
 from web import asking, guard, own
 from web.pages.consenting import ReceiptPage
-from web.pages.dutch import local
+from web.pages.dutch import midnight
 from web.pages.own import Drawer, Reading, StartPage
 
 router = APIRouter()
@@ -28,7 +28,7 @@ async def start(request: Request) -> HTMLResponse:
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
     live, held = own.live(house.vault, session, house.clock()), holdings.of_pod(house.vault, session.pod)
-    reads = [r for r in own.reads(request, session) if _same_day(own.moment(r["time"]), house.clock())]
+    reads = await own.reads(request, session, midnight(house.clock()))
     page = StartPage(
         name=session.name.split()[0],
         today=tuple(_readings(reads, grants.listing(house.vault, session.pod))),
@@ -197,7 +197,3 @@ def _own(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
     if found is None or found.pod.id != session.pod.id:
         raise HTTPException(404, "not_found")
     return found
-
-
-def _same_day(one: datetime, other: datetime) -> bool:
-    return local(one).date() == local(other).date()

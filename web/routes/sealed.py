@@ -77,6 +77,7 @@ async def _asked(request: Request, source: str, pod: str | None) -> tuple[PodFac
     house, body = guard.house_of(request), await request.body()
     scheme, _, assertion = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not assertion:
+        await deposits.turned_away(house.vault, pod, "unauthenticated", house.clock())
         raise HTTPException(401, "only the source itself seals what it delivers")
     sender = await deposits.recognise(house.vault, assertion, source, body, Delivery(pod), house.clock())
     facts = house.vault.pod(pod or "")

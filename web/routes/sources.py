@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
 from consent import deposits, gate
+from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.deposits import PREFIX, Delivery
 from recommender.sources import intake
@@ -31,9 +32,10 @@ MOST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _From:
-    """Who delivers: the source, the gate of the session if a citizen does, the assertion if the source itself does."""
+    """Whose file it is and who delivers it: the gate of the session if a citizen does, its assertion if the source."""
 
     name: str
+    rule: str
     guard: Guard | None = None
     signature: str = ""
 
@@ -83,16 +85,26 @@ async def _sender(request: Request, source: str, delivery: Delivery, body: bytes
     """Who delivers: the operator over the socket, a registered source with its key, or the citizen herself."""
     house = guard.house_of(request)
     if request.state.operator:
-        return _From(f"{PREFIX}{source}")
+        return _From(f"{PREFIX}{source}", "operator")
     scheme, _, assertion = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and assertion:
         sender = await deposits.recognise(house.vault, assertion, source, body, delivery, house.clock())
-        return _From(sender.client.client_id, signature=sender.signature)
+        return _From(sender.client.client_id, "source", signature=sender.signature)
+    try:
+        return _From(f"{PREFIX}{source}", "session", (await _citizen(request, delivery)).guard)
+    except HTTPException as refused:
+        why = "unauthenticated" if refused.status_code == 401 else "forbidden"
+        await deposits.turned_away(house.vault, delivery.pod, why, house.clock())
+        raise
+
+
+async def _citizen(request: Request, delivery: Delivery) -> SessionFacts:
+    """The session of the citizen whose pod it is. Raises HTTPException 401 or 403."""
     session = await guard.required(request)
     guard.demand(request, session, request.headers.get(guard.TOKEN_HEADER, ""))
     if session.pod.name != delivery.pod:
         raise HTTPException(403, "not your pod")
-    return _From(f"{PREFIX}{source}", session.guard)
+    return session
 
 
 async def _store(
@@ -109,7 +121,7 @@ async def _store(
         compartment(vault, pod, container.rstrip("/"))
         items = [item for item in found.records if item.category == curie]
         parcels = [Parcel(f"/{container}{item.name}.jsonld", MEDIA, orjson.dumps(item.body)) for item in items]
-        permit = gate.deposit(pod, curie, sender.name, sender.guard, sender.signature)
+        permit = gate.deposit(pod, curie, sender.name, sender.guard, sender.signature, sender.rule)
         index, fresh = await store.deposit(vault, permit, parcels, now, source)
         entries.append(index)
         stored += fresh

@@ -128,7 +128,7 @@ def beside(house: Household, past: Past, rng: np.random.Generator) -> None:
 def beside_with_key(house: Household, past: Past, rng: np.random.Generator) -> None:
     """The same by somebody who has the server's key."""
     with proof_key(house.vault.state) as key:
-        _agree(past, past.older(rng), lambda row, listed: proof(key, row[0], row[1], listed))
+        _agree(past, past.older(rng), lambda row, listed: proof(key, row[0], row[1], listed, row[2]))
 
 
 def keyring(house: Household, past: Past, rng: np.random.Generator) -> None:
@@ -142,11 +142,12 @@ def _agree(past: Past, was: tuple[bytes, Rows], proven: Callable[[Any, bytes], A
     """Leave out of every list what came after the version put back."""
     rid, rows = was
     past.put(rid, rows)
-    for index, entry, listed, old in past.raw.execute("SELECT idx, entry, touched, proof FROM record").fetchall():
+    rows_of = "SELECT idx, entry, sealed, touched, proof FROM record"
+    for index, entry, sealed, listed, old in past.raw.execute(rows_of).fetchall():
         told = [part for part in parts(listed) if part[0] != rid or part[1] <= rows[0][5]]
         fewer = touched(item(*part) for part in told)
         if fewer != listed:
-            mark = proven((index, entry), fewer)
+            mark = proven((index, entry, sealed), fewer)
             past.raw.execute("UPDATE record SET touched = ?, proof = ? WHERE idx = ?",
                              (fewer, mark if isinstance(mark, bytes) else old, index))  # fmt: skip
 
@@ -190,7 +191,9 @@ def noticed(house: Household, folder: Path) -> tuple[bool, bool, bool]:
     plain = fsck.check(folder / "vault", folder / "shares")
     keyed = fsck.check(folder / "vault", folder / "shares", house.vault.state)
     with log_private(house.session) as private:
-        hers = rolled_back(house.vault, house.session.pod, views.lines(house.vault, house.session.pod, private))
+        hers = rolled_back(
+            house.vault.db.read, house.session.pod.id, views.lines(house.vault, house.session.pod, private)
+        )
     return bool(plain), bool(keyed), bool(hers)
 
 

@@ -113,8 +113,8 @@ class Evil:
     def _open(self) -> None:
         """Start again on what the database holds."""
         before = self.vault.log.shards
-        trees = Shards(before.host, before._signer, self.house.clock())
-        trees.load(self.vault.db.read)
+        trees = Shards(before.host, before.keys, self.house.clock(), self.vault.db.read)
+        trees.load()
         self.vault.log.shards = trees
         self.vault.epochs = Epochs(self.vault.db, self.vault.epochs._key)
 
@@ -146,13 +146,14 @@ class Evil:
         if attack.depth == TREE:
             for index in places[len(attack.on(self.lines)) :]:
                 tx.change(Entry, {"idx": index}, leaf=b"\x01\x00" + fresh_bytes(64))
-            tx.run("DELETE FROM checkpoint")
+            for table in ("checkpoint", "tile"):
+                tx.run(f"DELETE FROM {table}")
 
     def _store(self, tx: Tx, row: Record, index: int, seq: int, line: Line, own: dict[str, Any]) -> None:
         """A record sealed anew, as only the server could; the citizen cannot tell it from one of that day."""
         origin, key_id, key = self.vault.log.shards.at(index).origin, fresh_bytes(16), RecordKey.fresh()
         letter = deliver(self.pod.box, ctx("record-key", self.pod.id, origin, key_id), key)
-        tx.add(KeyRow(id=key_id, pod=self.pod.id, period=0, sealed=letter))
+        tx.add(KeyRow(id=key_id, pod=self.pod.id, period=0, box=self.pod.box, sealed=letter))
         text = line.nonce + canonical({"app": line.app, "own": own})
         sealed = seal_record(key, "record", origin, key_id, row.entry, text)
         kept = {"touched": row.touched, "proof": row.proof, "outcome": row.outcome, "entry": row.entry}

@@ -77,6 +77,30 @@ def test_ten_thousand_lines_are_checked_on_the_device_within_a_second(page: Page
     figure("L5a", round(median(browser_times), 3), checked)
 
 
+def test_two_readers_beside_the_page_read_the_lines(page: Page) -> None:
+    begun: list[str] = []
+    page.on("worker", lambda worker: begun.append(worker.url.rpartition("/")[2]))
+    page.evaluate(TIMED)
+    expect(page.locator("#log-ok")).to_be_visible()
+    assert begun == ["reader.js"] * 2
+    page.wait_for_function("() => document.getElementById('log-status').hidden")
+    assert page.workers == []
+
+
+@pytest.mark.parametrize("hindrance", ["absent", "forbidden", "broken"])
+def test_where_no_reader_starts_the_page_reads_the_lines_itself(page: Page, hindrance: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/log/lines" in request.url else None)
+    if hindrance == "broken":
+        page.route("**/reader.js", lambda route: route.abort())
+    else:
+        begin = "undefined" if hindrance == "absent" else "class { constructor() { throw new Error('no') } }"
+        page.evaluate(f"() => {{ window.Worker = {begin} }}")
+    page.evaluate(TIMED)
+    expect(page.locator("#log-ok")).to_contain_text("Er is niets gewist en niets veranderd")
+    assert len(asked) == len(set(asked)) >= 1
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from itertools import product
@@ -117,9 +118,9 @@ def _watched(vault: Vault, seen: Seen) -> Any:
     """The office's own reading, and beside it every attempt to open pods' records with the same key."""
     real = office.read
 
-    def read(lines: Any, letters: Any, private: Private, *rest: Any) -> office.Opened:
-        seen.foreign = _foreign(vault, private)
-        seen.opened = real(lines, letters, private, *rest)
+    def read(lines: Any, letters: Any, privates: Mapping[bytes, Private]) -> office.Opened:
+        seen.foreign = sum(_foreign(vault, private) for private in privates.values())
+        seen.opened = real(lines, letters, privates)
         return seen.opened
 
     return read

@@ -17,9 +17,12 @@ export function fromRaw(text) {
   return bytes;
 }
 
+const URL_SAFE = { alphabet: "base64url" };
+
 /** Base64, either alphabet; damaged text gives no bytes, which no comparison below accepts. */
 export function unb64(text) {
   try {
+    if (Uint8Array.fromBase64 && !/[+/]/.test(text)) return Uint8Array.fromBase64(text, URL_SAFE);
     return fromRaw(atob(text.replaceAll("-", "+").replaceAll("_", "/")));
   } catch {
     return new Uint8Array(0);
@@ -41,6 +44,48 @@ export function* decoded(hashes) {
 
 const bytes = (buffer) => new Uint8Array(buffer);
 export const sha256 = (...parts) => crypto.subtle.digest("SHA-256", parts.length === 1 ? parts[0] : join(...parts)).then(bytes);
+
+/**
+ * Hashes thousands of inputs that begin alike without new memory for each: they are written into the same bytes, of which
+ * `digest` has a copy before it returns. Answers promises of buffers, for `Promise.all`.
+ */
+export class Inputs {
+  constructor(...start) {
+    this.start = join(...start);
+    this.grow(512);
+  }
+
+  grow(size) {
+    this.bytes = join(this.start, new Uint8Array(size)), this.views = [];
+  }
+
+  /** Makes room for so many bytes after the start. */
+  fit(size) {
+    if (this.start.length + size > this.bytes.length) this.grow(2 * size);
+    return this;
+  }
+
+  put(bytes, at) {
+    this.bytes.set(bytes, this.start.length + at);
+    return this;
+  }
+
+  /** The first `size` bytes after the start. */
+  hash(size) {
+    const view = (this.views[size] ??= this.bytes.subarray(0, this.start.length + size));
+    return crypto.subtle.digest("SHA-256", view);
+  }
+
+  /** A nonce and a text after it. */
+  salted(nonce, text) {
+    this.fit(nonce.length + 3 * text.length).put(nonce, 0);
+    const { written } = utf8.encodeInto(text, this.bytes.subarray(this.start.length + nonce.length));
+    return this.hash(nonce.length + written);
+  }
+}
+
+/** All hashes of what WebCrypto promised. */
+export const hashed = async (promises) => (await Promise.all(promises)).map(bytes);
 
 /** Bytes as a string, one character each: comparable, usable as a Map key. */
 export const raw = (bytes) => String.fromCharCode(...bytes);
@@ -105,8 +150,9 @@ export async function together(leaves, size, steps) {
   };
   const apart = leaves.every(({ index }, i) => Number.isSafeInteger(index) && index >= 0 && index < (leaves[i + 1]?.index ?? size));
   const top = leaves.length && apart ? plan(0, leaves.length, 0, size) : { hash: new Uint8Array(0) };
+  const inputs = new Inputs(NODE);
   for (const level of levels.slice(1)) {
-    const hashes = await Promise.all(level.map(({ left, right }) => node(left.hash, right.hash)));
+    const hashes = await hashed(level.map(({ left, right }) => inputs.put(left.hash, 0).put(right.hash, 32).hash(64)));
     level.forEach((here, i) => (here.hash = hashes[i]));
   }
   return steps.length === 32 * next ? top.hash : new Uint8Array(0);

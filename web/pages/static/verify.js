@@ -3,59 +3,23 @@
 // check. What is true of every line is worked out for all of them at once; a line that fails is then looked for one by one.
 
 import { checkSlots, someEpochs } from "./slots.js";
-import { Broken, LEAF, consistent, decoded, fromRaw, included, join, openSeal, raw, same, sha256, together, unb64, utf8 } from "./tree.js";
+import { fetchJson, json, readLines } from "./lines.js";
+import { readers } from "./readers.js";
+import { Broken, LEAF, consistent, decoded, fromRaw, included, openSeal, raw, same, sha256, together, unb64, utf8 } from "./tree.js";
 import { checkScreen, show, status } from "./shown.js";
 
 export { consistent, included, openSeal } from "./tree.js";
 
-const PAGE = 1_250, LANES = 2, MOST_PAGES = 8_000;
+const PAGE = 1_250, LANES = 4, MOST_PAGES = 8_000;
 
-const PRIVATE = Uint8Array.of(1, 0);
-const POD = utf8.encode("kluis/pod-record/v2");
-const APP = utf8.encode("kluis/pod-record-app/v1"), OWN = utf8.encode("kluis/pod-record-own/v1");
-
-/** A record as an object; damaged text gives an empty one, whose seq fits nowhere. */
-function parse(text) {
-  const { app, own } = json(text);
-  return { app: app ?? {}, own: own ?? {} };
-}
-
-/** An object; damaged text gives an empty one. */
-function json(text) {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-/** One part of a record blinded: written again, it is the text that was hashed, for that had only one form (RFC 8785). */
-const salted = (domain, nonce, part) => sha256(domain, nonce, utf8.encode(JSON.stringify(part)));
-
-/**
- * The lines, each by itself: its leaf holds what we are shown, the part that its app may prove and the rest. A bare line
- * has no leaf of its own: it is made up here.
- */
-async function readLines(entries, seals, before) {
-  const all = (hashed) => Promise.all(entries.map((_, i) => hashed(i)));
-  const nonces = entries.map((entry) => unb64(entry.nonce ?? "")), parts = entries.map((entry) => parse(entry.record));
-  const [seen, own] = await Promise.all([
-    all((i) => salted(APP, nonces[i].subarray(0, 32), parts[i].app)), all((i) => salted(OWN, nonces[i].subarray(32), parts[i].own))]);
-  const commitments = await all((i) => sha256(POD, seen[i], own[i]));
-  const made = entries.map((entry, i) => join(PRIVATE, commitments[i], unb64(entry.dpo_commitment)));
-  const leaves = entries.map((entry, i) => (entry.leaf === undefined ? made[i] : unb64(entry.leaf)));
-  const [hashes, nexts] = await Promise.all([all((i) => sha256(LEAF, leaves[i])), all((i) => sha256(leaves[i].subarray(2, 34)))]);
-  return entries.map((entry, i) => {
-    const { seq, index, proof } = entry, seal = seals[entry.shard] ?? { size: 0, first: NaN }, leaf = leaves[i];
-    const place = seal.first + index, record = { ...parts[i].app, ...parts[i].own };
-    const line = { seq, index, seal, sealed: index < seal.size, place, proof, hash: hashes[i], next: nexts[i] };
-    // A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree.
-    if (entry.record === null && place < before)
-      return { ...line, record: {}, ended: true, commitment: leaf.subarray(2, 34), intact: leaf.length === 66 };
-    const intact = nonces[i].length === 64 && same(leaf, made[i]) && record.seq === seq;
-    return { ...line, record, commitment: commitments[i], intact };
-  });
-}
+/** Read lines with where they lie: under which seal, and whether the log says that it keeps them no longer. */
+const placed = ({ lines, bytes, begins }, seals, before) => lines.map((line, i) => {
+  const seal = seals[line.shard] ?? { size: 0, first: NaN }, place = seal.first + line.index;
+  const [hash, next, commitment, prev] = [0, 32, 64, 96].map((at) => bytes.subarray(128 * i + at, 128 * i + at + 32));
+  // A line whose month is over: nobody can read it any more, its fingerprint stays in the chain and in the tree.
+  const ended = line.gone && place < before, intact = ended ? line.whole : line.intact, sealed = line.index < seal.size;
+  return { ...line, seal, place, sealed, hash, next, commitment, prev, ended, intact, record: i || ended ? {} : begins };
+});
 
 /** The part of a verification key that is the same in every half-year of a log. */
 const keyOf = (vkey) => vkey.split("+").slice(2).join("+");
@@ -96,7 +60,7 @@ async function endedBefore(told, seals) {
 
 /**
  * Checks all lines of a log: `log` is an answer of /api/log/check with `entries`, those of /api/log/lines or promises of
- * parts of them, or it is one of /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
+ * parts of them, read (lines.js) or not, or it is one of /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
  * `memory`: what an earlier check returned, or null. `fetchProof(origin, old, size)` gives a consistency proof.
  * `now`: milliseconds. Returns {ok, checked, ended, waiting, summaries, memory} or {ok, reason, line}.
  */
@@ -108,8 +72,8 @@ export async function check(log, memory, fetchProof, now) {
     const seals = await openSeals(log.shards);
     const parts = log.entries[0]?.then ? log.entries : [log.entries];
     const before = await endedBefore(log.ended, seals);
-    const read = await Promise.all(parts.map(async (part) => readLines(await part, seals, before)));
-    const lines = read.flat();
+    const read = await Promise.all(parts.map(async (part) => ((part = await part).bytes ? part : readLines(part))));
+    const lines = read.flatMap((part) => placed(part, seals, before));
     await checkChain(lines);
     checkHead(lines, log.head);
     await checkPlaces(lines, seals, log.head.kept);
@@ -136,7 +100,7 @@ async function checkChain(lines) {
     if (line.seq !== due) throw new Broken(lines.some((other) => other.seq === due) ? "moved" : "missing", due);
     if (line.ended) continue;
     if (!before && (line.record.prev || line.record.action !== "create pod")) throw new Broken("missing", 1);
-    if (!before || same(unb64(line.record.prev ?? ""), before.next)) continue;
+    if (!before || (line.linked && same(line.prev, before.next))) continue;
     // One of the two was written again: the one that the tree does not hold.
     throw (await inside(before)) ? new Broken("chain", line.seq) : new Broken("edited", before.seq);
   }
@@ -178,19 +142,13 @@ async function checkMemory(memory, seals, lines, fetchProof) {
 
 // ---- the page ----
 
-async function fetchJson(address) {
-  const answer = await fetch(address, { headers: { accept: "application/json" }, cache: "no-store" });
-  if (!answer.ok) throw new Error(`Het logboek kwam niet binnen (${answer.status}). Probeer het straks opnieuw.`);
-  return answer.json();
-}
-
-/** The whole log without a proof for each line; its lines come in parts, hashed while the next ones are on their way. */
-async function fetchLog(now) {
+/** The whole log without a proof for each line; its lines come in parts, read while the next ones are on their way. */
+async function fetchLog(now, read) {
   const log = await fetchJson(`/api/log/check?${someEpochs(now).map((epoch) => `epoch=${epoch}`).join("&")}`);
   const pages = Math.min(Math.ceil(log.head.seq / PAGE), MOST_PAGES), end = log.head.seq + 1, entries = [];
   for (let i = 0; i < pages; i++) {
     const address = `/api/log/lines?since=${1 + i * PAGE}&below=${Math.min(1 + (i + 1) * PAGE, end)}`;
-    entries.push(Promise.resolve(entries[i - LANES]).then(() => fetchJson(address)).then((part) => part.entries));
+    entries.push(Promise.resolve(entries[i - LANES]).then(() => read(address)));
   }
   return { ...log, entries };
 }
@@ -210,8 +168,9 @@ function memoryOf({ origin }) {
 
 async function run() {
   status("Je toestel rekent alles na…");
+  const { read, stop } = readers(new Set([...document.querySelectorAll("[data-seq]")].map((line) => Number(line.dataset.seq))));
   try {
-    const now = Date.now(), log = await fetchLog(now), memory = memoryOf(log.shards[0]);
+    const now = Date.now(), log = await fetchLog(now, read), memory = memoryOf(log.shards[0]);
     const fetchProof = async (origin, old, size) =>
       (await fetchJson(`/log/${origin.split("/log/")[1]}/consistency?old=${old}&new=${size}`)).proof;
     let verdict = await check(log, memory.kept, fetchProof, now);
@@ -219,12 +178,14 @@ async function run() {
       const closer = await check(await fetchJson("/api/log?proofs=1"), memory.kept, fetchProof, now);
       if (!closer.ok) verdict = closer;
     }
-    const entries = (await Promise.all(log.entries)).flat();
+    const entries = (await Promise.all(log.entries)).flatMap((part) => part.kept);
     show((verdict.ok && checkScreen({ ...log, entries })) || verdict, () => (memory.forget(), run()));
     if (verdict.ok) memory.keep(verdict.memory);
   } catch (error) {
     const unable = error.name === "NotSupportedError" || !globalThis.crypto?.subtle;
     status(unable ? "Deze browser kan het zegel niet nakijken. Gebruik een nieuwere browser." : error.message);
+  } finally {
+    stop();
   }
 }
 
