@@ -90,10 +90,10 @@ class LogPage:
         """The lines per city day, in the order given; one that nobody can read stands with the readable one before it,
         or, where there is none, with the first after it. The day is None where no line can be read.
         """
-        days = [local(line.at).date() if line.at else None for line in self.lines]
-        last, placed = next((day_ for day_ in days if day_), None), list[date | None]()
-        for day_ in days:
-            last = day_ or last
-            placed.append(last)
-        grouped = groupby(zip(placed, self.lines, strict=True), key=lambda one: one[0])
+        last = next((local(line.at).date() for line in self.lines if line.at), None)
+        placed: list[tuple[date | None, LogLine]] = []
+        for line in self.lines:
+            last = local(line.at).date() if line.at else last
+            placed.append((last, line))
+        grouped = groupby(placed, key=lambda one: one[0])
         return [(day_, [line for _, line in lines]) for day_, lines in grouped]
