@@ -170,7 +170,8 @@ async def _told(house: House) -> dict[str, Any]:
     rows = []
     for person in (*city.PEOPLE, *city.OFFICERS):
         account = people.find(vault, person.user)
-        assert account is not None  # noqa: S101 -- seeded
+        if account is None:  # she erased her pod: the city goes on without her
+            continue
         token = await links.new_link(vault, account.id, house.clock() + LINK_LIFE)
         row = city.person_row(person) | {"login": f"{house.base}/login/demo/{token}"}
         if person.pod:
