@@ -12,7 +12,7 @@ from consent.accounts import passphrase
 from consent.accounts.people import Newcomer, enroll, found_office
 from tests.conftest import Clock
 from tests.consent.test_report import READ
-from tests.house import Household
+from tests.house import ALL_INTERESTS, Household
 from tests.log.test_times import noted
 from tests.web.made_log import NODE, in_node
 from tests.web.test_log_check import verdict
@@ -21,7 +21,7 @@ from vault import fsck
 from vault.gates import ms
 from vault.log import retention
 from vault.log.entry import Intent
-from vault.tables import RecordKey
+from vault.tables import AppReceipt, RecordKey
 from vault.vault import Vault
 from web.verify import LogBroken, check_records, read_directory
 
@@ -145,3 +145,13 @@ async def test_the_dpos_totals_are_complete_over_what_is_kept(vault: Vault, cloc
     assert told.damaged == () and told.opened == told.entries
     assert sum(row.entries for row in told.rows if row.client == "kluis-recommender") == 3
     assert told.since >= datetime(2027, 1, 1, tzinfo=UTC)
+
+
+async def test_what_was_kept_for_an_apps_receipt_ends_with_its_month(house: Household) -> None:
+    await house.grant(ALL_INTERESTS)
+    assert house.vault.db.read.find(AppReceipt)
+    for year, number in ((2026, 12), (2027, 1), (2027, 2), (2027, 3)):
+        await month(house, year, number)
+    await tick(house)
+    over = retention.ended(house.vault.db.read)
+    assert over is not None and house.vault.db.read.find(AppReceipt) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import START
-from tests.house import Household
+from tests.house import ALL_INTERESTS, Household
 from tests.log.reopened import reopened
 from vault.errors import Stale
 from vault.log.entry import Facts, Intent, Refused
@@ -76,3 +76,13 @@ async def test_setting_the_clock_back_does_not_bring_an_ended_gate_to_life(house
         asked = Intent(house.session.pod.id, NOTED, house.clock(), (house.session.guard,))
         done = await house.vault.log.append(asked)
         assert isinstance(done, Refused) and done.reason == "expired"
+
+
+async def test_a_withdrawal_works_and_bites_after_a_clock_that_ran_ahead_was_set_right(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS)
+    house.clock.forward(days=400)
+    await house.vault.log.state(b"{}", house.clock())
+    house.clock.forward(days=-400)
+    await house.withdraw(granted)
+    assert house.vault.shares.count("grant", granted.id) == 0
+    assert (await house.call("GET", "/pods/an/interests/a.jsonld", granted.access)).status_code == 401

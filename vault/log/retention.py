@@ -24,6 +24,7 @@ TYPE: Final = "kluis/log-retention/v1"
 BEGIN = "INSERT OR IGNORE INTO month (period, first) VALUES (:period, :first)"
 SEEN = "SELECT period, first FROM month WHERE period <= :period ORDER BY period DESC"
 END = "DELETE FROM recordkey WHERE pod <> x'' AND period < :month"
+END_RECEIPTS = "DELETE FROM appreceipt WHERE idx < :before"
 END_DPO = "DELETE FROM recordkey WHERE pod = x'' AND period < :hour"
 LEFT = """
 SELECT EXISTS (SELECT 1 FROM recordkey WHERE pod <> x'' AND period < :month)
@@ -75,7 +76,7 @@ async def sweep(vault: "Vault", now: datetime, months: int, dpo_months: int) -> 
         or not vault.db.read.run(LEFT, **over)[0][0]
     ):
         return 0
-    return await vault.db.write(lambda tx: _delete(tx, over))
+    return await vault.db.write(lambda tx: _delete(tx, over, due[0]))
 
 
 def _oldest(tx: Tx, now: datetime, months: int) -> tuple[int, int]:
@@ -90,9 +91,10 @@ def _begins(month: int) -> int:
     return ms(datetime(1970 + month // 12, month % 12 + 1, 1, tzinfo=UTC))
 
 
-def _delete(tx: Tx, over: dict[str, int]) -> int:
-    """Delete keys, and overwrite the pages they stood in."""
+def _delete(tx: Tx, over: dict[str, int], before: int) -> int:
+    """Delete keys, what was kept for receipts of apps, and overwrite the pages these stood in; how many keys."""
     tx.run("PRAGMA secure_delete = ON")
+    tx.run(END_RECEIPTS, before=before)
     gone = [tx.raw.execute(END, {"month": over["month"]}), tx.raw.execute(END_DPO, {"hour": over["hour"]})]
     tx.run("PRAGMA secure_delete = OFF")
     return sum(cursor.rowcount for cursor in gone)

@@ -21,6 +21,7 @@ from web.cors import CORS
 from web.pages.views import TransparencyPage, render
 
 router = APIRouter()
+WIDEST = 255  # of a partial tile (tlog-tiles, Partial Tiles)
 PATH = re.compile(r"(entries|[0-7])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 Place = Annotated[int, Query(ge=0, lt=2**53)]
 """A number of a line or of entries, as a query may name it: what SQLite and JSON can hold."""
@@ -108,7 +109,7 @@ async def tile(request: Request, shard: str, place: str) -> Response:
     """A hash tile or an entry bundle, full or partial."""
     ledger = _ledger(request, shard)
     found = PATH.fullmatch(place)
-    if found is None:
+    if found is None or int(found[3] or 1) > WIDEST:
         raise NotFound("no such tile")
     level, number, partial = found.groups()
     index, width = int(number.replace("x", "").replace("/", "")), int(partial or 256)
