@@ -171,11 +171,7 @@ class Book:
         """The old stretches become as few as the consents that live allow, under new numbers."""
         there = self.stretches[container]
         starts = {one.starts[container] for one in self.live if container in one.containers}
-        lowest, oldest = min(starts, default=there[0][1]), there[0]
-        if (1, lowest) not in there and starts:
-            starts.add(oldest[1] if oldest[1] < lowest else lowest - 1)
-        firsts = sorted(starts or {oldest[1]})
-        self.stretches[container] = list(enumerate(firsts, there[-1][0] + 1))
+        self.stretches[container] = list(enumerate(sorted({there[0][1]} | starts), there[-1][0] + 1))
 
     def consent(self, bearer: Bearer, rows: list[Row], until: datetime) -> Consent:
         """A consent was given: from the newest stretch on, or from the first."""
