@@ -71,6 +71,7 @@ def put_back(
             "shares_put_back": done.put or 0,
             "set_aside": str(done.aside) if done.aside else "nothing",
             "faults": faults if as_json else len(faults),
+            "checked": "without the server's key; `kluis fsck`, where the custodian is at hand, sees more",
         },
         as_json=as_json,
     )
