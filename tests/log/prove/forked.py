@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -15,12 +16,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from tests.conftest import START
 from web.app import House, _server, create, open_house
 from web.settings import Settings
 
+TRIES, PATIENCE = 3, 60
 # Functions of the way from a request to its answer, each a place to die before it or after it.
 POINTS: Final = (
     "vault.database.committed",  # the whole transaction of a batch: before it, or after the commit was durable
@@ -43,24 +45,38 @@ POINTS: Final = (
 
 
 def in_fork(work: Callable[[], Any]) -> Any:
-    """What `work` returns in a child of its own, as JSON; its failure is raised here."""
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(ours)
-        try:
-            told = {"done": work()}
-        except BaseException:  # noqa: BLE001 -- told to the parent; this process ends here
-            told = {"failed": traceback.format_exc()}
-        with os.fdopen(theirs, "w") as pipe:
-            json.dump(told, pipe)
-        os._exit(0)
-    os.close(theirs)
-    with os.fdopen(ours) as pipe:
-        told = json.load(pipe)
-    os.waitpid(child, 0)
-    assert "failed" not in told, told["failed"]
-    return told["done"]
+    """What `work` returns in a child of its own, as JSON; its failure is raised here.
+
+    A fork may copy a lock that a thread just ending held, and then never gets on: such a child is killed like the
+    servers here, and another one does the work.
+    """
+    for _ in range(TRIES):
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(ours)
+            _tell(work, theirs)
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            if not select.select([pipe], [], [], PATIENCE)[0]:
+                os.kill(child, signal.SIGKILL)
+            answer = pipe.read()
+        os.waitpid(child, 0)
+        if answer:
+            told = json.loads(answer)
+            assert "failed" not in told, told["failed"]
+            return told["done"]
+    raise AssertionError(f"{TRIES} forks gave no answer in {PATIENCE} s each")
+
+
+def _tell(work: Callable[[], Any], theirs: int) -> NoReturn:
+    try:
+        told = {"done": work()}
+    except BaseException:  # noqa: BLE001 -- told to the parent; this process ends here
+        told = {"failed": traceback.format_exc()}
+    with os.fdopen(theirs, "w") as pipe:
+        json.dump(told, pipe)
+    os._exit(0)
 
 
 def warm(work: Callable[[], Any]) -> None:
@@ -87,25 +103,35 @@ def served(folder: Path, point: str = "", turn: int = 0) -> Iterator[Callable[[]
 
     With a `point` it kills itself there: before its `turn`-th call, or after it if `turn` is below zero.
     """
-    (folder / "http").unlink(missing_ok=True)
-    child = os.fork()
-    if child == 0:
-        try:
-            _serve(folder, point, turn)
-        except BaseException:  # noqa: BLE001 -- nothing of the parent's runs on in this process
-            traceback.print_exc()
-        os._exit(1)
+    child = _started(folder, point, turn)
 
     def kill() -> None:
         os.kill(child, signal.SIGKILL)
 
     try:
-        _answers(folder / "http", child)
         yield kill
     finally:
         kill()
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the server ended by itself"
+
+
+def _started(folder: Path, point: str, turn: int) -> int:
+    """The process id of a server that answers, or that has died at its start already."""
+    for _ in range(TRIES):
+        (folder / "http").unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            try:
+                _serve(folder, point, turn)
+            except BaseException:  # noqa: BLE001 -- nothing of the parent's runs on in this process
+                traceback.print_exc()
+            os._exit(1)
+        if _answers(folder / "http", child):
+            return child
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    raise AssertionError("the server did not start")
 
 
 def _serve(folder: Path, point: str, turn: int) -> None:
@@ -115,16 +141,16 @@ def _serve(folder: Path, point: str, turn: int) -> None:
     asyncio.run(_server(create(house), uds=str(folder / "http")).serve())
 
 
-def _answers(path: Path, child: int) -> None:
+def _answers(path: Path, child: int) -> bool:
     """Wait until somebody listens; a server that died at its start (a point may lie there) is as good."""
     for _ in range(2000):
         with socket.socket(socket.AF_UNIX) as one:
             if path.exists() and one.connect_ex(str(path)) == 0:
-                return
+                return True
         if _dead(child):
-            return
+            return True
         time.sleep(0.005)
-    raise AssertionError("the server did not start")
+    return False
 
 
 def _dead(child: int) -> bool:
