@@ -7,9 +7,9 @@ from typing import Literal
 
 from keys.context import ctx
 from keys.errors import Misuse
-from keys.seal import seal
+from keys.seal import Sealer
 from keys.secret import RecordKey
-from keys.unseal import unseal
+from keys.unseal import unseal_record
 
 Kind = Literal["record", "dpo-record"]
 
@@ -17,14 +17,35 @@ Kind = Literal["record", "dpo-record"]
 _DOMAIN = re.compile(r"kluis/[a-z-]+/v[1-9]")
 
 
-def seal_record(key: RecordKey, kind: Kind, origin: str, key_id: bytes, entry: bytes, data: bytes) -> bytes:
-    """Seal the record of one entry (16-byte ids of key and entry) for its place in one log."""
-    return seal(key, ctx(kind, origin, key_id, entry), data)
+class RecordSealer:
+    """Seals the records of one log under one record key; it has the key and wipes it."""
+
+    __slots__ = ("_begin", "_key", "_seal", "key_id")
+
+    def __init__(self, key: RecordKey, kind: Kind, origin: str, key_id: bytes) -> None:
+        """Take a fresh key, its id (16 bytes) and the origin of the log."""
+        self.key_id, self._key, self._seal = key_id, key, Sealer(key)
+        self._begin = ctx(kind, origin, key_id, bytes(16))[:-16]
+
+    @property
+    def spent(self) -> bool:
+        """Whether the key was used as often as it may."""
+        return not self._seal.left
+
+    def seal(self, entry: bytes, data: bytes) -> bytes:
+        """Seal the record of one entry (an id of 16 bytes) for its place in the log. Raises Misuse."""
+        if len(entry) != 16:
+            raise Misuse("an entry's id has 16 bytes")
+        return self._seal.seal(self._begin + entry, data)
+
+    def wipe(self) -> None:
+        """Wipe the key; the cipher made of it goes with this object."""
+        self._key.wipe()
 
 
 def open_record(key: RecordKey, kind: Kind, origin: str, key_id: bytes, entry: bytes, sealed: bytes) -> bytes:
     """Open a record. Raises Damaged if it was altered or belongs to another entry, key, log or kind."""
-    return unseal(key, ctx(kind, origin, key_id, entry), sealed)
+    return unseal_record(key, ctx(kind, origin, key_id, entry), sealed)
 
 
 def commitment(domain: str, nonce: bytes, data: bytes) -> bytes:

@@ -5,13 +5,17 @@
 instantiated with HKDF-Expand-SHA256 and AEAD_AES_256_GCM. There is no choice of algorithm. The last chunk is always
 shorter than 16 KiB (and may be empty), which is how cutting and lengthening are noticed (section "Message chunking").
 Opening is another module (`keys.unseal`), so that an import contract can guard it.
+
+Log records are sealed otherwise, many under one key that is used for nothing else (docs/decisions/0016):
+
+    record envelope = 0x02 | nonce (12, random) | AES-256-GCM of the record, with its context as associated data
 """
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from keys.errors import Damaged, UnknownVersion
+from keys.errors import Damaged, Misuse, UnknownVersion
 from keys.secret import Buffer, Secret, fresh_bytes, wipe
 
 VERSION = b"\x01"
@@ -19,6 +23,9 @@ SALT = 24
 TAG = 16
 CHUNK = 16 * 1024
 HEAD = 1 + SALT + 32  # version byte, salt, commitment
+MANY = b"\x02"
+NONCE = 12
+MOST = 2**24  # seals under one key: two of them share a nonce with a chance below 2**-49
 
 _HASH = SHA256()
 _LABEL = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
@@ -36,6 +43,24 @@ def seal(key: Secret, context: bytes, plaintext: Buffer) -> bytes:
         chunk = view[number * CHUNK : (number + 1) * CHUNK]
         chunks.append(cipher.encrypt(chunk_nonce(nonce, number), chunk, None))
     return b"".join(chunks)
+
+
+class Sealer:
+    """Seals many things under one key, each for its own context: no derivation and no set-up for each."""
+
+    __slots__ = ("_cipher", "left")
+
+    def __init__(self, key: Secret) -> None:
+        """Take a key that is used for nothing else; `left` counts how often it may still be used."""
+        self._cipher, self.left = AESGCM(key.view()), MOST
+
+    def seal(self, context: bytes, plaintext: Buffer) -> bytes:
+        """Seal bytes for a context, 29 bytes longer. Raises Misuse once the key was used as often as it may."""
+        if not self.left:
+            raise Misuse("this key was used as often as it may")
+        self.left -= 1
+        nonce = fresh_bytes(NONCE)
+        return b"".join((MANY, nonce, self._cipher.encrypt(nonce, plaintext, context)))
 
 
 def plain_size(envelope: Buffer) -> int:

@@ -1,11 +1,11 @@
 """Bytes as text: base64url without padding for ids and tokens, RFC 8785 for JSON that is hashed or signed."""
 
 import binascii
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import rfc8785
 
 
@@ -29,12 +29,15 @@ def unb64(text: str) -> bytes:
     return data
 
 
-_FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-
-
 def canonical_flat(fields: Mapping[str, str | int | Sequence[str]]) -> bytes:
-    """Write the same form of one object with ASCII names, texts, lists of texts and integers within 2**53; faster."""
-    return _FLAT(fields).encode()
+    """Write the same form of one object with ASCII names, texts, lists of texts and integers within 2**53; faster.
+
+    Raises ValueError for what that form cannot hold.
+    """
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def canonical(obj: Any) -> bytes:

@@ -7,7 +7,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.errors import Damaged, UnknownVersion
-from keys.seal import CHUNK, HEAD, SALT, TAG, VERSION, chunk_nonce, cipher_and_nonce, schedule
+from keys.seal import CHUNK, HEAD, MANY, NONCE, SALT, TAG, VERSION, chunk_nonce, cipher_and_nonce, schedule
 from keys.secret import Buffer, Secret, wipe
 
 K = TypeVar("K", bound=Secret)
@@ -29,6 +29,17 @@ def unseal_secret(key: Secret, context: bytes, envelope: Buffer, kind: type[K]) 
     if len(opened) != 32:
         raise Damaged("the envelope holds no secret")
     return kind.adopt(opened)
+
+
+def unseal_record(key: Secret, context: bytes, envelope: Buffer) -> bytes:
+    """Open what a `keys.seal.Sealer` sealed. Raises UnknownVersion, Damaged as `unseal` does."""
+    if envelope[:1] != MANY:
+        raise UnknownVersion("unknown version of a record envelope")
+    nonce, sealed = envelope[1 : 1 + NONCE], envelope[1 + NONCE :]
+    try:
+        return AESGCM(key.view()).decrypt(nonce, sealed, context)
+    except (InvalidTag, ValueError) as error:  # ValueError: cut within the nonce
+        raise Damaged("altered, or of another key or context") from error
 
 
 def _open(key: Secret, context: bytes, envelope: Buffer) -> bytearray:

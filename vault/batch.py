@@ -1,4 +1,4 @@
-"""One batch of the writer: every unit in its own savepoint, one commit, then what follows it, then the answers.
+"""One batch of the writer: every unit on its own, one commit, then what follows it, then the answers.
 
 If we crash before the commit nothing of the batch exists and nobody was answered. A disk that cannot make data durable
 ends the process: what it holds is not known, and a second try that succeeds would prove nothing.
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from vault.database import Tx
 
 
-@dataclass
+@dataclass(slots=True)
 class Job:
-    """One unit on its way through the writer: `first` before the transaction, `unit` in it, `then` after its commit."""
+    """One unit on its way through the writer: `first` before the transaction, `unit` in it, `then` after its commit.
+
+    One that is `alone` gets a savepoint; any other undoes by itself what it did before it failed.
+    """
 
     unit: "Callable[[Tx], Any]"
     asker: "SimpleQueue[Job] | tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]"
@@ -31,6 +34,7 @@ class Job:
     then: Callable[[Any], Any] | None = None
     undo: Callable[[], None] | None = None
     vital: bool = False
+    alone: bool = True
     begun: bool = False
     result: Any = None
     error: BaseException | None = None
@@ -43,6 +47,7 @@ def committed(tx: "Tx", batch: list[Job]) -> Exception | None:
         tx.raw.execute("BEGIN IMMEDIATE")
         for job in ready:
             _attempt(tx, job)
+        tx.settle()
         tx.raw.execute("COMMIT")
     except Exception as e:  # noqa: BLE001 -- disk full, log not writable: nothing of the batch exists
         _abandon(tx, batch, e)
@@ -53,6 +58,7 @@ def committed(tx: "Tx", batch: list[Job]) -> Exception | None:
 def _abandon(tx: "Tx", batch: list[Job], why: Exception) -> None:
     if is_unsynced(why):
         _end(why)
+    tx.held = None
     if tx.raw.in_transaction:
         tx.raw.execute("ROLLBACK")
     for job in batch:
@@ -73,16 +79,21 @@ def _prepare(job: Job) -> bool:
 
 
 def _attempt(tx: "Tx", job: Job) -> None:
-    tx.raw.execute("SAVEPOINT unit")
+    if job.alone:
+        tx.settle()
+        tx.raw.execute("SAVEPOINT unit")
     try:
         job.result = job.unit(tx)
     except sqlite3.OperationalError:
         raise
     except Exception as e:  # noqa: BLE001 -- one unit's fault is its caller's alone
         job.error = e
-        tx.raw.execute("ROLLBACK TO unit")
+        tx.lapse()
+        if job.alone:
+            tx.raw.execute("ROLLBACK TO unit")
         _undo(job)
-    tx.raw.execute("RELEASE unit")
+    if job.alone:
+        tx.raw.execute("RELEASE unit")
 
 
 def _undo(job: Job) -> None:

@@ -12,13 +12,13 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from time import sleep
-from typing import Any, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 from sqlmodel import SQLModel, create_engine
 
@@ -26,9 +26,11 @@ from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.reserve import Reserve, is_full
 
-VERSION = b"3"
+VERSION = b"4"
 BATCH = 256
+MANY = 16  # rows that one statement inserts
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
+NOBODY = 2**62  # more than ever wait
 T = TypeVar("T")
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -46,6 +48,13 @@ def _insert(table: type[SQLModel]) -> str:
 
 
 @cache
+def _insert_rows(table: type[SQLModel], rows: int) -> str:
+    name, columns = _columns(table)
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {name} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608
+
+
+@cache
 def _select(table: type[SQLModel], keys: tuple[str, ...], order_by: str | None) -> str:
     name, columns = _columns(table)
     where = " AND ".join(f"{k} = :{k}" for k in keys) or "1"
@@ -58,11 +67,34 @@ def tables_with(column: str) -> list[str]:
     return sorted(name for name, table in SQLModel.metadata.tables.items() if column in table.columns)
 
 
+class Held(Protocol):
+    """What some unit of a batch holds back, to write it together with that of others."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+
+    def write(self) -> None:
+        """Write all of it."""
+
+
 class Tx:
     """A connection as rules see it: rows in, rows out. Names come from the table metadata, values are always bound."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
+        self.held: Held | None = None
+
+    def settle(self) -> None:
+        """Write what is held back: before anybody looks for it, and before the commit."""
+        held, self.held = self.held, None
+        if held is not None:
+            held.write()
+
+    def lapse(self) -> None:
+        """A unit failed that may have begun to hold something back; what others hold stays."""
+        if self.held is not None and self.held.empty:
+            self.held = None
 
     def run(self, sql: str, **params: Any) -> list[tuple[Any, ...]]:
         """Run one fixed statement and return all its rows."""
@@ -88,6 +120,14 @@ class Tx:
     def insert(self, table: type[SQLModel], **values: Any) -> None:
         """Insert a row by all its columns: what `add` does, without building the row first."""
         self.raw.execute(_insert(table), values)
+
+    def insert_all(self, table: type[SQLModel], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, each given as the values of all its columns in their order."""
+        whole = len(rows) - len(rows) % MANY
+        for at in range(0, whole, MANY):
+            self.raw.execute(_insert_rows(table, MANY), list(chain.from_iterable(rows[at : at + MANY])))
+        if whole < len(rows):
+            self.raw.executemany(_insert_rows(table, 1), rows[whole:])
 
     def change(self, table: type[SQLModel], where: dict[str, Any], **values: Any) -> int:
         """Set values on the rows that match; return how many there were."""
@@ -131,6 +171,7 @@ class Database:
         self.read = Tx(_connect(self.path, read_only=True))
         self.reserve = Reserve(folder)
         self.queued = 0
+        self._awaited, self._come = NOBODY, threading.Event()
         self.broken: Exception | None = None
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
@@ -189,13 +230,21 @@ class Database:
         undo: Callable[[], None] | None = None,
         *,
         vital: bool = False,
+        alone: bool = True,
     ) -> asyncio.Future[Any]:
-        """Queue a unit with its companions and return a future of the running loop. `vital` may use the reserve."""
+        """Queue a unit with its companions and return a future of the running loop. `vital` may use the reserve.
+
+        A unit that is not `alone` sees to it by itself that it leaves nothing behind when it fails, and may hold rows
+        back (`Tx.held`); every other one has a savepoint of its own, with nothing held back before it.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
         self.queued += 1
-        self._queue.put(Job(unit, (loop, future), first, then, undo, vital))
+        self._queue.put(Job(unit, (loop, future), first, then, undo, vital, alone))
+        if self._queue.qsize() >= self._awaited:
+            self._awaited = NOBODY
+            self._come.set()
         return future
 
     def close(self) -> None:
@@ -225,10 +274,12 @@ class Database:
 
     def _gather(self, before: int) -> None:
         """Under load wait a moment for those who were answered last time: else every other batch holds one entry."""
-        for _ in range(10):
-            if self._queue.qsize() + 1 >= before:
-                return
-            sleep(WAIT / 10)
+        if self._queue.qsize() + 1 < before:
+            self._come.clear()
+            self._awaited = before - 1
+            if self._queue.qsize() + 1 < before:
+                self._come.wait(WAIT)
+            self._awaited = NOBODY
 
     def _serve(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch and answer every job in it, whatever happens: nobody waits for ever."""

@@ -18,6 +18,7 @@ from vault.gates import ms
 from vault.log.append import DPO
 from vault.log.entry import DPO_DOMAIN, HOUR_MS, PRIVATE
 from vault.log.retention import ended
+from vault.log.sheet import unpack
 from vault.pod import compartment
 from vault.tables import RecordKey as KeyRow
 from vault.vault import DPO_CONTAINER, PodFacts, Vault
@@ -28,23 +29,34 @@ CATEGORY: Final = "kluis:Dpo"
 _FIRST = "SELECT min(period) FROM recordkey WHERE pod = x'' AND box = :box"
 YEAR_MS: Final = 365 * 86_400_000
 Letters = dict[bytes, tuple[bytes, bytes]]
-_NONCE = 32
 _LINES = """
-SELECT e.idx, e.leaf, d.entry, d.key, d.sealed FROM entry e LEFT JOIN dporecord d ON d.idx = e.idx
-WHERE e.idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) AND e.idx >= :kept ORDER BY e.idx
+SELECT idx, leaf FROM entry
+WHERE idx > coalesce((SELECT min(idx) FROM record WHERE pod = :office), -1) AND idx >= :kept ORDER BY idx
+"""
+_SEALED = """
+SELECT idx, entry, key, sealed FROM dporecord
+WHERE idx >= coalesce((SELECT max(idx) FROM dporecord WHERE idx <= :kept), 0) ORDER BY idx
 """
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A row of sealed DPO records, of the entry `first` and of some after it."""
+
+    first: int
+    name: bytes
+    key: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
-    """What lies in the database for one private entry: its DPO commitment, and the sealed record or None."""
+    """What lies in the database for one private entry: its DPO commitment, and the row in which its record should be."""
 
     index: int
     origin: str
     commitment: bytes
-    entry: bytes | None
-    key: bytes | None
-    sealed: bytes | None
+    row: Sealed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +77,19 @@ def sheets(vault: Vault, office: bytes) -> list[Sheet]:
     Counted from there and not from the first DPO record, so that records cut off at the front are missed too; from the
     first entry whose DPO record is still kept, once the log says that older ones ended.
     """
-    over, at = ended(vault.db.read), vault.log.shards.at
-    rows = vault.db.read.run(_LINES, office=office, kept=over.dpo_before if over else 0)
-    return [Sheet(i, at(i).origin, leaf[34:], *sealed) for i, leaf, *sealed in rows if leaf[1] == PRIVATE]
+    at = vault.log.shards.at
+    with vault.db.reading() as tx:
+        over = ended(tx)
+        kept = over.dpo_before if over else 0
+        rows = [Sealed(*row) for row in tx.run(_SEALED, kept=kept)]
+        lines = tx.run(_LINES, office=office, kept=kept)
+    found, place = [], 0
+    for index, leaf in lines:
+        while place < len(rows) and rows[place].first <= index:
+            place += 1
+        if leaf[1] == PRIVATE:
+            found.append(Sheet(index, at(index).origin, leaf[34:], rows[place - 1] if place else None))
+    return found
 
 
 def overdue(vault: Vault, pod: PodFacts, now: datetime) -> bool:
@@ -87,31 +109,49 @@ def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, 
 
     `privates`: the key of every generation by its public half.
     """
-    keys: dict[bytes, RecordKey] = {}
+    opener = _Opener(sealed_keys, privates)
     records, damaged, entries = [], [], 0
     for line in lines:
         entries += 1
         try:
-            records.append(_open(line, keys, sealed_keys, privates))
+            records.append(opener.told(line))
         except (KeysError, KeyError, ValueError):
             damaged.append(line.index)
-    for key in keys.values():
-        key.wipe()
+    opener.wipe()
     return Opened(tuple(records), entries, tuple(damaged))
 
 
-def _open(
-    line: Sheet, keys: dict[bytes, RecordKey], sealed_keys: Letters, privates: Mapping[bytes, Private]
-) -> dict[str, Any]:
-    if line.entry is None or line.key is None or line.sealed is None:
-        raise KeyError("no DPO record")
-    if line.key not in keys:
-        context = ctx("record-key", DPO, line.origin, line.key)
-        box, sealed = sealed_keys[line.key]
-        keys[line.key] = collect(privates[box], context, sealed, RecordKey)
-    data = open_record(keys[line.key], "dpo-record", line.origin, line.key, line.entry, line.sealed)
-    nonce, record = data[:_NONCE], data[_NONCE:]
-    if commitment(DPO_DOMAIN, nonce, record) != line.commitment:
-        raise ValueError("another record than the one committed to")
-    told: dict[str, Any] = json.loads(record)
-    return told
+class _Opener:
+    """Opens rows one after the other; each record key is opened once and wiped at the end."""
+
+    def __init__(self, sealed_keys: Letters, privates: Mapping[bytes, Private]) -> None:
+        self._letters, self._privates = sealed_keys, privates
+        self._keys: dict[bytes, RecordKey] = {}
+        self._row: Sealed | None = None
+        self._records: dict[int, tuple[bytes, bytes]] = {}
+
+    def told(self, line: Sheet) -> dict[str, Any]:
+        """The DPO record of an entry. Raises KeyError, ValueError or KeysError if it is not there or another."""
+        if line.row is not self._row:
+            self._row, self._records = line.row, {}
+            self._records = self._opened(line)
+        nonce, record = self._records[line.index]
+        if commitment(DPO_DOMAIN, nonce, record) != line.commitment:
+            raise ValueError("another record than the one committed to")
+        told: dict[str, Any] = json.loads(record)
+        return told
+
+    def _opened(self, line: Sheet) -> dict[int, tuple[bytes, bytes]]:
+        row = line.row
+        if row is None:
+            return {}
+        if row.key not in self._keys:
+            context = ctx("record-key", DPO, line.origin, row.key)
+            box, sealed = self._letters[row.key]
+            self._keys[row.key] = collect(self._privates[box], context, sealed, RecordKey)
+        return unpack(open_record(self._keys[row.key], "dpo-record", line.origin, row.key, row.name, row.sealed))
+
+    def wipe(self) -> None:
+        """Forget the keys."""
+        for key in self._keys.values():
+            key.wipe()

@@ -177,7 +177,7 @@ class Record(SQLModel, table=True):
 
 
 class DpoRecord(SQLModel, table=True):
-    """The sealed DPO record behind an entry."""
+    """The sealed DPO records of one batch: of entry `idx` and of some after it (vault.log.sheet); `entry` names it."""
 
     idx: int = Field(primary_key=True)
     entry: bytes

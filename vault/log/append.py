@@ -10,19 +10,20 @@ import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from keys.context import ctx
 from keys.dropbox import deliver
-from keys.records import seal_record
+from keys.records import RecordSealer
 from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
 from vault.errors import Conflict, LogUnavailable
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
+from vault.log.page import NEXT, page
 from vault.log.receipts import keep
 from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
@@ -31,22 +32,15 @@ from vault.log.times import Times
 from vault.log.versions import proof, touched
 from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
-from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
+from vault.tables import Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
-NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
-LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
-HEAD = """
-INSERT INTO podhead (pod, seq, head) VALUES (:pod, :seq, :head)
-ON CONFLICT (pod) DO UPDATE SET seq = :seq, head = :head
-"""
 
 
-@dataclass(frozen=True)
-class _Booked:
+class _Booked(NamedTuple):
     index: int
     entry: bytes
     leaf: bytes
@@ -79,7 +73,7 @@ class Log:
         self._owed: tuple[Drop, ...] = ()
         self._owing: list[int] = []
         self._paid: list[int] = []
-        self._keys: OrderedDict[tuple[bytes, int], tuple[bytes, RecordKey]] = OrderedDict()
+        self._keys: OrderedDict[tuple[bytes, int, str], RecordSealer] = OrderedDict()
 
     @property
     def ledger(self) -> Ledger:
@@ -99,6 +93,7 @@ class Log:
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
             vital=bool(intent.drops),
+            alone=False,
         )
         return answer
 
@@ -116,7 +111,9 @@ class Log:
         return int(index)
 
     def _state(self, tx: Tx, leaf: bytes, at: int, write: Callable[[Tx, int], object] | None) -> tuple[Turn, int]:
-        turn, index = self._place(tx, self._times.take(tx, at)[0])
+        moment, index = self._times.take(tx, at)[0], int(tx.run(NEXT)[0][0])
+        turn = self.shards.turn(tx, moment, index)
+        index += len(turn.leaves)
         tx.add(Entry(idx=index, leaf=leaf))
         if write is not None:
             write(tx, index)
@@ -126,12 +123,6 @@ class Log:
         turn, index = done
         self.shards.add(turn, index, leaf)
         return index
-
-    def _place(self, tx: Tx, at: int) -> tuple[Turn, int]:
-        """The shard and the index of the next entry; the first of a half-year has its seam before it."""
-        index = int(tx.run(NEXT)[0][0])
-        turn = self.shards.turn(tx, at, index)
-        return turn, index + len(turn.leaves)
 
     def served(self, index: int) -> None:
         """Remember that what entry `index` allowed was given; written with the next `settle`."""
@@ -157,7 +148,7 @@ class Log:
         In the writer's turn only. What an undone unit forgot is made again.
         """
         for place in [place for place in self._keys if place[0] == pod]:
-            self._keys.pop(place)[1].wipe()
+            self._keys.pop(place).wipe()
 
     async def drop(self, drops: tuple[Drop, ...]) -> None:
         """Delete shares again, in the writer's turn: for a caller that must not answer while one is left."""
@@ -194,73 +185,84 @@ class Log:
         self.shares.drop((Drop(w.kind, w.owner, w.part) for w, _ in intent.new_shares), remember=False)
 
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
-        at, clock = self._times.take(tx, gates.ms(intent.at))
+        """Enter one event, or the denial of it. Leaves nothing behind when it fails, and nothing held back unseen."""
+        asked = gates.ms(intent.at)
+        at, clock = self._times.take(tx, asked)
+        facts, turns = intent.facts, at >= self.shards.until
+        if turns or intent.write is not None:
+            tx.settle()
+        more = intent.guards or intent.jti is not None or intent.write or intent.drops or intent.receipt
+        if not (more or turns or clock):
+            return self._write(tx, intent.pod, facts, at, None)
+        # What takes something away never fails for a log that is ahead of a clock set right again.
+        moment = min(at, asked) if intent.drops else at
         try:
-            facts = intent.facts
-            if intent.guards or intent.jti is not None or intent.write is not None:
-                # What takes something away never fails for a log that is ahead of a clock set right again.
-                moment = min(at, gates.ms(intent.at)) if intent.drops else at
-                with tx.savepoint():
-                    facts = _hold(tx, intent, moment) or facts
-            facts = replace(facts, clock=clock) if clock else facts
-            booked = self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
-            owed.promise(tx, booked.index, intent.drops)
-            return booked
+            with tx.savepoint():
+                facts = _hold(tx, intent, moment) or facts
+                facts = replace(facts, clock=clock) if clock else facts
+                return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
         except Conflict as refusal:
             denied = replace(
                 intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
             )
-            return self._write(tx, intent.pod, denied, at, refusal.reason)
+            with tx.savepoint():
+                return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(
-        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
+        self,
+        tx: Tx,
+        pod: bytes,
+        facts: Facts,
+        at: int,
+        refused: str | None,
+        *,
+        receipt: bool = False,
+        drops: tuple[Drop, ...] = (),
     ) -> _Booked:
-        (turn, index), entry = self._place(tx, at), fresh_bytes(16)
-        head = tx.run(LAST, pod=pod)
-        seq, prev = (head[0][0] + 1, head[0][1]) if head else (1, b"")
-        record = forms.pod_record(facts, entry, at, seq, prev)
+        """Enter one entry on the page; the first of a half-year has its seam before it."""
+        here = page(tx)
+        index = here.next
+        turn = self.shards.turn(tx, at, index)
+        index += len(turn.leaves)
+        entry, (seq, prev) = fresh_bytes(16), here.head(pod)
+        record = forms.pod_record(facts, entry, at, seq + 1, prev)
         commitment = record.commitment()
-        key_id, key = self._pod_key(tx, turn.origin, pod, at, index)
-        sealed = seal_record(key, "record", turn.origin, key_id, entry, record.sealed)
-        outcome, listed = "refused" if refused else "unknown", touched(facts.versions)
+        key = self._pod_key(tx, turn.origin, pod, at, index)
+        sealed, listed = key.seal(entry, record.sealed), touched(facts.versions)
         proven = proof(self._proof_key, index, entry, listed, sealed)
-        row: dict[str, Any] = {"idx": index, "pod": pod, "seq": seq, "entry": entry, "key": key_id, "sealed": sealed}
-        tx.insert(Record, **row, outcome=outcome, touched=listed, proof=proven)
-        leaf = forms.leaf(commitment, self._dpo(tx, turn.origin, index, entry, facts, at))
-        tx.insert(Entry, idx=index, leaf=leaf)
-        tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
+        dpo = forms.dpo_part(facts, at) if self.has_office else None
+        office = self._key(tx, turn.origin, b"", at // forms.HOUR_MS) if dpo else None
+        leaf = forms.leaf(commitment, dpo.commitment if dpo else fresh_bytes(32))
         if receipt and facts.app:
             keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
+        if drops:
+            owed.promise(tx, index, drops)
+        outcome = "refused" if refused else "unknown"
+        row = (index, pod, seq + 1, entry, key.key_id, sealed, outcome, listed, proven)
+        here.enter(leaf, row, hashlib.sha256(commitment).digest())
+        if dpo and office:
+            here.tell(office, index, dpo.nonce, dpo.text)
         return _Booked(index, entry, leaf, turn, refused)
 
-    def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
-        if not self.has_office:
-            return fresh_bytes(32)
-        record = forms.dpo_record(facts, at)
-        nonce, commitment = forms.commit(forms.DPO_DOMAIN, record)
-        key_id, key = self._key(tx, origin, b"", at // forms.HOUR_MS)
-        sealed = seal_record(key, "dpo-record", origin, key_id, entry, nonce + record)
-        tx.insert(DpoRecord, idx=index, entry=entry, key=key_id, sealed=sealed)
-        return commitment
-
-    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int, index: int) -> tuple[bytes, RecordKey]:
+    def _pod_key(self, tx: Tx, origin: str, pod: bytes, at: int, index: int) -> RecordSealer:
         period = month(at)
-        if (pod, period) not in self._keys:
+        if (pod, period, origin) not in self._keys:
             tx.run(BEGIN, period=period, first=index)
         return self._key(tx, origin, pod, period)
 
-    def _key(self, tx: Tx, origin: str, pod: bytes, period: int) -> tuple[bytes, RecordKey]:
+    def _key(self, tx: Tx, origin: str, pod: bytes, period: int) -> RecordSealer:
         """The record key of (pod, period) in memory, or a new part: a key we no longer hold is never reopened here."""
-        if (found := self._keys.get((pod, period))) is not None:
-            self._keys.move_to_end((pod, period))
+        place = (pod, period, origin)
+        if (found := self._keys.get(place)) is not None and not found.spent:
+            self._keys.move_to_end(place)
             return found
         key_id, key, box = fresh_bytes(16), RecordKey.fresh(), self._box_of(tx, pod)
         sealed = deliver(box, ctx("record-key", pod or DPO, origin, key_id), key)
         tx.add(KeyRow(id=key_id, pod=pod, period=period, box=box, sealed=sealed))
-        self._keys[(pod, period)] = (key_id, key)
+        made = self._keys[place] = RecordSealer(key, "record" if pod else "dpo-record", origin, key_id)
         if len(self._keys) > KEYS_IN_MEMORY:
             self._keys.popitem(last=False)
-        return key_id, key
+        return made
 
     def _release(self, intent: Intent, booked: _Booked) -> Appended | Refused:
         self.shards.add(booked.turn, booked.index, booked.leaf)

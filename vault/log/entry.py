@@ -8,6 +8,7 @@ is about may prove to others, and the rest. The DPO record has no pod, no resour
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from keys.records import commitment
@@ -75,6 +76,7 @@ class Facts:
 TOLD_APP: Final = tuple(one.name for one in fields(Facts) if one.name in APP)
 TOLD_OWN: Final = tuple(one.name for one in fields(Facts) if one.name not in APP and one.name != "app")
 """What the two parts of a pod record tell of them."""
+_APP, _OWN = attrgetter(*TOLD_APP), attrgetter(*TOLD_OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,8 @@ class PodRecord(NamedTuple):
 
 def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
     """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
-    app = {name: value for name in TOLD_APP if (value := getattr(facts, name))}
-    own = {name: value for name in TOLD_OWN if (value := getattr(facts, name))}
+    app = {name: value for name, value in zip(TOLD_APP, _APP(facts), strict=True) if value}
+    own = {name: value for name, value in zip(TOLD_OWN, _OWN(facts), strict=True) if value}
     app["resources"], app["id"], app["time"] = facts.resources, b64(entry), at
     own["seq"], own["prev"] = seq, b64(prev)
     if facts.slot is not None:
@@ -197,7 +199,15 @@ def statement(body: bytes) -> bytes:
     return bytes((1, STATEMENT)) + body
 
 
-def commit(domain: str, record: bytes) -> tuple[bytes, bytes]:
-    """Blind a record of one part: return (nonce, commitment)."""
-    nonce = fresh_bytes(32)
-    return nonce, commitment(domain, nonce, record)
+class DpoPart(NamedTuple):
+    """The DPO record of an entry: its RFC 8785 text, the 32-byte nonce that blinds it, and the commitment to both."""
+
+    text: bytes
+    nonce: bytes
+    commitment: bytes
+
+
+def dpo_part(facts: Facts, at: int) -> DpoPart:
+    """The DPO's record, freshly blinded."""
+    text, nonce = dpo_record(facts, at), fresh_bytes(32)
+    return DpoPart(text, nonce, commitment(DPO_DOMAIN, nonce, text))

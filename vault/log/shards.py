@@ -56,8 +56,10 @@ class Shards:
     def __init__(self, host: str, keys: LogKeys, now: datetime, read: Tx) -> None:
         """A log that has no entry yet begins with the half-year of `now`."""
         self.host, self.keys, self._read = host, keys, read
-        self._until = 0  # milliseconds: entries before this moment belong to the current shard
+        self.until = 0
+        """Milliseconds: entries before this moment belong to the current shard, under `same`."""
         self.all = [Ledger(name(host, now), keys, read)]
+        self.same = Turn(self.current.origin)
 
     @property
     def current(self) -> Ledger:
@@ -85,12 +87,12 @@ class Shards:
         """From now on this shard is the current one. One that never had an entry gives way."""
         made = Ledger(row.origin, self.keys, self._read, row.first)
         self.all = [*(self.all if self.current.first != row.first else self.all[:-1]), made]
-        self._until = end(made.half)
+        self.until, self.same = end(made.half), Turn(made.origin)
 
     def turn(self, tx: Tx, at: int, index: int) -> Turn:
         """In the writer's transaction: begin the half-year of `at` (ms) with entry `index` if it is a new one."""
-        if at < self._until:
-            return Turn(self.current.origin)
+        if at < self.until:
+            return self.same
         here, found = name(self.host, datetime.fromtimestamp(at / 1000, UTC)), tx.run(NEWEST)
         if found and here <= found[0][1]:
             return Turn(found[0][1])
@@ -104,12 +106,18 @@ class Shards:
 
     def add(self, turn: Turn, index: int, leaf: bytes) -> None:
         """After the commit: the entry is in the tree, of a new shard if it begins one. Raises Forked."""
-        if turn.row is not None:
-            self.open(turn.row)
+        if turn.row is None:
+            self._add(index, leaf)
+            return
+        self.open(turn.row)
         for place, one in enumerate((*turn.leaves, leaf), index - len(turn.leaves)):
-            if place != self.kept:
-                raise Forked(f"entry {place} was written after {self.kept}: another process writes in this directory")
-            self.current.add(one)
+            self._add(place, one)
+
+    def _add(self, place: int, leaf: bytes) -> None:
+        current = self.all[-1]
+        if place != current.first + current.tree.size:
+            raise Forked(f"entry {place} was written after {self.kept}: another process writes in this directory")
+        current.add(leaf)
 
     def _seam(self, tx: Tx, row: Shard, before: Shard) -> bytes:
         """What the first entry of a shard says of the one before it, entries of this very batch included."""

@@ -82,6 +82,7 @@ class Bare:
 async def test_l3_group_commit_against_one_sqlite_commit_an_entry(vault: Vault, clock: Clock, tmp_path: Path) -> None:
     pod, turns = await a_pod(vault, clock), rounds(5, "L3a")
     await ours(vault, pod, clock, 64, 640)
+    await ours(vault, pod, clock, 1, 1)  # alone in its batch: a row of DPO records with this one in it
     bare, at_64, at_512 = Bare(vault, tmp_path), [], []
     for _ in range(turns):
         at_64.append(await ours(vault, pod, clock, 64, 6_400) / bare.per_second(200))
