@@ -1,17 +1,19 @@
 """Bytes as text: base64url without padding for ids and tokens, RFC 8785 for JSON that is hashed or signed."""
 
 import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 import rfc8785
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
+
 
 def b64(data: bytes | bytearray | memoryview) -> str:
     """Show bytes as base64url without padding (RFC 4648 section 5); 16 bytes become 22 characters."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_URLSAFE, b"=").decode()
 
 
 def unb64(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """One engine, one writer, group commit.
 
 Ownership: a single thread owns the writing connection and the share store. Everybody hands it *units*; it takes
-whatever waits (at most 256), gives each its own SAVEPOINT inside one `BEGIN IMMEDIATE`, commits once with
+whatever waits (at most 256), keeps each apart from the others inside one `BEGIN IMMEDIATE`, commits once with
 `synchronous=FULL`, and only then answers. Readers use a read-only connection on the event loop's thread.
 
 If we crash before COMMIT nothing of the batch exists and nobody was answered; after COMMIT everything exists, and
@@ -28,7 +28,7 @@ from vault.reserve import Reserve, is_full
 
 VERSION = b"4"
 BATCH = 256
-MANY = 16  # rows that one statement inserts
+MANY = 32  # rows that one statement inserts
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
 NOBODY = 2**62  # more than ever wait
 T = TypeVar("T")

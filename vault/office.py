@@ -51,7 +51,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What lies in the database for one private entry: its DPO commitment, and the row in which its record should be."""
+    """What lies in the database for one private entry: its DPO commitment, and the row that should have its record."""
 
     index: int
     origin: str

@@ -42,6 +42,11 @@ def envelope(key: bytes, salt: bytes, context: bytes, plaintext: bytes) -> bytes
             return out
 
 
+def record_envelope(key: bytes, nonce: bytes, context: bytes, plaintext: bytes) -> bytes:
+    """docs/decisions/0016."""
+    return b"\x02" + nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+
+
 def open_letter(private: bytes, info: bytes, letter: bytes) -> bytes:
     """HPKE base mode, RFC 9180: DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, AES-256-GCM 0x0002."""
     kem, suite = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x02"

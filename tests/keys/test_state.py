@@ -5,7 +5,7 @@ import pytest
 
 from keys.context import ctx
 from keys.errors import Damaged, Misuse
-from keys.records import commitment, open_record, seal_record
+from keys.records import RecordSealer, commitment, open_record
 from keys.seal import seal
 from keys.secret import RecordKey, Share, StateKey, derive
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
@@ -62,7 +62,8 @@ def test_a_resource_id_depends_on_pod_and_path_and_hides_both():
 
 def test_a_record_opens_for_its_own_entry_key_log_and_kind_alone():
     key = RecordKey.fresh()
-    sealed = seal_record(key, "record", ORIGIN, HANDLE, GRANT, b"{}")
+    sealer = RecordSealer(key, "record", ORIGIN, HANDLE)
+    sealed = sealer.seal(GRANT, b"{}")
     assert open_record(key, "record", ORIGIN, HANDLE, GRANT, sealed) == b"{}"
     places = [
         ("dpo-record", ORIGIN, HANDLE, GRANT),
@@ -73,6 +74,8 @@ def test_a_record_opens_for_its_own_entry_key_log_and_kind_alone():
     for place in places:
         with pytest.raises(Damaged):
             open_record(key, *place, sealed)
+    with pytest.raises(Misuse):
+        sealer.seal(GRANT[:-1], b"{}")
 
 
 def test_a_commitment_is_the_hash_of_domain_nonce_and_data():

@@ -115,7 +115,8 @@ def watch(monkeypatch: pytest.MonkeyPatch, database: str) -> Watch:
         return opens(*given)
 
     for function, witness in (
-        (secret.derive, derive), (unseal.unseal, opened), (unseal.unseal_secret, opened), (dropbox.collect, opened),
+        (secret.derive, derive), (unseal.unseal, opened), (unseal.unseal_secret, opened),
+        (unseal.unseal_record, opened), (dropbox.collect, opened),
         (tree.unwrap, passed),
     ):  # fmt: skip
         _everywhere(monkeypatch, watching, function, witness)

@@ -200,7 +200,8 @@ async def test_every_unwrap_in_the_whole_house_names_a_durable_entry_of_its_pod_
     keys = {(where, child.__name__) for where, _, child in EDGES} | {(where, kind.__name__) for where, kind in LETTERS}
     content = {((what,), "bytes") for what in ("state", "label", "body", "record", "dpo-record")}
     assert set(witness.seen) == keys | content  # nothing that can be opened was left out
-    for name in ("keys.tree.unwrap", "keys.dropbox.collect", "keys.unseal.unseal", "keys.unseal.unseal_secret"):
+    for name in ("keys.tree.unwrap", "keys.dropbox.collect", "keys.unseal.unseal", "keys.unseal.unseal_secret",
+                 "keys.unseal.unseal_record"):  # fmt: skip
         assert {module for opens, module in witness.callers if opens == name} == NAMED[name]
 
 

@@ -3,6 +3,7 @@
 These tests succeed where the vault leaks: they show that the list is true, and each ends with what is *not* told.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
@@ -19,6 +20,7 @@ from consent.accounts.people import enroll
 from keys.text import b64
 from tests.conftest import BASE, START
 from tests.house import ALL_INTERESTS, INTERESTS, Granted, Household
+from tests.log.test_page import append, together
 from tests.web.test_sources import deliver, loans
 from vault import custody, erasure
 from vault.blobs import padme
@@ -87,6 +89,10 @@ async def test_t2_the_order_of_everything_written_can_be_read(house: Household, 
         pod.resource("/interests/first.jsonld") in stored[0] and pod.resource("/interests/second.jsonld") in stored[1]
     )
     assert [row["seq"] for row in later] == [before + 1, before + 2]
+    sheets = len(thief.rows("dporecord"))
+    one = append(house.vault, Intent(pod.id, Facts("admin", "x"), house.clock()))
+    await asyncio.gather(*await together(house.vault, one, one))
+    assert len(thief.rows("dporecord")) - sheets == 1 and len(thief.rows("record", pod=thief.pod)) == before + 4
 
 
 async def test_t3_the_moments_of_logins_decisions_and_ends_can_be_read(house: Household, thief: Copy) -> None:

@@ -42,6 +42,8 @@ def derived(secret: bytes, context: bytes, share: bytes = b"") -> bytes:
 
 def unseal(key: bytes, context: bytes, sealed: bytes) -> bytes | None:
     """The plaintext of an envelope, or None."""
+    if sealed[:1] == b"\x02":
+        return unseal_record(key, context, sealed)
     info = ENVELOPE + sealed[1:25] + context
     first = hmac.digest(key, info + b"\x01", "sha256")
     second = hmac.digest(key, first + info + b"\x02", "sha256")
@@ -53,6 +55,14 @@ def unseal(key: bytes, context: bytes, sealed: bytes) -> bytes | None:
         nonce = bytes(a ^ b for a, b in zip(second[:12], number.to_bytes(12, "big"), strict=True))
         out += AESGCM(first).decrypt(nonce, rest[number * 16400 : (number + 1) * 16400], b"")
     return out
+
+
+def unseal_record(key: bytes, context: bytes, sealed: bytes) -> bytes | None:
+    """The same for log records."""
+    try:
+        return AESGCM(key).decrypt(sealed[1:13], sealed[13:], context)
+    except InvalidTag:
+        return None
 
 
 def database(path: Path) -> dict[str, list[dict[str, Any]]]:

@@ -10,9 +10,10 @@ import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from keys.context import ctx
 from keys.dropbox import deliver
@@ -29,7 +30,7 @@ from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
-from vault.log.versions import proof, touched
+from vault.log.versions import Prover, touched
 from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
 from vault.tables import Entry, Jti, Record, RecordKey as KeyRow
@@ -40,7 +41,8 @@ DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
 
 
-class _Booked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Booked:
     index: int
     entry: bytes
     leaf: bytes
@@ -65,7 +67,7 @@ class Log:
         For b"" `box_of` gives the DPO's key.
         """
         self.db, self.shares, self.shards = db, shares, shards
-        self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
+        self._prover, self._box_of, self._control_of = Prover(proof_key), box_of, control_of
         self.has_office = False
         self.held = ""  # why no data is served although the log can be written; "" for no reason
         self._times = Times()
@@ -89,7 +91,7 @@ class Log:
             raise LogUnavailable(f"no data is served: {self.held}")
         answer: Appended | Refused = await self.db.submit(
             lambda tx: self._book(tx, intent),
-            first=lambda: self._prepare(intent),
+            first=(lambda: self._prepare(intent)) if intent.new_shares else None,
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
             vital=bool(intent.drops),
@@ -172,8 +174,7 @@ class Log:
         self._paid, self._owing = self._paid + self._owing, []
 
     def _prepare(self, intent: Intent) -> None:
-        if intent.new_shares:
-            self.shares.put(intent.pod, intent.new_shares)
+        self.shares.put(intent.pod, intent.new_shares)
 
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()
@@ -224,15 +225,16 @@ class Log:
         index = here.next
         turn = self.shards.turn(tx, at, index)
         index += len(turn.leaves)
-        entry, (seq, prev) = fresh_bytes(16), here.head(pod)
-        record = forms.pod_record(facts, entry, at, seq + 1, prev)
+        random, (seq, prev) = fresh_bytes(112), here.head(pod)
+        entry, nonce = random[:16], random[16:48]
+        record = forms.pod_record(facts, entry, at, seq + 1, prev, random[48:])
         commitment = record.commitment()
         key = self._pod_key(tx, turn.origin, pod, at, index)
-        sealed, listed = key.seal(entry, record.sealed), touched(facts.versions)
-        proven = proof(self._proof_key, index, entry, listed, sealed)
-        dpo = forms.dpo_part(facts, at) if self.has_office else None
+        sealed, listed = key.seal(entry, record.sealed), touched(facts.versions) if facts.versions else b""
+        proven = self._prover.proof(index, entry, listed, sealed)
+        dpo = forms.dpo_part(facts, at, nonce) if self.has_office else None
         office = self._key(tx, turn.origin, b"", at // forms.HOUR_MS) if dpo else None
-        leaf = forms.leaf(commitment, dpo.commitment if dpo else fresh_bytes(32))
+        leaf = forms.leaf(commitment, dpo.commitment if dpo else nonce)
         if receipt and facts.app:
             keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
         if drops:
@@ -272,6 +274,8 @@ class Log:
             return Refused(booked.refused, booked.index)
         if intent.drops:
             self._drop(intent.drops, booked.index)
+        if not intent.wants:
+            return Appended(booked.index, booked.entry)
         shares = _released(self.shares.take(intent.pod, intent.wants), booked.index)
         missing = tuple(w for w in intent.wants if w not in shares)
         return Appended(booked.index, booked.entry, shares, missing)
@@ -304,5 +308,10 @@ def see(tx: Tx, jti: bytes, until: int) -> None:
 
 def month(at: int) -> int:
     """Months since 1970 of a moment in milliseconds."""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return _month(at // gates.DAY_MS)
+
+
+@lru_cache(maxsize=8)
+def _month(day: int) -> int:
+    moment = datetime.fromtimestamp(day * 86_400, UTC)
     return (moment.year - 1970) * 12 + moment.month - 1

@@ -8,11 +8,11 @@ is about may prove to others, and the rest. The DPO record has no pod, no resour
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from operator import attrgetter
-from typing import Final, NamedTuple
+from itertools import compress
+from typing import Any, Final, NamedTuple
 
 from keys.records import commitment
-from keys.secret import Released, Share, fresh_bytes
+from keys.secret import Released, Share
 from keys.text import b64, canonical_flat
 from vault.database import Tx
 from vault.shares import Drop, Want
@@ -76,7 +76,18 @@ class Facts:
 TOLD_APP: Final = tuple(one.name for one in fields(Facts) if one.name in APP)
 TOLD_OWN: Final = tuple(one.name for one in fields(Facts) if one.name not in APP and one.name != "app")
 """What the two parts of a pod record tell of them."""
-_APP, _OWN = attrgetter(*TOLD_APP), attrgetter(*TOLD_OWN)
+
+
+def _app(of: Facts) -> tuple[Any, ...]:
+    """What TOLD_APP names, in its order."""
+    return (of.type, of.action, of.decision, of.category, of.resources, of.client, of.purpose, of.legal_basis, of.grant,
+            of.grant_version, of.request, of.digest)  # fmt: skip
+
+
+def _own(of: Facts) -> tuple[Any, ...]:
+    """What TOLD_OWN names, in its order."""
+    return (of.rule, of.count, of.bytes, of.client_name, of.agent, of.note, of.keyring, of.versions, of.signature,
+            of.clock, of.slot)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,7 @@ class Guard:
     pod: bytes | None = None
 
 
-@dataclass(frozen=True)
-class Intent:
+class Intent(NamedTuple):
     """One event on its way into the log, with all that must hold or happen in the same transaction.
 
     `write` may return the facts as they are known only then; they take the place of `facts`.
@@ -113,7 +123,7 @@ class Intent:
     receipt: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Appended:
     """The event is durable at `index`; the shares it asked for are released in its name. `missing` ones are no more."""
 
@@ -123,7 +133,7 @@ class Appended:
     missing: tuple[Want, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The event was turned into a denial, durable at `index`; `reason` is a stable word."""
 
@@ -159,16 +169,19 @@ class PodRecord(NamedTuple):
         return commitment(POD_DOMAIN, commitment(APP_DOMAIN, self.app_nonce, self.app), self.rest)
 
 
-def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes) -> PodRecord:
-    """The citizen's record, freshly blinded; empty fields are left out. `prev` is b"" for the first of a pod."""
-    app = {name: value for name, value in zip(TOLD_APP, _APP(facts), strict=True) if value}
-    own = {name: value for name, value in zip(TOLD_OWN, _OWN(facts), strict=True) if value}
+def pod_record(facts: Facts, entry: bytes, at: int, seq: int, prev: bytes, nonces: bytes) -> PodRecord:
+    """The citizen's record; empty fields are left out. `prev` is b"" for a pod's first one, `nonces` 64 fresh bytes."""
+    app, own = _filled(TOLD_APP, _app(facts)), _filled(TOLD_OWN, _own(facts))
     app["resources"], app["id"], app["time"] = facts.resources, b64(entry), at
     own["seq"], own["prev"] = seq, b64(prev)
     if facts.slot is not None:
         own["slot"] = facts.slot
-    nonces = fresh_bytes(64)
     return PodRecord(canonical_flat(app), canonical_flat(own), nonces[:32], nonces[32:])
+
+
+def _filled(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+    """What is not empty, by name."""
+    return dict(compress(zip(names, values, strict=True), values))
 
 
 def dpo_record(facts: Facts, at: int) -> bytes:
@@ -207,7 +220,7 @@ class DpoPart(NamedTuple):
     commitment: bytes
 
 
-def dpo_part(facts: Facts, at: int) -> DpoPart:
-    """The DPO's record, freshly blinded."""
-    text, nonce = dpo_record(facts, at), fresh_bytes(32)
+def dpo_part(facts: Facts, at: int, nonce: bytes) -> DpoPart:
+    """The DPO's record and its commitment; `nonce` is 32 fresh bytes."""
+    text = dpo_record(facts, at)
     return DpoPart(text, nonce, commitment(DPO_DOMAIN, nonce, text))

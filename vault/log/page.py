@@ -55,7 +55,7 @@ class Page:
         return found
 
     def enter(self, leaf: bytes, record: tuple[Any, ...], head: bytes) -> None:
-        """Take in an entry: its leaf, its row of Record (all columns in their order), the new end of its pod's chain."""
+        """Take in an entry: its leaf, its row of Record (every column, in order), the new end of its pod's chain."""
         index, pod, seq = record[:3]
         self._records.append(record)
         self._leaves.append((index, leaf))

@@ -36,7 +36,7 @@ def first(told: Told) -> int:
 
 def unpack(data: bytes) -> dict[int, tuple[bytes, bytes]]:
     """By the index of the entry: nonce and text of its DPO record. Raises ValueError for another form."""
-    found, at = {}, 0
+    found, at = dict[int, tuple[bytes, bytes]](), 0
     while at < len(data):
         text, at = _field(data, at, 1)
         ones, at = _field(data, at, _ONE)

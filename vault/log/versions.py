@@ -38,10 +38,23 @@ def proof_key(state: StateKey) -> Secret:
     return derive(state, ctx("lookup", "versions"))
 
 
+class Prover:
+    """Makes the hashes beside records; the key is taken in once."""
+
+    def __init__(self, key: Secret) -> None:
+        self._begun = hashlib.blake2b(key=key.view(), digest_size=32)
+
+    def proof(self, index: int, entry: bytes, listed: bytes, sealed: bytes) -> bytes:
+        """The keyed hash that binds a list of versions, empty or not, and the sealed record to its entry."""
+        made = self._begun.copy()
+        made.update(index.to_bytes(8, "big") + entry + len(listed).to_bytes(8, "big") + listed)
+        made.update(sealed)
+        return made.digest()
+
+
 def proof(key: Secret, index: int, entry: bytes, listed: bytes, sealed: bytes) -> bytes:
-    """The keyed hash that binds a list of versions, empty or not, and the sealed record to its entry."""
-    place = index.to_bytes(8, "big") + entry + len(listed).to_bytes(8, "big")
-    return hashlib.blake2b(place + listed + sealed, key=key.view(), digest_size=32).digest()
+    """The same for one record."""
+    return Prover(key).proof(index, entry, listed, sealed)
 
 
 def fits(key: Secret, index: int, entry: bytes, listed: bytes, sealed: bytes, found: bytes) -> bool:

@@ -10,9 +10,9 @@ import numpy as np
 
 from keys.context import ctx
 from keys.dropbox import collect, deliver, pair
-from keys.seal import seal
+from keys.seal import Sealer, seal
 from keys.secret import CompartmentKey, DataKey, GrantKey, Private, RecordKey, Root, Secret, Share, derive
-from keys.unseal import unseal
+from keys.unseal import unseal, unseal_record
 
 PODS = COMPARTMENTS = GRANTS = RESOURCES = (b"a" * 16, b"b" * 16)
 NUMBERS, PURPOSES = (1, 2), ("dpv:Personalisation", "dpv:Marketing")
@@ -68,16 +68,17 @@ def _picked(rng: np.random.Generator, each: int, all_: list[Callable[[], Thing]]
 def _envelopes(kind: str, choices: tuple[tuple[Any, ...], ...]) -> Iterator[Callable[[], Thing]]:
     """Envelopes of a kind under one parent; the keys of grants and tokens come from it, with a share or without."""
     parent, share = GrantKey.fresh(), Share.fresh() if kind in ("ck-grant", "session") else None
-    bent = kind in ("gk", "ck-grant", "session")
+    bent, many = kind in ("gk", "ck-grant", "session"), kind in ("record", "dpo-record")
 
     def key(context: bytes) -> Secret:
         return derive(parent, context, share) if bent else parent
 
     def opened(context: bytes, sealed: bytes) -> bytes:
-        return unseal(key(context), context, sealed)
+        return (unseal_record if many else unseal)(key(context), context, sealed)
 
     def made(context: bytes) -> Thing:
-        return Thing(kind, context, seal(key(context), context, bytes(32)), opened)
+        sealed = Sealer(parent).seal(context, bytes(32)) if many else seal(key(context), context, bytes(32))
+        return Thing(kind, context, sealed, opened)
 
     yield from (partial(made, ctx(kind, *fields)) for fields in product(*choices))
 

@@ -14,7 +14,7 @@ from typing import Any
 from consent.accounts.sessions import log_private
 from keys.context import ctx
 from keys.dropbox import deliver
-from keys.records import seal_record
+from keys.records import RecordSealer
 from keys.secret import RecordKey, fresh_bytes
 from keys.text import b64, canonical
 from tests.house import Household
@@ -155,7 +155,7 @@ class Evil:
         letter = deliver(self.pod.box, ctx("record-key", self.pod.id, origin, key_id), key)
         tx.add(KeyRow(id=key_id, pod=self.pod.id, period=0, box=self.pod.box, sealed=letter))
         text = line.nonce + canonical({"app": line.app, "own": own})
-        sealed = seal_record(key, "record", origin, key_id, row.entry, text)
+        sealed = RecordSealer(key, "record", origin, key_id).seal(row.entry, text)
         kept = {"touched": row.touched, "proof": row.proof, "outcome": row.outcome, "entry": row.entry}
         tx.add(Record(idx=index, pod=self.pod.id, seq=seq, key=key_id, sealed=sealed, **kept))
 
