@@ -3,16 +3,13 @@
 import re
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from keys.context import ctx
 from keys.errors import Misuse
 from keys.seal import Sealer
 from keys.secret import RecordKey
 from keys.unseal import unseal_record
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 Kind = Literal["record", "dpo-record"]
 
@@ -42,8 +39,9 @@ class RecordSealer:
         return self._seal.seal(self._begin + entry, data)
 
     def wipe(self) -> None:
-        """Wipe the key; the cipher made of it goes with this object."""
+        """Wipe the key and refuse all further use; the cipher made of it goes with this object."""
         self._key.wipe()
+        self._seal.left = 0
 
 
 def open_record(key: RecordKey, kind: Kind, origin: str, key_id: bytes, entry: bytes, sealed: bytes) -> bytes:
@@ -61,11 +59,12 @@ def commitment(domain: str, nonce: bytes, data: bytes) -> bytes:
     begun = _begun(domain).copy()
     begun.update(nonce)
     begun.update(data)
-    return begun.digest()
+    made: bytes = begun.digest()
+    return made
 
 
 @cache
-def _begun(domain: str) -> "_Hash":
+def _begun(domain: str) -> Any:
     """A hash that has taken in the domain: copying it costs less than a new one. Never updated itself."""
     if not _DOMAIN.fullmatch(domain):
         raise Misuse("a commitment takes a domain `kluis/<word>/v1`")

@@ -150,8 +150,9 @@ class Tx:
         try:
             yield
         except BaseException:
-            self.raw.execute("ROLLBACK TO inner")
-            self.raw.execute("RELEASE inner")
+            if self.raw.in_transaction:  # a full disk undoes all of it
+                self.raw.execute("ROLLBACK TO inner")
+                self.raw.execute("RELEASE inner")
             raise
         self.raw.execute("RELEASE inner")
 

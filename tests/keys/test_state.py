@@ -76,6 +76,10 @@ def test_a_record_opens_for_its_own_entry_key_log_and_kind_alone():
             open_record(key, *place, sealed)
     with pytest.raises(Misuse):
         sealer.seal(GRANT[:-1], b"{}")
+    sealer.wipe()
+    assert sealer.spent
+    with pytest.raises(Misuse):
+        sealer.seal(GRANT, b"{}")
 
 
 def test_a_commitment_is_the_hash_of_domain_nonce_and_data():

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
+from datetime import timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -120,6 +121,18 @@ async def test_what_fails_in_a_batch_leaves_its_neighbours_and_the_order_as_they
     gate = vault.db.read.get(Gate, GATE)
     assert gate is not None and gate.uses_left == 0
     assert not vault.db.read.find(Meta, key="spoiled") + vault.db.read.find(Meta, key="refused")
+    sound(vault)
+
+
+async def test_an_entry_that_cannot_be_written_down_does_not_move_the_time_of_the_log(
+    vault: Vault, clock: Clock
+) -> None:
+    pod = await a_pod(vault, "an", clock)
+    before = vault.db.read.find(Meta, key="time")[0].value
+    with pytest.raises(ValueError, match="surrogates"):
+        await vault.log.append(Intent(pod, replace(READ, note="\ud800"), clock() + timedelta(days=1)))
+    await vault.log.append(Intent(pod, READ, clock()))
+    assert vault.db.read.find(Meta, key="time")[0].value == before
     sound(vault)
 
 

@@ -188,26 +188,32 @@ class Log:
     def _book(self, tx: Tx, intent: Intent) -> _Booked:
         """Enter one event, or the denial of it. Leaves nothing behind when it fails, and nothing held back unseen."""
         asked = gates.ms(intent.at)
-        at, clock = self._times.take(tx, asked)
-        facts, turns = intent.facts, at >= self.shards.until
+        due, new = self._times.due(tx, asked)
+        turns = due >= self.shards.until
         if turns or intent.write is not None:
             tx.settle()
         more = intent.guards or intent.jti is not None or intent.write or intent.drops or intent.receipt
-        if not (more or turns or clock):
-            return self._write(tx, intent.pod, facts, at, None)
-        # What takes something away never fails for a log that is ahead of a clock set right again.
-        moment = min(at, asked) if intent.drops else at
+        if not (more or turns or new):
+            return self._enter(tx, intent, asked)  # it is on the page or nowhere: there is nothing to undo
         try:
             with tx.savepoint():
-                facts = _hold(tx, intent, moment) or facts
-                facts = replace(facts, clock=clock) if clock else facts
-                return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
+                return self._enter(tx, intent, asked)
         except Conflict as refusal:
-            denied = replace(
-                intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
-            )
+            self._times.forget()
             with tx.savepoint():
+                at, clock = self._times.take(tx, asked)
+                denied = replace(
+                    intent.facts, type="denial", decision="denied", rule=refusal.reason, clock=clock, **NOTHING
+                )
                 return self._write(tx, intent.pod, denied, at, refusal.reason)
+
+    def _enter(self, tx: Tx, intent: Intent, asked: int) -> _Booked:
+        at, clock = self._times.take(tx, asked)
+        # What takes something away never fails for a log that is ahead of a clock set right again.
+        moment = min(at, asked) if intent.drops else at
+        facts = _hold(tx, intent, moment) or intent.facts
+        facts = replace(facts, clock=clock) if clock else facts
+        return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
 
     def _write(
         self,
@@ -228,11 +234,10 @@ class Log:
         random, (seq, prev) = fresh_bytes(112), here.head(pod)
         entry, nonce = random[:16], random[16:48]
         record = forms.pod_record(facts, entry, at, seq + 1, prev, random[48:])
-        commitment = record.commitment()
+        commitment, dpo = record.commitment(), forms.dpo_part(facts, at, nonce) if self.has_office else None
         key = self._pod_key(tx, turn.origin, pod, at, index)
         sealed, listed = key.seal(entry, record.sealed), touched(facts.versions) if facts.versions else b""
         proven = self._prover.proof(index, entry, listed, sealed)
-        dpo = forms.dpo_part(facts, at, nonce) if self.has_office else None
         office = self._key(tx, turn.origin, b"", at // forms.HOUR_MS) if dpo else None
         leaf = forms.leaf(commitment, dpo.commitment if dpo else nonce)
         if receipt and facts.app:

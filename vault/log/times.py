@@ -34,6 +34,11 @@ class Times:
         self._last = last
         return last, "behind" if last - at > BEHIND else ""
 
+    def due(self, tx: Tx, at: int) -> tuple[int, bool]:
+        """The moment that `take` will give, and whether it is a new one, which `take` then writes down."""
+        last = self._stored(tx) if self._last is None else self._last
+        return (at, True) if last is None or at > last else (last, False)
+
     def forget(self) -> None:
         """What was remembered was not written: read it again."""
         self._last = None
