@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from consent import report
 from keys import seal as sealing
@@ -182,6 +182,7 @@ FIELDS = {one.name: {"str": texts, "int": whole}.get(str(one.type), st.lists(tex
           for one in fields(Facts) if one.name != "slot"}  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.builds(Facts, **FIELDS, slot=st.none() | whole), whole, st.integers(1, 2**53 - 1))
 def test_a_record_is_rfc_8785_whatever_stands_in_it_and_each_fact_stands_under_its_name(
     facts: Facts, at: int, seq: int
@@ -198,9 +199,11 @@ def test_a_record_is_rfc_8785_whatever_stands_in_it_and_each_fact_stands_under_i
     assert set(said) - {"id", "time", "seq", "prev"} <= {"resources"}
 
 
-@given(
-    st.dictionaries(st.integers(0, 2**64 - 1), st.tuples(st.binary(min_size=32, max_size=32), st.binary(max_size=9)))
-)
+NONCES = st.binary(min_size=32, max_size=32)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.integers(0, 2**64 - 1), st.tuples(NONCES, st.binary(max_size=9)), max_size=6))
 def test_a_sheet_reads_back_as_it_was_written_and_no_cut_of_it_reads_as_more(
     ones: dict[int, tuple[bytes, bytes]],
 ) -> None:
