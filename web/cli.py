@@ -189,6 +189,7 @@ def verify(
             verdict |= {"cosigned": cosigned}
         if seen is not None:
             verdict |= {"records": seen.checked, "records_waiting": seen.waiting}
+            verdict |= {"records_withheld": seen.withheld, "records_ended": seen.ended}
         answer({**verdict, "verdict": "ok"}, as_json=as_json)
 
 

@@ -17,7 +17,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.categories import CATEGORIES
 from consent.grants import GrantFacts
 from keys.secret import Private
-from vault.log import device
+from vault.log import device, withheld
 from vault.log.search import Wanted, search
 from web import guard, owncheck, telling
 from web.pages.dutch import CITY
@@ -90,12 +90,15 @@ async def _page(request: Request, verdict: Verdict | None, asked: LogFilter, bef
     ledger = vault.log.shards.published
     wanted = Wanted(before, asked.app, asked.category, asked.kind, asked.denied, _ms(asked.since), _ms(asked.until, 1))
     found = await _opening(session, lambda log: search(vault, session.pod, log, wanted, SHOWN))
+    with vault.db.reading() as tx:
+        count = withheld.counted(tx, session.pod)
     older = f"/me/log?{urlencode({'before': found.below, **asked.query})}" if found.below else ""
     apps = {g.terms.client: g.terms.client_name for g in grants.every(vault, session.pod) if isinstance(g, GrantFacts)}
     shown = LogPage(
         lines=tuple(telling.told(line, session.webid) for line in found.lines),
         origin=ledger.origin,
         size=ledger.first + ledger.size,
+        count=count,
         verdict=verdict,
         older=older,
         asked=asked,
