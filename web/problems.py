@@ -40,6 +40,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.WrongAddress: (503, "directory-address", "The data directory belongs to another address"),
     vault.MissingKey: (503, "missing-key", "A key this server needs is missing"),
     vault.DamagedItem: (500, "damaged-item", "A stored item is damaged and is not served"),
+    vault.ClockAhead: (503, "clock-ahead", "The server's clock jumped ahead, so no data is served"),
     vault.Forked: (503, "log-forked", "Somebody else wrote in the log's directory, so nothing is served"),
     vault.LogUnavailable: (503, "log-unavailable", "The log cannot be written, so nothing is served"),
     vault.NotMinted: (500, "internal", "Something went wrong here"),

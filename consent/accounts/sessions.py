@@ -25,6 +25,7 @@ from vault.database import Tx
 from vault.errors import Conflict, Denied, LogUnavailable, MissingKey, Stale
 from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
+from vault.log.times import latest
 from vault.newroot import Tops
 from vault.pod import log_key
 from vault.shares import Drop, Want
@@ -91,7 +92,8 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
         now_hers = by_id(vault, account.id, tx)
         if now_hers is None or not {way.id for way in account.ways} <= {way.id for way in now_hers.ways}:
             raise Conflict("changed")
-        gates.create(tx, token.handle, pod.id, at + HARD_MS)
+        # A log that is ahead of a clock set right again judges by its own time: who logs in now is let in by that.
+        gates.create(tx, token.handle, pod.id, max(at, latest(tx) or 0) + HARD_MS)
         tx.add(row)
 
     with share:
@@ -116,7 +118,7 @@ def find(vault: Vault, cookie: str, now: datetime) -> SessionFacts | None:
     account, pod = by_id(vault, row.account), vault.pod_by_id(row.pod)
     if gate is None or account is None or pod is None:
         return None
-    if gate.state != "live" or at >= gate.not_after or at - row.seen >= IDLE_MS:
+    if gate.state != "live" or at >= min(gate.not_after, row.created + HARD_MS) or at - row.seen >= IDLE_MS:
         return None
     return _facts(account, pod, row, token, gate.epoch)
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.house import ALL_INTERESTS, Granted
 from tests.log.stage import SAME, Stage
 from tests.web.test_sealed_deposits import Source, loan
 from tests.web.test_sources import deliver, loans
+from web.timekeeper import Timekeeper
 
 Act = Callable[[Stage], Awaitable[object]]
 POSTAL = {"category": "pd:PostalCode", "derived": "postal_district", "necessity": "required"}
@@ -256,6 +258,19 @@ def operates(path: str, status: int = 200, **more: object) -> Act:
         await ok(stage.operator("POST", path, **more), status)
 
     return act
+
+
+async def clock_jumps(stage: Stage) -> None:
+    """The clock jumps ahead, and the operator says that it is right."""
+    house = stage.house
+    wall = house.clock.now
+    keeper = Timekeeper(lambda: wall, lambda: 0.0, wall)
+    wall += timedelta(days=4)
+    await stage.begin()
+    before = stage.house.house
+    stage.house.house = replace(before, keeper=keeper)
+    await ok(stage.operator("POST", "/api/operator/clock/accept"))
+    stage.house.house = before
 
 
 # ---------------------------------------------------------------- pods, by a program of An's

@@ -110,6 +110,7 @@ COMMANDS = {
     "kluis log verify": "what everybody may fetch", "kluis log prove": "what everybody may fetch",
     "kluis log export": BY_HTTP, "kluis import": BY_HTTP, "kluis app register": BY_HTTP,
     "kluis custodian rotate": BY_HTTP, "kluis log rotate": BY_HTTP,
+    "kluis clock show": BY_HTTP, "kluis clock accept": BY_HTTP,
     "kluis export": "by HTTP where a server runs, else as after a login, with the same lines",
     "kluis erase": "by HTTP where a server runs, else as the operator, with the same lines",
 }  # fmt: skip

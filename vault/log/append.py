@@ -20,7 +20,7 @@ from keys.records import seal_record
 from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
-from vault.errors import Conflict, LogUnavailable
+from vault.errors import ClockAhead, Conflict, LogUnavailable
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.receipts import keep
@@ -74,6 +74,7 @@ class Log:
         self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
         self.has_office = False
         self.held = ""  # why no data is served although the log can be written; "" for no reason
+        self.doubt: Callable[[], str] = str  # why the clock is not believed; "" if it is
         self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -91,8 +92,10 @@ class Log:
 
         The same for data while it is held back; withdrawal and everything else that is no data goes on.
         """
-        if self.held and intent.facts.type in DATA:
+        if intent.facts.type in DATA and self.held:
             raise LogUnavailable(f"no data is served: {self.held}")
+        if intent.facts.type in DATA and (doubt := self.doubt()):
+            raise ClockAhead(f"no data is served: {doubt}")
         answer: Appended | Refused = await self.db.submit(
             lambda tx: self._book(tx, intent),
             first=lambda: self._prepare(intent),

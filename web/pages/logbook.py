@@ -73,7 +73,8 @@ class LogFilter:
 @dataclass(frozen=True)
 class LogPage:
     """`/me/log`: lines newest first. `size`: published entries of everybody. `count`: how many lines of hers there are,
-    and how many are not shown. `older`: local address of the next page, "" at the end. `apps`, `categories` and `kinds` are what can be asked for.
+    and how many are not shown. `older`: local address of the next page, "" at the end. `apps`, `categories` and
+    `kinds` are what can be asked for.
     """
 
     lines: tuple[LogLine, ...]

@@ -6,8 +6,10 @@ from fastapi.responses import JSONResponse
 from consent import clients, erasure, incoming
 from keys.text import b64
 from vault import custody
+from vault.log.entry import Facts, Intent
 from vault.log.handover import hand_over
 from web import guard
+from web.timekeeper import Timekeeper
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,3 +61,27 @@ async def rotate_log(request: Request) -> JSONResponse:
         raise HTTPException(404, "not found")
     house = guard.house_of(request)
     return JSONResponse({"key": await hand_over(house.vault, house.clock())})
+
+
+@router.get("/api/operator/clock")
+async def clock(request: Request) -> JSONResponse:
+    """What the server takes for now, and whether it believes the machine's clock."""
+    return JSONResponse(_keeper(request).told)
+
+
+@router.post("/api/operator/clock/accept")
+async def accept_clock(request: Request) -> JSONResponse:
+    """The machine's clock is right although it jumped ahead; there is no way back."""
+    keeper, house = _keeper(request), guard.house_of(request)
+    if ahead := keeper.told["ahead_seconds"]:
+        facts = Facts("admin", "accept clock", rule="admin", note=f"{ahead} s ahead")
+        await house.vault.log.append(Intent(house.vault.office, facts, house.clock()))
+        keeper.accept()
+    return JSONResponse({"accepted_seconds": ahead, **keeper.told})
+
+
+def _keeper(request: Request) -> Timekeeper:
+    keeper = guard.house_of(request).keeper
+    if not request.state.operator or keeper is None:
+        raise HTTPException(404, "not found")
+    return keeper
