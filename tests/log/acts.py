@@ -129,6 +129,26 @@ async def pushes(stage: Stage) -> None:
     await _pushed(stage)
 
 
+def is_no_client(path: str) -> Act:
+    """Somebody signs as the app with a key that is not the app's, and somebody shows nothing."""
+
+    async def act(stage: Stage) -> None:
+        await stage.begin()
+        at = int(stage.house.clock().timestamp())
+        other = sample.assertion(key=sample.PROOF_KEY, jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
+        said = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": other, "token": "x",
+                "grant_type": "refresh_token", "refresh_token": "x"}  # fmt: skip
+        proof = {"dpop": stage.house.proof("POST", path)}
+        await ok(stage.house.http.post(path, data=said, headers=proof), 401)
+
+    return act
+
+
+async def introspects(stage: Stage) -> None:
+    held = await granted(stage)
+    await ok(_form(stage, "/oauth/introspect", token=held.access))
+
+
 async def is_shown(stage: Stage) -> None:
     await stage.begin()
     await _shown(stage)
@@ -252,10 +272,10 @@ async def delivers_sealed(stage: Stage) -> None:
     await ok(source.post("deposits", source.delivery(box, items)))
 
 
-def operates(path: str, status: int = 200, **more: object) -> Act:
+def operates(path: str, status: int = 200, method: str = "POST", **more: object) -> Act:
     async def act(stage: Stage) -> None:
         await stage.begin()
-        await ok(stage.operator("POST", path, **more), status)
+        await ok(stage.operator(method, path, **more), status)
 
     return act
 
