@@ -31,6 +31,7 @@ class Job:
     then: Callable[[Any], Any] | None = None
     undo: Callable[[], None] | None = None
     vital: bool = False
+    entering: bool = False
     begun: bool = False
     result: Any = None
     error: BaseException | None = None

@@ -103,7 +103,9 @@ class Client:
         """Open a session as a person would, on the login form. Raises Unanswered if name or passphrase is wrong."""
         fields = {"user": user, "passphrase": passphrase, "csrf": self._form_token("/login")}
         answer = self._send("POST", "/login", data=fields, headers={"Origin": self.base})
-        if answer.status_code != 303 or answer.headers.get("Location", "/login").startswith("/login"):
+        if answer.status_code != 303:
+            raise Unanswered(_reason(answer))
+        if answer.headers.get("Location", "/login").startswith("/login"):
             raise Unanswered(f"{self.base} does not know this name with this passphrase")
 
     def logout(self) -> None:

@@ -27,7 +27,7 @@ from vault.keysets import SessionKeys
 from vault.log.entry import Facts, Guard, Intent, Refused
 from vault.log.times import latest
 from vault.newroot import Tops
-from vault.pod import log_key
+from vault.pod import log_key, same_root
 from vault.shares import Drop, Want
 from vault.vault import PodFacts, Vault
 
@@ -91,6 +91,8 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
     def write(tx: Tx) -> None:
         now_hers = by_id(vault, account.id, tx)
         if now_hers is None or not {way.id for way in account.ways} <= {way.id for way in now_hers.ways}:
+            raise Conflict("changed")
+        if not same_root(tx, pod):  # `root` is the one before: it opens nothing any more
             raise Conflict("changed")
         # A log that is ahead of a clock set right again judges by its own time: who logs in now is let in by that.
         gates.create(tx, token.handle, pod.id, max(at, latest(tx) or 0) + HARD_MS)

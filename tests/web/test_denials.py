@@ -1,4 +1,4 @@
-"""Denials leave a line, and a flood of them leaves one a minute: where nobody is known it stands in the office's log."""
+"""Denials leave a line, and a flood of them one a minute: where nobody is known it stands in the office's log."""
 
 import pytest
 

@@ -34,6 +34,7 @@ from vault.shares import Drop, Shares, Want
 from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
+ENTERING = frozenset({"login", "confirm"})  # what somebody does to get in, or to show again who she is
 DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
@@ -102,6 +103,7 @@ class Log:
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
             vital=bool(intent.drops),
+            entering=intent.facts.action in ENTERING,
         )
         return answer
 
@@ -184,7 +186,13 @@ class Log:
         self._paid, self._owing = self._paid + self._owing, []
 
     def _prepare(self, intent: Intent) -> None:
-        if intent.new_shares:
+        if not intent.new_shares:
+            return
+        try:
+            self.shares.put(intent.pod, intent.new_shares)
+        except sqlite3.OperationalError as error:
+            if not is_full(error) or intent.facts.action not in ENTERING or not self.db.reserve.enter():
+                raise
             self.shares.put(intent.pod, intent.new_shares)
 
     def _forget(self, intent: Intent) -> None:
