@@ -32,7 +32,17 @@ SENDING = {
     "create_subprocess_exec",
     "start_unix_server",
 }
-BESIDE = {"create_task", "ensure_future", "Thread", "Popen", "execv", "execve", "call_later", "start_unix_server"}
+BESIDE = {
+    "create_task",
+    "ensure_future",
+    "Thread",
+    "Popen",
+    "execv",
+    "execve",
+    "call_later",
+    "shield",
+    "start_unix_server",
+}
 
 
 def routes(app: FastAPI) -> list[str]:

@@ -128,8 +128,10 @@ SENDERS = {
 }
 BESIDE = {
     "federation/fetch.py create_task": "fetches a public document again",
+    "federation/fetch.py shield": "waits for a public document that others wait for too",
     "recommender/__main__.py start_unix_server": SENDERS["recommender/__main__.py"],
     "vault/database.py Thread": "the writer, which writes the entries",
+    "vault/log/handover.py shield": "the change of the log's key, which a call that goes away does not stop",
     "web/app.py create_task": "the servers and the clockwork",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/cli.py execv": APP,
