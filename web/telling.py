@@ -59,6 +59,7 @@ SAID: Final[Mapping[str, str]] = {
     "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
     "revoke": "gaf de toegang terug",
     "erase pod": "wiste een kluis",
+    "remove officer": "haalde een collega weg uit het kantoor",
     "accept clock": "nam de tijd van de klok over",
     "operate": "wilde iets doen wat alleen de beheerder mag",
 }
@@ -257,6 +258,7 @@ ACTS: Final[Mapping[str, str]] = {
     "register app": "app inschrijven",
     "register source": "bron inschrijven",
     "accept clock": "klok overnemen",
+    "remove officer": "collega weghalen",
     "operate": "beheer proberen",
 }
 

@@ -162,6 +162,11 @@ async def end_other(vault: Vault, session: SessionFacts, handle: bytes, now: dat
     return True
 
 
+async def end_of(vault: Vault, pod: bytes, handle: bytes, now: datetime, agent: str) -> None:
+    """End somebody else's session: an officer's who left, by another (`agent`)."""
+    await _end(vault, pod, handle, now, "logout elsewhere", agent)
+
+
 async def end_others(vault: Vault, session: SessionFacts, now: datetime) -> int:
     """End every other session of the same account, each behind an entry of its own, and return how many there were.
 

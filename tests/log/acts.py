@@ -361,3 +361,13 @@ def officer_looks(path: str) -> Act:
         await ok(stage.office("GET", path))
 
     return act
+
+
+async def officer_removes_nobody(stage: Stage) -> None:
+    """The officer shows who she is and names a colleague that there is not."""
+    await stage.begin()
+    cookie, session = stage.officer
+    form = {"csrf": session.csrf, "officer": "niemand", "proof": stage.house.officer}
+    headers = SAME | {"cookie": f"kluis={cookie}"}
+    answer = await ok(stage.house.http.post("/me/security/officers/remove", data=form, headers=headers), 303)
+    assert "failed=gone" in answer.headers["location"]

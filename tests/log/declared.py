@@ -199,6 +199,11 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (own_acts.removes_a_way, [proved(), Line("key event", "open root", rule="remove unlocker"),
                               Line("key event", "remove unlocker", rule="session"), *RENEWED]),
         wrong("/me/security/unlockers/QUFBQUFBQUFBQUFBQUFBQQ/remove")],
+    # With a colleague there is one: tests/consent/test_officers.py has every line of it.
+    "POST /me/security/officers/remove": [
+        (presses("/me/security/officers/remove", 403, officer="dpo"),
+         [Line("denial", "write", "denied", "role", count=1)]),
+        (acts.officer_removes_nobody, [replace(proved(), whose="office")])],
     "POST /me/sessions/{handle}/end": [
         (own_acts.ends_another_session, [Line("key event", "logout elsewhere", rule="session")])],
     "POST /me/security/locks": [
