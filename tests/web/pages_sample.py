@@ -131,6 +131,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (e.Unlocker("Wachtzin", NOW),),
             (e.Session(NOW, NOW, current=True), e.Session(NOW, NOW, current=False, handle="hhhh")),
             has_phrase=True,
+            officers=(("dpo-2", "Els"), ("dpo-3", "Dirk")),
         ),
         e.SecurityPage(
             (
