@@ -38,6 +38,12 @@ class ConsentError(Exception):
     code = "consent_error"
 
 
+class Busy(ConsentError):
+    """Too many ask at this moment for what takes its time; nothing was tried and nothing counted."""
+
+    code = "busy"
+
+
 class UnknownCategory(ConsentError):
     """A data category that is not in the registry."""
 

@@ -32,6 +32,7 @@ from web.app import House, create
 from web.middleware import App
 from web.recommending import Recommender
 from web.settings import Settings
+from web.timekeeper import Timekeeper
 
 RECORDS = {
     "/interests/a.jsonld": {"@type": "pd:Interest", "schema:about": ["jazz"], "schema:name": "geheim"},
@@ -174,7 +175,8 @@ async def household(vault: Vault, clock: Clock, data: Path) -> AsyncIterator[Hou
     await clients.register(vault, sample.APP, clock())
     opened = await passphrase.login(vault, "an", made.codes[0], clock())
     assert opened is not None
-    house = House(vault, Settings(data=data, base_url=BASE), clock, Recommender(data / "ask.sock"))
+    keeper = Timekeeper(clock, lambda: clock().timestamp(), None)
+    house = House(vault, Settings(data=data, base_url=BASE), clock, Recommender(data / "ask.sock"), keeper=keeper)
     app = create(house, clockwork=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
         one = Household(vault, clock, house, app, http, opened[1], opened[0], made.codes, dirk.codes[0])

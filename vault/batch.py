@@ -34,6 +34,7 @@ class Job:
     then: Callable[[Any], Any] | None = None
     undo: Callable[[], None] | None = None
     vital: bool = False
+    entering: bool = False
     alone: bool = True
     begun: bool = False
     result: Any = None

@@ -201,9 +201,9 @@ class Database:
             found = bytes(rows[0][0]).decode(errors="replace")
             raise WrongVersion(f"{self.path} has version {found}, this Kluis reads {VERSION.decode()}")
 
-    async def write(self, unit: Callable[[Tx], T]) -> T:
+    async def write(self, unit: Callable[[Tx], T], *, entering: bool = False) -> T:
         """Run a unit in the next group commit; an exception undoes this unit only and is raised here."""
-        result: T = await self.submit(unit)
+        result: T = await self.submit(unit, entering=entering)
         return result
 
     def now(self, unit: Callable[[Tx], T]) -> T:
@@ -231,9 +231,11 @@ class Database:
         undo: Callable[[], None] | None = None,
         *,
         vital: bool = False,
+        entering: bool = False,
         alone: bool = True,
     ) -> asyncio.Future[Any]:
-        """Queue a unit with its companions and return a future of the running loop. `vital` may use the reserve.
+        """Queue a unit with its companions and return a future of the running loop. `vital` may use the reserve,
+        what belongs to logging in (`entering`) a part of its own.
 
         A unit that is not `alone` sees to it by itself that it leaves nothing behind when it fails, and may hold rows
         back (`Tx.held`); every other one has a savepoint of its own, with nothing held back before it.
@@ -242,7 +244,7 @@ class Database:
         future: asyncio.Future[Any] = loop.create_future()
 
         self.queued += 1
-        self._queue.put(Job(unit, (loop, future), first, then, undo, vital, alone))
+        self._queue.put(Job(unit, (loop, future), first, then, undo, vital, entering, alone))
         if self._queue.qsize() >= self._awaited:
             self._awaited = NOBODY
             self._come.set()
@@ -302,13 +304,17 @@ class Database:
         """Commit a batch; with a full disk only what is vital of it, in the space that was kept back for that."""
         if self.reserve.make():
             why = committed(tx, batch)
-            if why is None or not is_full(why) or not any(job.vital for job in batch):
+            if why is None or not is_full(why) or not any(job.vital or job.entering for job in batch):
                 return
+        if any(job.vital for job in batch):
             self.reserve.release()
+        kept = [job for job in batch if job.vital or (job.entering and self.reserve.enter())]
         for job in batch:
-            job.error, job.begun = None if job.vital else LogUnavailable("not written: the disk is full"), False
-        if vital := [job for job in batch if job.vital]:
-            committed(tx, vital)
+            job.error, job.begun = LogUnavailable("not written: the disk is full"), False
+        for job in kept:
+            job.error = None
+        if kept:
+            committed(tx, kept)
 
 
 def free(folder: Path) -> None:

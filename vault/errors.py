@@ -45,6 +45,12 @@ class LogUnavailable(VaultError):
     code: ClassVar[str] = "log_unavailable"
 
 
+class ClockAhead(LogUnavailable):
+    """The server's clock jumped ahead and nobody said yet that it is right, so no data is served."""
+
+    code: ClassVar[str] = "clock_ahead"
+
+
 class Forked(LogUnavailable):
     """Somebody else wrote in this directory: what this process would sign is no longer the log."""
 

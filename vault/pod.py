@@ -346,6 +346,12 @@ def child(
     return unwrap(root, ctx("root", pod.id, "rk", name), row.wrapped, kind)
 
 
+def same_root(tx: Tx, pod: PodFacts) -> bool:
+    """Whether the pod still has the root that it had when these facts were read (vault.newroot replaces both)."""
+    row = tx.get(Pod, pod.id)
+    return row is not None and row.identity == pod.identity
+
+
 def log_key(vault: Vault, pod: PodFacts, root: Root) -> Private:
     """The private half of the pod's log key."""
     found = child(vault, pod, root, "log", Private)

@@ -23,6 +23,7 @@ from consent.accounts import people
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
 from vault import office
+from vault.log.times import last_in
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems
 from web.middleware import App, Front
@@ -52,6 +53,7 @@ from web.routes import (
     takeaway,
 )
 from web.settings import Settings, SettingsError
+from web.timekeeper import Timekeeper, passed
 from web.watching import Watching, watching
 
 ROUTES = (
@@ -88,6 +90,7 @@ class House:
     clock: Callable[[], datetime]
     recommender: Recommender
     watching: Watching | None = None
+    keeper: Timekeeper | None = None
 
     @property
     def base(self) -> str:
@@ -105,15 +108,21 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime] = wall_clock) -> House:
-    """Open the data directory of the settings, once its witnesses were heard. Raises the vault's errors, Diverged."""
+def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime] | None = None) -> House:
+    """Open the data directory of the settings, once its witnesses were heard. Raises the vault's errors, Diverged.
+
+    Without a `clock` it is the machine's, held against the time that passed since the log's last entry.
+    """
+    keeper = None if clock else Timekeeper(wall_clock, passed, last_in(settings.vault_dir))
+    clock = clock or keeper or wall_clock
     base = settings.base_url.rstrip("/")
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     watched = watching(settings, clock())
     hear = partial(watched.begin, clock=clock) if watched else None
     vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock(), hear)
     vault.log.held = watched.held(clock()) if watched else ""
-    return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"), watched)
+    vault.log.doubt = keeper.doubt if keeper else str
+    return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"), watched, keeper)
 
 
 def pages(house: House, *, clockwork: bool = True) -> FastAPI:
@@ -219,8 +228,8 @@ def serve(settings: Settings, *, as_json: bool = False) -> None:
             raise SettingsError(
                 f"{settings.data} holds demo unlockers: `kluis serve` does not serve it, use `kluis demo`"
             )
-        if house.vault.lost.told:
-            print(house.vault.lost.told, file=sys.stderr)  # noqa: T201
+        for told in filter(None, (house.vault.lost.told, house.vault.log.doubt())):
+            print(told, file=sys.stderr)  # noqa: T201
         told = json.dumps({"base": house.base}) if as_json else f"Kluis serves {house.base}"
         uvloop.run(_until_told(house, lambda: print(told, flush=True)))  # noqa: T201
     finally:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from keys.secret import StateKey
 from web import copying, leaving
+from web.cli_clock import clock
 from web.cli_log import log, public_log
 from web.client import assertion
 from web.quorum import read_cosigned
@@ -31,6 +32,7 @@ keys = typer.Typer(help="The server's own key.", no_args_is_help=True)
 app.add_typer(demo_app, name="demo")
 witnesses = typer.Typer(help="A witness: it cosigns the logs of other vaults.", no_args_is_help=True)
 app.add_typer(log, name="log")
+app.add_typer(clock, name="clock")
 app.add_typer(witnesses, name="witness")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
@@ -189,6 +191,7 @@ def verify(
             verdict |= {"cosigned": cosigned}
         if seen is not None:
             verdict |= {"records": seen.checked, "records_waiting": seen.waiting}
+            verdict |= {"records_withheld": seen.withheld, "records_ended": seen.ended}
         answer({**verdict, "verdict": "ok"}, as_json=as_json)
 
 

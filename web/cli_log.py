@@ -74,9 +74,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Take your own log away; as jsonl it is what `kluis log verify --export` reads."""
-    passphrase = typer.prompt("Passphrase", hide_input=True, err=True)
     with told(), server(load(base_url=base)) as client:
-        client.login(user, passphrase)
+        client.login(user, typer.prompt("Passphrase", hide_input=True, err=True))
         taken = client.fetch("/api/log/export" + ("" if form is Form.jsonl else f"?format={form.value}"))
         client.logout()
         keep(target, taken)

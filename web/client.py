@@ -91,11 +91,21 @@ class Client:
         """Replace the log's key, over the operator's socket. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/log/rotate", timeout=None))
 
+    def clock(self) -> dict[str, Any]:
+        """What the server takes for now, over the operator's socket. Raises Unanswered."""
+        return _object(self._answer("GET", "/api/operator/clock"))
+
+    def accept_clock(self) -> dict[str, Any]:
+        """Say that the machine's clock is right, over the operator's socket. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/clock/accept"))
+
     def login(self, user: str, passphrase: str) -> None:
         """Open a session as a person would, on the login form. Raises Unanswered if name or passphrase is wrong."""
         fields = {"user": user, "passphrase": passphrase, "csrf": self._form_token("/login")}
         answer = self._send("POST", "/login", data=fields, headers={"Origin": self.base})
-        if answer.status_code != 303 or answer.headers.get("Location", "/login").startswith("/login"):
+        if answer.status_code != 303:
+            raise Unanswered(_reason(answer))
+        if answer.headers.get("Location", "/login").startswith("/login"):
             raise Unanswered(f"{self.base} does not know this name with this passphrase")
 
     def logout(self) -> None:

@@ -69,7 +69,7 @@ def _open(settings: Settings, out: Console) -> House:
         _clear(settings)
         FileCustodian.create(custodian)
         out.print("[yellow]demo only: the custodian's key lies in the data directory[/]")
-    house = open_house(settings, f"file:{custodian}")
+    house = open_house(settings, f"file:{custodian}", wall_clock)
     if not made:
         callback = f"http://127.0.0.1:{settings.port + 1}/apps/{{}}/callback"
         seeder = city.Seeder(house.vault, folder, wall_clock(), callback, lambda line: out.print(f"  seeding {line}"))

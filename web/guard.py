@@ -7,6 +7,7 @@ our pages sent it: `Sec-Fetch-Site: same-origin`, or `Origin` equal to our base 
 
 import hmac
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,6 +19,8 @@ from consent.accounts.sessions import SessionFacts
 from keys.mark import check, mark
 from keys.secret import fresh_bytes
 from keys.text import b64, unb64
+from vault.errors import LogUnavailable
+from vault.log import tally
 
 if TYPE_CHECKING:
     from web.app import House
@@ -55,22 +58,36 @@ def again(request: Request) -> SessionFacts | None:
     return None if text is None else sessions.find(house.vault, text, house.clock())
 
 
-async def required(request: Request, role: str | None = None) -> SessionFacts:
+async def required(request: Request, role: str | None = None, *, opens: bool = False) -> SessionFacts:
     """The live session, of this role if one is given. Call it, do not `Depends` on it.
 
-    Raises HTTPException: without a session 303 to the login page, or 401 under `/api`; with another role 403.
+    Raises HTTPException: without a session 303 to the login page, or 401 under `/api`; with another role 403. Where the
+    route `opens` something, both are counted in a log (`denied`).
     """
     session = await current(request)
     if session is None:
+        if opens:
+            with suppress(LogUnavailable):  # on a full disk too she is led to the login, from where she withdraws
+                await denied(request, None, "unauthenticated")
         raise _login_first(request)
     if role is not None and session.role != role:
+        if opens:
+            await denied(request, session, "role")
         raise HTTPException(403, "role")
     return session
 
 
-async def written(request: Request, role: str | None = None) -> tuple[SessionFacts, FormData]:
+async def denied(request: Request, session: SessionFacts | None, reason: str, action: str = "") -> None:
+    """Count a denial, in the pod of who asked, else in the office's log: a line a minute, however many there are."""
+    house = house_of(request)
+    done = action or ("read" if request.method in ("GET", "HEAD") else "write")
+    pod = session.pod.id if session else house.vault.office
+    await tally.add(house.vault.log, pod, reason, house.clock(), done)
+
+
+async def written(request: Request, role: str | None = None, *, opens: bool = True) -> tuple[SessionFacts, FormData]:
     """The session and the small form of a write that our own page sent. Raises HTTPException 303, 401, 403 or 413."""
-    session = await required(request, role)
+    session = await required(request, role, opens=opens)
     fields = await form(request)
     demand(request, session, str(fields.get(TOKEN_FIELD) or request.headers.get(TOKEN_HEADER, "")))
     return session, fields
@@ -81,7 +98,7 @@ async def uploaded(request: Request, role: str) -> tuple[SessionFacts, FormData]
 
     Raises HTTPException 303, 400 or 403, TooLarge. The caller closes the form.
     """
-    session = await required(request, role)
+    session = await required(request, role, opens=True)
     fields = await request.form(max_files=1, max_fields=8)
     try:
         demand(request, session, str(fields.get(TOKEN_FIELD, "")))

@@ -164,9 +164,9 @@ def _idle(settings: Settings) -> bool:
 
 @contextmanager
 def _house(settings: Settings) -> Iterator["House"]:
-    from web.app import open_house
+    from web.app import open_house, wall_clock
 
-    house = open_house(settings, settings.custodian_uri)
+    house = open_house(settings, settings.custodian_uri, wall_clock)
     try:
         yield house
     finally:

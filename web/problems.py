@@ -40,6 +40,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.WrongAddress: (503, "directory-address", "The data directory belongs to another address"),
     vault.MissingKey: (503, "missing-key", "A key this server needs is missing"),
     vault.DamagedItem: (500, "damaged-item", "A stored item is damaged and is not served"),
+    vault.ClockAhead: (503, "clock-ahead", "The server's clock jumped ahead, so no data is served"),
     vault.Forked: (503, "log-forked", "Somebody else wrote in the log's directory, so nothing is served"),
     vault.LogUnavailable: (503, "log-unavailable", "The log cannot be written, so nothing is served"),
     vault.NotMinted: (500, "internal", "Something went wrong here"),
@@ -54,6 +55,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.BadBackup: (500, "backup", "This backup cannot be used"),
     vault.TooOld: (409, "too-old", "This is older than what it would replace"),
     consent.ConsentError: (400, "consent", "This request cannot be accepted"),
+    consent.Busy: (503, "busy", "Too many are logging in at this moment"),
     consent.UnknownCategory: (400, "unknown-category", "Not a registered data category"),
     consent.UnknownPurpose: (400, "unknown-purpose", "Not a registered purpose"),
     consent.BadPeriod: (400, "bad-period", "Not a duration"),
@@ -145,6 +147,10 @@ def answer(request: Request, error: Exception) -> Response:
     reason = getattr(error, "reason", "")
     if reason in REASONS:
         status, kind = REASONS[reason]
+    if isinstance(error, consent.Busy):
+        shaped = _shaped(request, status, kind, title)
+        shaped.headers["retry-after"] = str(RETRY_S)
+        return shaped
     detail = {"detail": str(error)} if status < HTTPStatus.INTERNAL_SERVER_ERROR or kind == "damaged-item" else {}
     return _shaped(request, status, kind, title, **detail)
 
@@ -167,7 +173,9 @@ TITLES: Mapping[int, str] = {
     500: "Storing",
     503: "Storing",
 }
+RETRY_S = 5
 SPECIAL: Mapping[str, tuple[str, str]] = {
+    "busy": ("Er melden zich nu te veel mensen tegelijk aan.", "Wacht enkele seconden en probeer het opnieuw."),
     "invalid_request_uri": ("Deze aanvraag is al beantwoord of verlopen.", "Kijk bij Wie heeft toegang."),
 }
 

@@ -59,6 +59,9 @@ SAID: Final[Mapping[str, str]] = {
     "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
     "revoke": "gaf de toegang terug",
     "erase pod": "wiste een kluis",
+    "remove officer": "haalde een collega weg uit het kantoor",
+    "accept clock": "nam de tijd van de klok over",
+    "operate": "wilde iets doen wat alleen de beheerder mag",
 }
 BY_CITIZEN: Final = frozenset(
     {
@@ -100,6 +103,8 @@ DENIED: Final[Mapping[str, str]] = {
     "sign_count": "met een kopie van je passkey",
     "no_prf": "met een passkey die geen sleutel geeft",
     "damaged_item": "omdat iets beschadigd is",
+    "role": "dat mag alleen iemand met een andere rol",
+    "wrong_link": "met een link die niet of niet meer geldt",
     "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
 }
 
@@ -252,6 +257,9 @@ ACTS: Final[Mapping[str, str]] = {
     "destroy custody key": "oude sleutel van de server vernietigd",
     "register app": "app inschrijven",
     "register source": "bron inschrijven",
+    "accept clock": "klok overnemen",
+    "remove officer": "collega weghalen",
+    "operate": "beheer proberen",
 }
 
 

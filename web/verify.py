@@ -30,11 +30,9 @@ Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to it
 
 POD_DOMAIN = b"kluis/pod-record/v2"
 PARTS = {"app": b"kluis/pod-record-app/v1", "own": b"kluis/pod-record-own/v1"}  # in the order of their nonces
-FIRST = "create pod"
-WIDTH = 256
-ENTRY = 66  # 0x01, kind, two commitments of 32 bytes
+FIRST, SEAM = "create pod", "kluis/log-shard/v1"
+WIDTH, ENTRY = 256, 66  # entries of a tile; an entry is 0x01, kind, two commitments of 32 bytes
 STATEMENT = 2  # the kind of an entry that says something in clear, of any length
-SEAM = "kluis/log-shard/v1"
 
 
 class LogBroken(Exception):
@@ -81,10 +79,12 @@ class Verified:
 
 @dataclass(frozen=True)
 class Records:
-    """What an export showed: records that stand in the log, and those newer than its checkpoint."""
+    """What an export showed: records in the log, newer than its checkpoint, only counted, and readable by nobody."""
 
     checked: int
     waiting: int
+    withheld: int
+    ended: int
 
 
 def read_log(fetch: Fetch, key: str) -> Verified:
@@ -188,8 +188,7 @@ def check_records(
     Raises LogBroken at the first wrong line.
     """
     shown, head = _export(lines)
-    places, heads = [], []
-    leaves, due_size = log.leaves, log.shards[-1].first + log.head.size
+    places, heads, leaves, due_size = [], [], log.leaves, log.shards[-1].first + log.head.size
     over = summed.over(leaves)
     due, waiting, before, index = begins, 0, ("", -1), None
     for line in shown:
@@ -213,7 +212,8 @@ def check_records(
         raise LogBroken("the record is not among the published entries", index)
     slot = next((line["record"]["own"].get("slot") for line in shown if line["record"] is not None), None)
     _summed(leaves, summed.Shown(begins[0], places, heads, slot), head)
-    return Records(len(shown) - waiting, waiting)
+    withheld = head["seq"] + 1 - begins[0] - len(shown)
+    return Records(len(shown) - waiting, waiting, withheld, sum(line["record"] is None for line in shown))
 
 
 def _summed(leaves: list[bytes], shown: summed.Shown, head: Mapping[str, Any]) -> None:

@@ -145,7 +145,10 @@ def _key(path: Path, name: str | None) -> tuple[str, Private]:
             os.fsync(file.fileno())
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         _stop(f"{path} can be read by others: chmod 600 {path}")
-    found, private = read_key(path.read_text(encoding="utf-8"))
+    try:
+        found, private = read_key(path.read_text(encoding="utf-8"))
+    except (KeysError, ValueError):  # never what is in it: it may be another key
+        _stop(f"{path} holds no private key of a witness: give the file that a first start with --name made")
     if name not in (None, found):
         _stop(f"the key in {path} is of {found}, not of {name}")
     return found, private

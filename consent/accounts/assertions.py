@@ -39,8 +39,9 @@ async def login(vault: Vault, answer: Answer, browser: bytes, now: datetime) -> 
     if root is None:
         return None
     with root:
-        await tries.forgive(vault, mac)
-        return await sessions.open(vault, account, root, now)
+        opened = await sessions.open(vault, account, root, now)
+    await tries.forgive(vault, mac)
+    return opened
 
 
 async def tried(vault: Vault, account: AccountFacts, answer: Answer, purpose: Purpose, now: datetime) -> Root | None:
@@ -61,7 +62,7 @@ async def spent(vault: Vault, answer: Answer, purpose: Purpose, now: datetime) -
     """The challenge of an answer, used up for good before anything else is looked at. Raises BadCeremony."""
     asked = passkeys.answered(answer, purpose, now)
     try:
-        await vault.db.write(lambda tx: see(tx, asked.nonce, asked.until))
+        await vault.db.write(lambda tx: see(tx, asked.nonce, asked.until), entering=True)
     except Conflict:
         raise BadCeremony("replay") from None
     return asked

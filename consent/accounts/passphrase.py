@@ -4,35 +4,46 @@ compare. There is no verifier to steal, and an unknown name costs what a known o
 
 import asyncio
 import unicodedata
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from consent.accounts import sessions, tries
 from consent.accounts.people import LONGEST, AccountFacts, find, user_mac
 from consent.accounts.sessions import SessionFacts
+from consent.accounts.turns import Turns
 from keys.errors import KeysError, WrongSecret
 from keys.secret import Root, Seed
 from keys.unlock import Stretch, read_code, stretch
-from vault.errors import MissingKey
+from vault.errors import Denied, MissingKey
 from vault.log.entry import Facts, Intent
+from vault.pod import same_root
 from vault.unlockers import open_root, unlockers
 from vault.vault import Vault
+
+LOGINS: Final = Turns()
+"""Apart from proving who one is in a session: a flood at the login page does not hold that up."""
 
 
 async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[str, SessionFacts] | None:
     """Open a session: the cookie's text and the facts, or None, whatever the reason was.
 
-    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase.
+    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase. Raises
+    Busy if too many passphrases wait to be tried; Denied, "changed", if all locks were changed at that moment.
     """
     mac, account, long = user_mac(vault, user), find(vault, user), len(secret) > LONGEST
-    if long or not await tries.spend(vault, mac, now):
-        await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
-        return None
-    root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
+    async with nullcontext() if long or is_code(secret) else LOGINS.turn():
+        if long or not await tries.spend(vault, mac, now):
+            await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
+            return None
+        root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
     with root:
-        await tries.forgive(vault, mac)
-        return await sessions.open(vault, account, root, now)
+        opened = await sessions.open(vault, account, root, now)
+    await tries.forgive(vault, mac)
+    return opened
 
 
 def is_code(secret: str) -> bool:
@@ -64,7 +75,8 @@ async def try_ways(
     """Try seeds on the account's unlockers of one kind; a failure leaves a denial in the pod's log.
 
     Wipes the seeds. The caller wipes the root. Raises keys.errors.Damaged or UnknownVersion if the right secret meets
-    a wrap that does not open: nothing is opened, nothing is changed, and the denial names that as its reason.
+    a wrap that does not open: nothing is opened, nothing is changed, and the denial names that as its reason. Raises
+    Denied, "changed", if what it opened was replaced meanwhile.
     """
     pod = vault.pod_by_id(account.pod)
     if pod is None:
@@ -72,6 +84,10 @@ async def try_ways(
     denial = Facts("denial", action, "denied", "wrong_secret", agent=account.agent)
     try:
         root = await open_root(vault, pod, seeds, now, Facts("unlock", action, rule=kind, agent=account.agent))
+        if root is not None and not same_root(vault.db.read, pod):  # all locks were changed at that moment
+            root.wipe()
+            await vault.log.append(Intent(pod.id, replace(denial, rule="changed"), now))
+            raise Denied("changed")
     except KeysError:
         await vault.log.append(Intent(pod.id, Facts("denial", action, "denied", "damaged_item"), now))
         raise

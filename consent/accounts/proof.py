@@ -12,11 +12,13 @@ from consent.accounts import assertions, passphrase, tries
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.people import LONGEST, AccountFacts, by_id
 from consent.accounts.sessions import SessionFacts
+from consent.accounts.turns import Turns
 from keys.secret import Root
 from keys.text import b64
 from vault.vault import Vault
 
 CONFIRM: Final = "confirm"
+CONFIRMS: Final = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,11 @@ async def confirm(vault: Vault, session: SessionFacts, proof: Proof, now: dateti
     """Whether this proof opens one of the person's own unlockers, right now."""
     account, mac = by_id(vault, session.account), tries.counted(vault, CONFIRM, b64(session.account))
     long = len(proof.text) > LONGEST
-    if account is None or long or not await tries.spend(vault, mac, now):
-        await tries.turned_away(vault, session.pod.id, CONFIRM, now, long=long)
-        return False
-    root = await _root(vault, account, session, proof, now)
+    async with CONFIRMS.turn():
+        if account is None or long or not await tries.spend(vault, mac, now):
+            await tries.turned_away(vault, session.pod.id, CONFIRM, now, long=long)
+            return False
+        root = await _root(vault, account, session, proof, now)
     if root is None:
         return False
     root.wipe()

@@ -5,6 +5,7 @@ failed try adds exactly two entries: the size of the log is public and must not 
 A try that is not made, because the name rests, is counted and becomes part of one entry a minute.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from consent.tables import Throttle
 from keys.state import lookup
 from vault import gates
 from vault.database import Tx
+from vault.errors import LogUnavailable
 from vault.log import tally
 from vault.log.entry import Facts, Intent
 from vault.vault import Vault
@@ -25,12 +27,13 @@ FORGET_MS: Final = 86_400_000
 async def spend(vault: Vault, who: bytes, now: datetime) -> bool:
     """Count a try of `who` (a keyed hash); False while it rests. A day without tries forgets it."""
     at = gates.ms(now)
-    return await vault.db.write(lambda tx: _spend(tx, who, at))
+    return await vault.db.write(lambda tx: _spend(tx, who, at), entering=True)
 
 
 async def forgive(vault: Vault, who: bytes) -> None:
-    """A success takes the count back."""
-    await vault.db.write(lambda tx: tx.remove(Throttle, user_mac=who))
+    """A success takes the count back; one that came in on a full disk is not shut out because it could not."""
+    with suppress(LogUnavailable):
+        await vault.db.write(lambda tx: tx.remove(Throttle, user_mac=who), entering=True)
 
 
 def counted(vault: Vault, what: str, name: str) -> bytes:

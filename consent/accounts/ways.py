@@ -57,7 +57,7 @@ async def count(vault: Vault, account: bytes, way: bytes, used: int) -> None:
         return ways
 
     try:
-        await vault.db.write(_account(vault, account, noted))
+        await vault.db.write(_account(vault, account, noted), entering=True)
     except Conflict:
         raise BadCeremony("sign_count") from None
 

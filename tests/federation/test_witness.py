@@ -213,7 +213,10 @@ def test_a_witness_that_cannot_start_says_why_in_one_line(tmp_path: Path, log: S
     assert "not an Ed25519 verifier key" in refused(*where, "--name", "w.test", "--log", "nonsense")
     (tmp_path / "key").write_text("nonsense")
     (tmp_path / "key").chmod(0o600)
-    assert "not the private key of a witness" in refused(*where, "--log", log.vkey)
+    assert f"{tmp_path / 'key'} holds no private key of a witness" in refused(*where, "--log", log.vkey)
+    (tmp_path / "key").write_bytes(b"\xff\x00 another key")
+    told = refused(*where, "--log", log.vkey)
+    assert told.count("\n") == 1 and "holds no private key of a witness" in told and "another" not in told
     (tmp_path / "key").chmod(0o644)
     assert "chmod 600" in refused(*where, "--log", log.vkey)
 

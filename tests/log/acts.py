@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.house import ALL_INTERESTS, Granted
 from tests.log.stage import SAME, Stage
 from tests.web.test_sealed_deposits import Source, loan
 from tests.web.test_sources import deliver, loans
+from web.timekeeper import Timekeeper
 
 Act = Callable[[Stage], Awaitable[object]]
 POSTAL = {"category": "pd:PostalCode", "derived": "postal_district", "necessity": "required"}
@@ -125,6 +127,26 @@ async def _shown(stage: Stage) -> dict[str, str]:
 async def pushes(stage: Stage) -> None:
     await stage.begin()
     await _pushed(stage)
+
+
+def is_no_client(path: str) -> Act:
+    """Somebody signs as the app with a key that is not the app's, and somebody shows nothing."""
+
+    async def act(stage: Stage) -> None:
+        await stage.begin()
+        at = int(stage.house.clock().timestamp())
+        other = sample.assertion(key=sample.PROOF_KEY, jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
+        said = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": other, "token": "x",
+                "grant_type": "refresh_token", "refresh_token": "x"}  # fmt: skip
+        proof = {"dpop": stage.house.proof("POST", path)}
+        await ok(stage.house.http.post(path, data=said, headers=proof), 401)
+
+    return act
+
+
+async def introspects(stage: Stage) -> None:
+    held = await granted(stage)
+    await ok(_form(stage, "/oauth/introspect", token=held.access))
 
 
 async def is_shown(stage: Stage) -> None:
@@ -250,12 +272,25 @@ async def delivers_sealed(stage: Stage) -> None:
     await ok(source.post("deposits", source.delivery(box, items)))
 
 
-def operates(path: str, status: int = 200, **more: object) -> Act:
+def operates(path: str, status: int = 200, method: str = "POST", **more: object) -> Act:
     async def act(stage: Stage) -> None:
         await stage.begin()
-        await ok(stage.operator("POST", path, **more), status)
+        await ok(stage.operator(method, path, **more), status)
 
     return act
+
+
+async def clock_jumps(stage: Stage) -> None:
+    """The clock jumps ahead, and the operator says that it is right."""
+    house = stage.house
+    wall = house.clock.now
+    keeper = Timekeeper(lambda: wall, lambda: 0.0, wall)
+    wall += timedelta(days=4)
+    await stage.begin()
+    before = stage.house.house
+    stage.house.house = replace(before, keeper=keeper)
+    await ok(stage.operator("POST", "/api/operator/clock/accept"))
+    stage.house.house = before
 
 
 # ---------------------------------------------------------------- pods, by a program of An's
@@ -326,3 +361,13 @@ def officer_looks(path: str) -> Act:
         await ok(stage.office("GET", path))
 
     return act
+
+
+async def officer_removes_nobody(stage: Stage) -> None:
+    """The officer shows who she is and names a colleague that there is not."""
+    await stage.begin()
+    cookie, session = stage.officer
+    form = {"csrf": session.csrf, "officer": "niemand", "proof": stage.house.officer}
+    headers = SAME | {"cookie": f"kluis={cookie}"}
+    answer = await ok(stage.house.http.post("/me/security/officers/remove", data=form, headers=headers), 303)
+    assert "failed=gone" in answer.headers["location"]

@@ -32,7 +32,17 @@ SENDING = {
     "create_subprocess_exec",
     "start_unix_server",
 }
-BESIDE = {"create_task", "ensure_future", "Thread", "Popen", "execv", "execve", "call_later", "start_unix_server"}
+BESIDE = {
+    "create_task",
+    "ensure_future",
+    "Thread",
+    "Popen",
+    "execv",
+    "execve",
+    "call_later",
+    "shield",
+    "start_unix_server",
+}
 
 
 def routes(app: FastAPI) -> list[str]:
@@ -72,10 +82,12 @@ def _commands(command: Any, above: str = "kluis") -> Iterator[str]:
 
 
 def turns() -> list[str]:
-    """Everything that the clockwork awaits, as it stands in its source."""
+    """Everything that the clockwork awaits, or hands to others who do (`all_of`), as it stands in its source."""
     tree = ast.parse((ROOT / "web" / "jobs.py").read_text(encoding="utf-8"))
-    awaited = (node.value.func for node in ast.walk(tree) if isinstance(node, ast.Await) and _is_call(node.value))
-    return sorted({ast.unparse(call) for call in awaited})
+    awaited = [node.value.func for node in ast.walk(tree) if isinstance(node, ast.Await) and _is_call(node.value)]
+    (handed,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "all_of")
+    called = [node.func for node in ast.walk(handed) if isinstance(node, ast.Call)]
+    return sorted({ast.unparse(call) for call in [*awaited, *called]})
 
 
 def beside() -> list[str]:

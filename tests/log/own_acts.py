@@ -7,7 +7,7 @@ import re
 import httpx
 
 from consent import gate
-from consent.accounts import links, passphrase, people
+from consent.accounts import links, passphrase, people, tries
 from consent.accounts.people import enroll
 from keys.text import b64
 from keys.unlock import new_code
@@ -34,6 +34,20 @@ async def logs_in_wrongly(stage: Stage) -> None:
 async def nobody_logs_in(stage: Stage) -> None:
     await stage.begin()
     await ok(stage.form("/login", user="niemand", passphrase=new_code()), 303)
+
+
+def tries_too_often(user: str) -> Act:
+    """Two tries while the name rests, after wrong ones; nobody is told whether there is such a name."""
+
+    async def act(stage: Stage) -> None:
+        for _ in range(tries.FREE_TRIES):
+            await stage.form("/login", user=user, passphrase=new_code())
+        await stage.begin()
+        for _ in range(2):
+            answer = await ok(stage.form("/login", user=user, passphrase=new_code()), 303)
+            assert "failed" in answer.headers["location"]
+
+    return act
 
 
 async def _passkey(stage: Stage) -> Device:

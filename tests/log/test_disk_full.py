@@ -1,16 +1,21 @@
 """A disk that is really full: data requests answer 503, withdrawing and reading one's own log still work."""
 
+import html
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
+from consent.accounts import sessions
 from keys.custodian import FileCustodian
 from keys.text import b64
+from keys.unlock import new_code
 from tests.conftest import BASE, Clock
 from tests.house import INTERESTS, Household, household
 from vault.reserve import SIZE
@@ -98,3 +103,47 @@ async def test_the_space_is_kept_back_again_once_there_is_room(house: Household,
     assert reserve.stat().st_blocks * 512 >= SIZE
     house.vault.close()
     assert not reserve.exists()
+
+
+async def enters(house: Household, user: str, secret: str) -> httpx.Response:
+    """Somebody logs in on the form."""
+    page = await house.http.get("/login")
+    token = html.unescape(re.findall(r'name="csrf" value="([^"]+)"', page.text)[0])
+    fields = {"csrf": token, "user": user, "passphrase": secret}
+    answer = await house.http.post("/login", data=fields, headers={"sec-fetch-site": "same-origin"})
+    house.http.cookies.clear()
+    return answer
+
+
+async def test_with_a_full_disk_who_has_no_session_any_more_logs_in_and_withdraws(
+    house: Household, small: Path
+) -> None:
+    granted = await house.grant(INTERESTS, recurrence={"mode": "ongoing"})
+    await exhaust(house, small, granted.access)
+    house.clock.forward(minutes=20)
+    assert (await house.press(f"/me/access/{b64(granted.id)}/withdraw")).headers["location"].startswith("/login")
+    answer = await enters(house, "an", house.codes[0])
+    cookie = answer.cookies["kluis"]
+    again = sessions.find(house.vault, cookie, house.clock())
+    assert answer.status_code == 303 and again is not None
+    house.cookie, house.session = cookie, again
+    assert (await house.call("GET", "/pods/an/profile/card")).status_code == 503
+    assert (await house.press(f"/me/access/{b64(granted.id)}/withdraw")).status_code == 303
+    assert house.vault.shares.count("grant", granted.id) == 0
+    assert [line["action"] for line in house.told()[-3:]] == ["login", "login", "withdraw"]
+
+
+async def test_a_flood_of_logins_uses_up_its_own_part_alike_for_every_name_and_leaves_that_of_withdrawing(
+    house: Household, small: Path
+) -> None:
+    granted = await house.grant(INTERESTS, recurrence={"mode": "ongoing"})
+    await exhaust(house, small, granted.access)
+    house.vault.db.reserve._entering = 9  # three wrong tries, each of three units
+    wrong = new_code()
+    for user in ("an", "niemand", "an"):
+        answer = await enters(house, user, wrong)
+        assert (answer.status_code, "failed" in answer.headers["location"]) == (303, True)
+    for user in ("an", "niemand"):
+        assert (await enters(house, user, wrong)).status_code == 503
+    assert (small / "vault" / "reserve").stat().st_blocks * 512 >= SIZE
+    assert (await house.press(f"/me/access/{b64(granted.id)}/withdraw")).status_code == 303

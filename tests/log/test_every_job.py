@@ -27,6 +27,7 @@ from tests.stories.provenance import watch
 from tests.test_contracts import ROOT
 from tests.web import test_leaving
 from tests.web.test_leaving import ASKED, PHRASE, Place
+from tests.web.test_watching import Watched
 from vault import store
 from vault.log import retention, tally
 from web import jobs
@@ -76,6 +77,29 @@ async def months_end(one: Stage) -> None:
 EXPIRED = Line("key event", "session expired", rule="session")
 
 
+async def witnesses_are_asked(one: Stage) -> None:
+    """No witness answers for a minute, then all of them do: both are said in the office's log."""
+    watched = Watched(one.house.house, one.house.clock, one.house.house.settings.data / "watched")
+    await watched.turn()
+    watched.away("gent", "brugge")
+    one.house.clock.forward(seconds=61)
+    await one.begin()
+    shards = one.house.vault.log.shards
+    before, asking = shards.kept, asyncio.create_task(watched.watching.run(watched.house))
+    for more in (1, 2):
+        for waited in range(1, 2000):
+            if shards.kept >= before + more:
+                break
+            await asyncio.sleep(0.01)
+            if waited % 50 == 0:  # on a busy machine a witness may have been too late: it is asked again
+                one.house.clock.forward(seconds=11)
+                watched.watching.wake.set()
+        watched.away()
+        watched.watching.wake.set()
+    asking.cancel()
+    await watched.http.aclose()
+
+
 async def epoch_begins(one: Stage) -> None:
     """An epoch is over: what every pod's log holds is stated for everybody, as hashes."""
     await jobs.sum_up(one.house.house)
@@ -86,6 +110,10 @@ async def epoch_begins(one: Stage) -> None:
 
 TURNS: dict[str, str | Turn] = {
     **dict.fromkeys(["asyncio.sleep", "_for_ever", "turn", "sum_up"], "waits for, or is one turn of all that follows"),
+    "run": "starts all that follows",
+    "house.watching.run": (witnesses_are_asked, [
+        Line("admin", "raise log alarm", rule="quorum", whose="office"),
+        Line("admin", "end log alarm", rule="quorum", whose="office")]),
     "house.vault.publish": NO_CONTENT,
     "house.vault.epochs.sum_up": (epoch_begins, [STATEMENT]),
     "vault.log.settle": NO_CONTENT,
@@ -95,7 +123,7 @@ TURNS: dict[str, str | Turn] = {
     "sessions.sweep": (sessions_end, [replace(EXPIRED, whose=whose) for whose in ("an", "office")]),
     "endings.sweep": (grants_end, [agreed("end", "expired")]),
     "retention.sweep": (months_end, [STATEMENT]),
-}
+}  # fmt: skip
 
 BY_HTTP = "asks the server over HTTP or its socket, by a route that is declared; it opens no vault itself"
 NO_KEYS = "reads the directory without any citizen's key"
@@ -110,6 +138,7 @@ COMMANDS = {
     "kluis log verify": "what everybody may fetch", "kluis log prove": "what everybody may fetch",
     "kluis log export": BY_HTTP, "kluis import": BY_HTTP, "kluis app register": BY_HTTP,
     "kluis custodian rotate": BY_HTTP, "kluis log rotate": BY_HTTP,
+    "kluis clock show": BY_HTTP, "kluis clock accept": BY_HTTP,
     "kluis export": "by HTTP where a server runs, else as after a login, with the same lines",
     "kluis erase": "by HTTP where a server runs, else as the operator, with the same lines",
 }  # fmt: skip
@@ -127,8 +156,10 @@ SENDERS = {
 }
 BESIDE = {
     "federation/fetch.py create_task": "fetches a public document again",
+    "federation/fetch.py shield": "waits for a public document that others wait for too",
     "recommender/__main__.py start_unix_server": SENDERS["recommender/__main__.py"],
     "vault/database.py Thread": "the writer, which writes the entries",
+    "vault/log/handover.py shield": "the change of the log's key, which a call that goes away does not stop",
     "web/app.py create_task": "the servers and the clockwork",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/cli.py execv": APP,

@@ -1,6 +1,8 @@
 """The log's key is replaced: who trusts the old one follows its statement to the new one, and nobody else's."""
 
+import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.web.test_log_check import verdict
 from tests.web.test_shards import answered, bodies, exported
 from tests.web.test_verify_js import NODE, in_node
 from vault import fsck
-from vault.log.handover import certified, hand_over
+from vault.log.handover import certified, hand_over, hands
 from web.logkeys import followed
 from web.verify import LogBroken, check_records, read_directory, read_log
 
@@ -90,6 +92,31 @@ async def test_a_crash_between_the_statement_and_the_first_head_under_the_new_ke
         await later.vault.publish()
         assert later.vault.log.ledger.vkey != old
         assert read_directory(tmp_path, old).head.size == later.vault.log.shards.kept
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_call_that_goes_away_at_any_moment_leaves_no_old_key_signing(
+    house: Household, tmp_path: Path, steps: int
+) -> None:
+    await house.vault.publish()
+    old = house.vault.log.ledger.vkey
+    call = asyncio.create_task(hand_over(house.vault, house.clock()))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    gone = call.cancel()
+    with suppress(asyncio.CancelledError):
+        await call
+    await house.vault.db.write(lambda _: None)  # whatever was on its way to the disk is there
+    async with house.vault.publishing:
+        pass
+    said = hands(house.vault.db.read)
+    signs = signer_public(house.vault.log.shards.keys.private)
+    assert said == [] if steps == 0 else [unb64(hand["to"]) for hand in said] == [signs]
+    assert gone is (not call.done() or call.cancelled())
+    await house.keep("/interests/later.jsonld", {})
+    await house.vault.publish()
+    assert read_directory(tmp_path, old).head.size == house.vault.log.shards.kept
+    assert fsck.check(tmp_path / "vault", tmp_path / "shares") == []
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")

@@ -19,7 +19,7 @@ from tests.web.test_log_check import verdict
 from tests.web.test_shards import answered, enter, exported
 from vault import fsck
 from vault.gates import ms
-from vault.log import retention
+from vault.log import retention, withheld
 from vault.log.entry import Intent
 from vault.tables import AppReceipt, RecordKey
 from vault.vault import Vault
@@ -67,7 +67,11 @@ async def test_the_checks_of_page_and_export_hold_and_count_ended_lines(aged: Ho
     good, page = await verdict(aged)
     assert good and f"{len(aged.told())} regel" in page
     log = read_directory(aged.house.settings.data, aged.vault.log.ledger.vkey)
-    assert check_records(log, await exported(aged), settled=True).checked == len(aged.told())
+    seen, told = check_records(log, await exported(aged), settled=True), aged.told()
+    over = [line["type"] for line in told].count("ended")
+    assert (seen.checked, seen.withheld, seen.ended) == (len(told), 0, over)
+    with aged.vault.db.reading() as tx:
+        assert withheld.counted(tx, aged.session.pod) == withheld.Count(len(told), len(told), over, 0)
     assert fsck.check(aged.house.settings.data / "vault", aged.house.settings.data / "shares") == []
 
 

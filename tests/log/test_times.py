@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consent.accounts import passphrase, sessions
 from tests.conftest import START
 from tests.house import ALL_INTERESTS, Household
 from tests.log.reopened import reopened
@@ -86,3 +87,17 @@ async def test_a_withdrawal_works_and_bites_after_a_clock_that_ran_ahead_was_set
     await house.withdraw(granted)
     assert house.vault.shares.count("grant", granted.id) == 0
     assert (await house.call("GET", "/pods/an/interests/a.jsonld", granted.access)).status_code == 401
+
+
+async def test_who_logs_in_while_the_log_is_ahead_of_a_clock_set_right_is_let_in(house: Household) -> None:
+    house.clock.forward(days=400)
+    await house.vault.log.state(b"{}", house.clock())
+    house.clock.forward(days=-400)
+    answer = await house.vault.log.append(Intent(house.session.pod.id, NOTED, house.clock(), (house.session.guard,)))
+    assert isinstance(answer, Refused) and answer.reason == "expired"  # who was in before is not
+    opened = await passphrase.login(house.vault, "an", house.codes[0], house.clock())
+    assert opened is not None
+    page = await house.http.get("/me/data/interests", headers={"cookie": f"kluis={opened[0]}"})
+    assert page.status_code == 200 and "geheim" in page.text
+    house.clock.forward(milliseconds=sessions.HARD_MS)
+    assert sessions.find(house.vault, opened[0], house.clock()) is None  # and no longer than by the clock

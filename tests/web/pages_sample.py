@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from vault.log.withheld import Count
 from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
 from web.pages.desk import DESKS
 from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
@@ -93,11 +94,13 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
     "log": (
-        LogPage(LINES, "o", 42, older="/me/log?before=1"),
-        LogPage(LINES, "o", 42, Verdict(True, 2)),
-        LogPage(LINES, "o", 42, Verdict(False, 2, 1, "deze regel is veranderd.")),
-        LogPage((), "o", 0, Verdict(False, 0, None, "het zegel klopt niet.")),
-        LogPage((), "o", 42, asked=LogFilter("app", denied=True), apps=(Option("app", "Uitgelezen"),)),
+        LogPage(LINES, "o", 42, Count(3, 2, 0, 1), older="/me/log?before=1"),
+        LogPage(LINES, "o", 42, Count(3, 2, 0, 1), Verdict(True, 2)),
+        LogPage(LINES, "o", 42, Count(3, 2, 0, 1), Verdict(False, 2, 1, "deze regel is veranderd.")),
+        LogPage((), "o", 0, Count(1, 0, 0, 0), Verdict(False, 0, None, "het zegel klopt niet.")),
+        LogPage(
+            (), "o", 42, Count(2, 2, 1, 0), asked=LogFilter("app", denied=True), apps=(Option("app", "Uitgelezen"),)
+        ),
     ),
     "suggestions": (
         v.SuggestionsPage(True, PLAIN, (CARD,), ("je leningen", "je tickets")),
@@ -128,6 +131,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
             (e.Unlocker("Wachtzin", NOW),),
             (e.Session(NOW, NOW, current=True), e.Session(NOW, NOW, current=False, handle="hhhh")),
             has_phrase=True,
+            officers=(("dpo-2", "Els"), ("dpo-3", "Dirk")),
         ),
         e.SecurityPage(
             (

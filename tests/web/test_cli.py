@@ -192,6 +192,12 @@ def test_log_export_with_a_wrong_passphrase_writes_nothing(served: Served, tmp_p
     assert not (tmp_path / "mine.jsonl").exists()
 
 
+def test_log_export_asks_for_no_passphrase_where_a_setting_is_wrong(tmp_path: Path) -> None:
+    words = ["log", "export", "--user", "an", "--out", str(tmp_path / "mine.jsonl"), "--base", "ftp://x"]
+    done = CliRunner().invoke(app, words, input="open sesame\n")
+    assert done.exit_code == 2 and "Passphrase" not in done.output and "ftp://x" in done.output
+
+
 @pytest.mark.parametrize("command", ["recommender", "train"])
 def test_the_recommender_runs_as_a_process_of_its_own(
     served: Served, monkeypatch: pytest.MonkeyPatch, command: str

@@ -8,8 +8,8 @@ import pytest
 
 from keys.text import unb64
 from tests.house import Household
-from vault.log import views
-from vault.tables import PodHead, Record
+from vault.log import views, withheld
+from vault.tables import PodHead, Record, RecordKey
 from web.verify import LogBroken, check_records, read_directory
 
 
@@ -63,6 +63,33 @@ async def test_a_head_that_was_set_back_or_taken_away_too_does_not_hide_it(house
     assert (await verdict(house))[0] is False
 
 
+@pytest.mark.parametrize("hidden", [[], [3], [2, 5, "newest"]], ids=["none", "one", "three"])
+async def test_the_page_and_the_answer_say_how_many_lines_are_not_shown(house: Household, hidden: list[Any]) -> None:
+    last = len(house.told())
+    await lose(house, [last if one == "newest" else one for one in hidden])
+    cookie = {"cookie": f"kluis={house.cookie}"}
+    told = (await house.http.get("/api/log", headers=cookie)).json()
+    page = (await house.http.get("/me/log", headers=cookie)).text
+    assert (told["written"], told["withheld"], told["ended"], told["unreadable"]) == (last, len(hidden), 0, 0)
+    assert len(told["entries"]) == last - len(hidden) and f'data-withheld="{len(hidden)}"' in page
+    since = (await house.http.get("/api/log?since=4", headers=cookie)).json()
+    assert (since["written"], since["withheld"]) == (last - 3, len([one for one in hidden if one not in (2, 3)]))
+
+
+async def test_a_line_that_does_not_open_is_counted_apart_and_is_not_withheld(house: Household) -> None:
+    pod, cookie = house.session.pod.id, {"cookie": f"kluis={house.cookie}"}
+    await house.vault.db.write(lambda tx: tx.change(Record, {"pod": pod, "seq": 3}, sealed=b"damaged"))
+    told = (await house.http.get("/api/log", headers=cookie)).json()
+    assert (told["withheld"], told["ended"], told["unreadable"]) == (0, 0, 1)
+    await house.vault.db.write(lambda tx: tx.remove(RecordKey, pod=pod))
+    told = (await house.http.get("/api/log", headers=cookie)).json()
+    assert (told["withheld"], told["ended"], told["unreadable"]) == (0, 0, told["written"])
+    with house.vault.db.reading() as tx:
+        assert withheld.counted(tx, house.session.pod).told == {
+            name: value for name, value in told.items() if name != "entries"
+        }
+
+
 async def test_the_export_and_the_proofs_carry_the_pods_own_head(house: Household) -> None:
     cookie = {"cookie": f"kluis={house.cookie}"}
     await house.vault.publish()
@@ -72,7 +99,8 @@ async def test_the_export_and_the_proofs_carry_the_pods_own_head(house: Househol
     assert json.loads(taken[-1]) == {**proofs["head"], "slots": []} and proofs["head"] == own.told
     assert own.seq == len(house.told()) == len(proofs["entries"]) and own.kept == house.vault.log.ledger.tree.size
     log = read_directory(house.house.settings.data, house.vault.log.ledger.vkey)
-    assert check_records(log, taken, settled=True).checked == own.seq
+    seen = check_records(log, taken, settled=True)
+    assert (seen.checked, seen.withheld, seen.ended) == (own.seq, 0, 0)
     for cut in (taken[1:], taken[:-2] + taken[-1:], taken[-1:], []):
         with pytest.raises(LogBroken):
             check_records(log, cut)

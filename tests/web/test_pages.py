@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 
 from consent.report import Row
 from tests.web.pages_sample import CONSENT, FREE_PRIZE, GRANT, LINES, NOW, SAMPLES
+from vault.log.withheld import Count
 from web import telling
 from web.pages import dutch, views
 from web.pages.consenting import APP_WORDS_CAP
@@ -234,9 +235,9 @@ def test_each_line_of_the_log_says_who_what_why_basis_outcome_and_where_it_stand
 def test_a_line_that_nobody_can_read_stands_among_its_neighbours_without_a_time() -> None:
     blind = replace(LINES[0], seq=9, at=None)
     for lines in ((LINES[0], blind), (blind, LINES[0])):
-        ((day, placed),) = LogPage(lines, "a", 2).days
+        ((day, placed),) = LogPage(lines, "a", 2, Count(2, 2, 0, 0)).days
         assert (day, placed) == (dutch.local(NOW).date(), list(lines))
-    alone = LogPage((blind,), "a", 1)
+    alone = LogPage((blind,), "a", 1, Count(1, 1, 1, 0))
     (shown,) = read("log", alone).find("li", id="line-9")
     assert alone.days == [(None, [blind])] and shown["inside"] and not read("log", alone).find("time")
 
@@ -244,7 +245,7 @@ def test_a_line_that_nobody_can_read_stands_among_its_neighbours_without_a_time(
 def test_a_line_that_was_refused_never_reads_as_allowed() -> None:
     for outcome in ("served", "unknown", "refused"):
         refused, given = (replace(line, outcome=outcome, why="", basis="") for line in LINES)
-        document = read("log", LogPage((refused, given), "o", 42))
+        document = read("log", LogPage((refused, given), "o", 42, Count(2, 2, 0, 0)))
         tags = [tag["text"] for tag in document.find("span") if str(tag.get("class", "")).startswith("tag")]
         assert tags[0] == "Geweigerd" and tags[1] in ("Gelukt", "Toegestaan", "Geweigerd")
         lines = [p["text"].strip() for p in document.find("p") if document.find(id="line-1")[0] in p["inside"]]

@@ -164,7 +164,7 @@ ATTACKS: list[tuple[Callable[[dict[str, Any]], None], str, int | None]] = [
 def test_an_honest_log_is_green_and_remembered(tmp_path: Path) -> None:
     first, same, grown = Made(20), Made(20), Made(33)
     (seen,) = in_node(tmp_path, [("check", [first.answer(), None, []])])
-    assert (seen["ok"], seen["checked"], seen["waiting"]) == (True, 7, 0)
+    assert (seen["ok"], seen["checked"], seen["withheld"], seen["waiting"]) == (True, 7, 0, 0)
     steps = [b64(step) for step in proof(20, grown.leaves)]
     again, later = in_node(
         tmp_path,

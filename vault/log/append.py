@@ -21,7 +21,7 @@ from keys.records import RecordSealer
 from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
-from vault.errors import Conflict, LogUnavailable
+from vault.errors import ClockAhead, Conflict, LogUnavailable
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.page import NEXT, page
@@ -36,6 +36,7 @@ from vault.shares import Drop, Shares, Want
 from vault.tables import Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
+ENTERING = frozenset({"login", "confirm"})  # what somebody does to get in, or to show again who she is
 DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
@@ -70,6 +71,7 @@ class Log:
         self._prover, self._box_of, self._control_of = Prover(proof_key), box_of, control_of
         self.has_office = False
         self.held = ""  # why no data is served although the log can be written; "" for no reason
+        self.doubt: Callable[[], str] = str  # why the clock is not believed; "" if it is
         self._times = Times()
         self._served: list[int] = []
         self._owed: tuple[Drop, ...] = ()
@@ -87,14 +89,17 @@ class Log:
 
         The same for data while it is held back; withdrawal and everything else that is no data goes on.
         """
-        if self.held and intent.facts.type in DATA:
+        if intent.facts.type in DATA and self.held:
             raise LogUnavailable(f"no data is served: {self.held}")
+        if intent.facts.type in DATA and (doubt := self.doubt()):
+            raise ClockAhead(f"no data is served: {doubt}")
         answer: Appended | Refused = await self.db.submit(
             lambda tx: self._book(tx, intent),
             first=(lambda: self._prepare(intent)) if intent.new_shares else None,
             then=lambda booked: self._release(intent, booked),
             undo=lambda: self._forget(intent),
             vital=bool(intent.drops),
+            entering=intent.facts.action in ENTERING,
             alone=False,
         )
         return answer
@@ -174,7 +179,12 @@ class Log:
         self._paid, self._owing = self._paid + self._owing, []
 
     def _prepare(self, intent: Intent) -> None:
-        self.shares.put(intent.pod, intent.new_shares)
+        try:
+            self.shares.put(intent.pod, intent.new_shares)
+        except sqlite3.OperationalError as error:
+            if not is_full(error) or intent.facts.action not in ENTERING or not self.db.reserve.enter():
+                raise
+            self.shares.put(intent.pod, intent.new_shares)
 
     def _forget(self, intent: Intent) -> None:
         self._keys.clear()

@@ -4,6 +4,7 @@ In one transaction the statement is written and the new key takes the old one's 
 Heads that were published before keep their signatures.
 """
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +70,17 @@ def certified(host: str, old: Private, new: bytes) -> bytes:
 
 
 async def hand_over(vault: "Vault", now: datetime) -> str:
-    """Replace the log's key and publish a head under the new one; return its verification key."""
+    """Replace the log's key and publish a head under the new one; return its verification key.
+
+    A caller that goes away stops nothing: what began is done to its end, else the old key would sign on.
+    """
+    await asyncio.shield(_replaced(vault, now))
+    await vault.publish()
+    return vault.log.ledger.vkey
+
+
+async def _replaced(vault: "Vault", now: datetime) -> None:
+    """The statement, and the new key in the old one's place in the database and in memory."""
     keys, new = vault.log.shards.keys, new_signer()
     sealed = seal_column(vault.state, "controlkey", b"log", "sealed", bytes(new.view()))
 
@@ -81,5 +92,3 @@ async def hand_over(vault: "Vault", now: datetime) -> str:
         await vault.log.state(certified(vault.log.shards.host, keys.private, signer_public(new)), now, write)
         keys.earlier, old, keys.private = (*keys.earlier, signer_public(keys.private)), keys.private, new
         old.wipe()
-    await vault.publish()
-    return vault.log.ledger.vkey

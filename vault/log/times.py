@@ -5,6 +5,10 @@ that went back by more than a request can take, or forward by days, is flagged i
 database, so it holds across a restart.
 """
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from vault.database import Tx
@@ -13,6 +17,7 @@ from vault.tables import Meta
 
 BEHIND: Final = 10_000  # milliseconds: requests under way at once come out of order by less
 AHEAD: Final = 2 * DAY_MS
+LAST = "SELECT value FROM meta WHERE key = 'time'"
 KEEP = """
 INSERT INTO meta (key, value) VALUES ('time', :at) ON CONFLICT (key) DO UPDATE SET value = :at
 """
@@ -26,7 +31,7 @@ class Times:
 
     def take(self, tx: Tx, at: int) -> tuple[int, str]:
         """The moment (ms) under which an entry is written at `at`, and its flag: "", "behind" or "ahead"."""
-        last = self._stored(tx) if self._last is None else self._last
+        last = latest(tx) if self._last is None else self._last
         if last is None or at > last:
             tx.run(KEEP, at=at.to_bytes(8, "big"))
             self._last = at
@@ -36,13 +41,25 @@ class Times:
 
     def due(self, tx: Tx, at: int) -> tuple[int, bool]:
         """The moment that `take` will give, and whether it is a new one, which `take` then writes down."""
-        last = self._stored(tx) if self._last is None else self._last
+        last = latest(tx) if self._last is None else self._last
         return (at, True) if last is None or at > last else (last, False)
 
     def forget(self) -> None:
         """What was remembered was not written: read it again."""
         self._last = None
 
-    def _stored(self, tx: Tx) -> int | None:
-        row = tx.get(Meta, "time")
-        return None if row is None else int.from_bytes(row.value, "big")
+
+def latest(tx: Tx) -> int | None:
+    """The log's last moment (ms); None before its first entry."""
+    row = tx.get(Meta, "time")
+    return None if row is None else int.from_bytes(row.value, "big")
+
+
+def last_in(folder: Path) -> datetime | None:
+    """The log's last moment in a data directory that is not open; None where there is no log."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'kluis.db'}?mode=ro", uri=True)) as db:
+            rows = db.execute(LAST).fetchall()
+    except sqlite3.Error:
+        return None  # who opens it says what is wrong with it
+    return datetime.fromtimestamp(int.from_bytes(rows[0][0], "big") / 1000, UTC) if rows else None

@@ -22,6 +22,7 @@ DONE: Final[Mapping[str, str]] = {
     "locks": "Al je sloten zijn nieuw. Andere toestellen zijn afgemeld. Je manieren om binnen te gaan blijven werken.",
     "sealed": "Die map is verzegeld. De server kan ze vanaf nu niet meer openen.",
     "managed": "Die map is weer beheerd. De server kan ze openen volgens jouw regels.",
+    "officer": "Die collega kan het kantoor niet meer openen. Het kantoor heeft nieuwe sloten.",
     "removed": "Weggehaald. Daarmee gaat je kluis niet meer open.",
 }
 # What happened, then what to do now.
@@ -112,7 +113,7 @@ class LockChange:
 class SecurityPage:
     """`/me/security`. `confirm`, `create`: what the browser asks a passkey for, as JSON; `confirm` is "" for somebody
     without one. `rooms`, `changed`: of a citizen only. `done`, `failed`: keys of the sentences above; `recovered`: she
-    came in with her recovery code.
+    came in with her recovery code. `officers`: user and name of the other people of an office.
     """
 
     unlockers: tuple[Unlocker, ...]
@@ -125,6 +126,7 @@ class SecurityPage:
     recovered: bool = False
     done: str = ""
     failed: str = ""
+    officers: tuple[tuple[str, str], ...] = ()
 
     def fixed(self, sealed: bool) -> str:
         """The rooms of one kind whose lock cannot be chosen, as the start of a sentence, "" for none."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
+from vault.log.withheld import Count
 from web.pages.dutch import local
 
 
@@ -71,13 +72,15 @@ class LogFilter:
 
 @dataclass(frozen=True)
 class LogPage:
-    """`/me/log`: lines newest first. `size`: published entries of everybody. `older`: local address of the next page,
-    "" at the end. `apps`, `categories` and `kinds` are what can be asked for.
+    """`/me/log`: lines newest first. `size`: published entries of everybody. `count`: how many lines of hers there are,
+    and how many are not shown. `older`: local address of the next page, "" at the end. `apps`, `categories` and
+    `kinds` are what can be asked for.
     """
 
     lines: tuple[LogLine, ...]
     origin: str
     size: int
+    count: Count
     verdict: Verdict | None = None
     older: str = ""
     asked: LogFilter = field(default_factory=LogFilter)

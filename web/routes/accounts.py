@@ -84,13 +84,16 @@ async def log_in_demo(request: Request, token: str) -> RedirectResponse:
     if demo_keys is None:
         raise HTTPException(404, "not-found")
     opened = await links.follow(house.vault, token, demo_keys, house.clock())
-    return _see("/login?failed=1&by=link") if opened is None else await _enter(request, *opened, "/me")
+    if opened is None:
+        await guard.denied(request, None, "wrong_link", "login")
+        return _see("/login?failed=1&by=link")
+    return await _enter(request, *opened, "/me")
 
 
 @router.post("/logout", include_in_schema=False)
 async def log_out(request: Request) -> RedirectResponse:
     """End this session."""
-    session, _ = await guard.written(request)
+    session, _ = await guard.written(request, opens=False)
     house = guard.house_of(request)
     await sessions.end(house.vault, session, house.clock())
     response = _see("/")
@@ -101,7 +104,7 @@ async def log_out(request: Request) -> RedirectResponse:
 @router.get("/api/dpo/totals")
 async def dpo_totals(request: Request) -> dict[str, Any]:
     """Totals over the whole log; `opened` equals `entries` when every DPO record opens and fits the public tree."""
-    session = await guard.required(request, "dpo")
+    session = await guard.required(request, "dpo", opens=True)
     house = guard.house_of(request)
     told = await report.totals(house.vault, session, house.clock())
     return asdict(told) | {"since": told.since.isoformat(), "until": told.until.isoformat()}
@@ -110,7 +113,7 @@ async def dpo_totals(request: Request) -> dict[str, Any]:
 @router.get("/dpo", include_in_schema=False)
 async def show_dpo(request: Request) -> HTMLResponse:
     """The DPO's page."""
-    session = await guard.required(request, "dpo")
+    session = await guard.required(request, "dpo", opens=True)
     house = guard.house_of(request)
     told = await report.totals(house.vault, session, house.clock())
     names = clients.names(house.vault)

@@ -40,7 +40,7 @@ async def data(request: Request) -> HTMLResponse:
 @router.get("/me/data/{container}")
 async def records(request: Request, container: str, page: Annotated[int, Query(ge=1, le=10**9)] = 1) -> HTMLResponse:
     """The titles of one compartment. Opening them is a reading like any other, and stands in her log as her own."""
-    session = await guard.required(request, "citizen")
+    session = await guard.required(request, "citizen", opens=True)
     house = guard.house_of(request)
     held = next((one for one in holdings.of_pod(house.vault, session.pod) if one.container == container), None)
     if held is None or (page - 1) * SHOWN > held.count:

@@ -30,8 +30,10 @@ async def ready(request: Request) -> JSONResponse:
     """The writer commits (else 503), and how the log stands with its witnesses; 503 while data is held back."""
     house = guard.house_of(request)
     await house.vault.db.write(lambda tx: tx.run("SELECT 1"))
-    held = bool(house.vault.log.held)
-    return JSONResponse({"status": "held" if held else "ready", "log": watching.state(house)}, 503 if held else 200)
+    doubt = house.vault.log.doubt()
+    held = bool(house.vault.log.held or doubt)
+    told = {"status": "held" if held else "ready", "clock": doubt or None, "log": watching.state(house)}
+    return JSONResponse(told, 503 if held else 200)
 
 
 @router.get("/metrics")

@@ -12,7 +12,7 @@ from consent.accounts.sessions import SessionFacts
 from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
-from vault.log import device, views
+from vault.log import device, views, withheld
 from vault.log.tiles import Ledger
 from vault.log.views import Line, Own
 from vault.vault import Vault
@@ -40,14 +40,14 @@ def _own(request: Request, session: SessionFacts, since: int = 0) -> Own:
 
 @router.get("/api/log")
 async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> JSONResponse:
-    """The citizen's records, newest last; with `proofs`, all that a device needs to check them."""
+    """The citizen's records, newest last, and how many are not among them; with `proofs`, what checks them all."""
     session = await guard.required(request)
     vault = guard.house_of(request).vault
     told = _own(request, session, since)
     if proofs:
         return JSONResponse(_bundle(vault, session, told))
     entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
-    return JSONResponse({"entries": entries})
+    return JSONResponse({"entries": entries, **withheld.of(told, since).told})
 
 
 @router.get("/api/log/export")

@@ -28,6 +28,8 @@ router = APIRouter(tags=["oauth"])
 router.include_router(authorize.router)
 
 NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
+ACTIONS: Final = {"/oauth/par": "ask", "/oauth/token": "token", "/oauth/revoke": "revoke"}
+"""What a client does at an address, as the log calls it."""
 FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -163,6 +165,8 @@ async def answered(request: Request, step: Callable[["House", server.TokenReques
     try:
         return await step(guard.house_of(request), await _read(request))
     except OAuthError as refused:
+        if refused.code == "invalid_client":  # who it was is not known, so it stands in the office's log
+            await guard.denied(request, None, refused.code, ACTIONS.get(request.url.path, "read"))
         return _refused(request, refused)
 
 

@@ -1,13 +1,20 @@
 """What the operator does over the socket of the data directory; from outside these addresses do not exist."""
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from consent import clients, erasure, incoming
 from keys.text import b64
 from vault import custody
+from vault.log.entry import Facts, Intent
 from vault.log.handover import hand_over
 from web import guard
+from web.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from web.app import House
 
 router = APIRouter(include_in_schema=False)
 
@@ -15,9 +22,7 @@ router = APIRouter(include_in_schema=False)
 @router.post("/api/operator/apps")
 async def register_app(request: Request) -> JSONResponse:
     """Register an app that the city reviewed (RFC 7591 metadata, with `controller` and `purposes`)."""
-    if not request.state.operator:
-        raise HTTPException(404, "not found")
-    house = guard.house_of(request)
+    house = await _house(request)
     try:
         described = incoming.read(await request.body())
     except ValueError:
@@ -31,9 +36,7 @@ async def register_app(request: Request) -> JSONResponse:
 @router.post("/api/operator/erase")
 async def erase_pod(request: Request) -> JSONResponse:
     """Erase the pod of a person who asked for it; there is no way back."""
-    if not request.state.operator:
-        raise HTTPException(404, "not found")
-    house = guard.house_of(request)
+    house = await _house(request)
     told = await request.json()
     pod = house.vault.pod(str(told.get("pod", ""))) if isinstance(told, dict) else None
     if pod is None:
@@ -44,9 +47,7 @@ async def erase_pod(request: Request) -> JSONResponse:
 @router.post("/api/operator/custodian/rotate")
 async def rotate_custodian(request: Request) -> JSONResponse:
     """Replace the custody key, or finish a replacement that was broken off."""
-    if not request.state.operator:
-        raise HTTPException(404, "not found")
-    house = guard.house_of(request)
+    house = await _house(request)
     done = await custody.rotate(house.vault, house.clock())
     told = {"key": b64(done.key), "moved": done.moved, "left": done.left}
     return JSONResponse({**told, "destroyed": [b64(key) for key in done.destroyed]})
@@ -55,7 +56,37 @@ async def rotate_custodian(request: Request) -> JSONResponse:
 @router.post("/api/operator/log/rotate")
 async def rotate_log(request: Request) -> JSONResponse:
     """Replace the log's key; the old one certifies the new one in the log."""
-    if not request.state.operator:
-        raise HTTPException(404, "not found")
-    house = guard.house_of(request)
+    house = await _house(request)
     return JSONResponse({"key": await hand_over(house.vault, house.clock())})
+
+
+@router.get("/api/operator/clock")
+async def clock(request: Request) -> JSONResponse:
+    """What the server takes for now, and whether it believes the machine's clock."""
+    return JSONResponse((await _keeper(request)).told)
+
+
+@router.post("/api/operator/clock/accept")
+async def accept_clock(request: Request) -> JSONResponse:
+    """The machine's clock is right although it jumped ahead; there is no way back."""
+    keeper, house = await _keeper(request), guard.house_of(request)
+    if ahead := keeper.told["ahead_seconds"]:
+        facts = Facts("admin", "accept clock", rule="admin", note=f"{ahead} s ahead")
+        await house.vault.log.append(Intent(house.vault.office, facts, house.clock()))
+        keeper.accept()
+    return JSONResponse({"accepted_seconds": ahead, **keeper.told})
+
+
+async def _house(request: Request) -> "House":
+    """The house, for its operator; from outside there is nothing here, and that somebody looked is counted."""
+    if not request.state.operator:
+        await guard.denied(request, await guard.current(request), "role", "operate")
+        raise HTTPException(404, "not found")
+    return guard.house_of(request)
+
+
+async def _keeper(request: Request) -> Timekeeper:
+    keeper = (await _house(request)).keeper
+    if keeper is None:
+        raise HTTPException(404, "not found")
+    return keeper

@@ -17,7 +17,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.categories import CATEGORIES
 from consent.grants import GrantFacts
 from keys.secret import Private
-from vault.log import device
+from vault.log import device, withheld
 from vault.log.search import Wanted, search
 from web import guard, owncheck, telling
 from web.pages.dutch import CITY
@@ -78,7 +78,7 @@ async def page(
 @router.post("/me/log/verify", include_in_schema=False)
 async def verified(request: Request) -> HTMLResponse:
     """The check without JavaScript: done here, and the page says so."""
-    session, _ = await guard.written(request)
+    session, _ = await guard.written(request, opens=False)
     vault = guard.house_of(request).vault
     verdict = await _opening(session, lambda log: owncheck.check(vault, session.pod, log))
     return await _page(request, verdict, LogFilter(), verdict.line + SHOWN // 2 if verdict.line else LAST)
@@ -90,12 +90,15 @@ async def _page(request: Request, verdict: Verdict | None, asked: LogFilter, bef
     ledger = vault.log.shards.published
     wanted = Wanted(before, asked.app, asked.category, asked.kind, asked.denied, _ms(asked.since), _ms(asked.until, 1))
     found = await _opening(session, lambda log: search(vault, session.pod, log, wanted, SHOWN))
+    with vault.db.reading() as tx:
+        count = withheld.counted(tx, session.pod)
     older = f"/me/log?{urlencode({'before': found.below, **asked.query})}" if found.below else ""
     apps = {g.terms.client: g.terms.client_name for g in grants.every(vault, session.pod) if isinstance(g, GrantFacts)}
     shown = LogPage(
         lines=tuple(telling.told(line, session.webid) for line in found.lines),
         origin=ledger.origin,
         size=ledger.first + ledger.size,
+        count=count,
         verdict=verdict,
         older=older,
         asked=asked,

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from consent import holdings
-from consent.accounts import passkeys, people, renewal, sessions, ways
+from consent.accounts import officers, passkeys, people, renewal, sessions, ways
 from consent.accounts.passkeys import Purpose
 from consent.accounts.people import FEWEST_LETTERS, LONGEST, AccountFacts
 from consent.accounts.sessions import SessionFacts
@@ -56,6 +56,7 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
         recovered=recovered,
         done=done,
         failed=failed,
+        officers=tuple((one.user, one.name) for one in officers.others(house.vault, session)),
     )
     return _page("security", page, session)
 
@@ -134,6 +135,22 @@ async def end_session(request: Request, handle: str) -> RedirectResponse:
     if not await sessions.end_other(house.vault, session, _id(handle), house.clock()):
         raise HTTPException(404, "not-found")
     return _back(done="ended")
+
+
+@router.post("/me/security/officers/remove", include_in_schema=False)
+async def remove_officer(request: Request) -> RedirectResponse:
+    """Take an officer who left out of the office; the office gets new locks."""
+    session, fields = await guard.written(request, "dpo")
+    house = guard.house_of(request)
+    if not await proving.confirmed(request, session, fields):
+        return _back(failed="proof")
+    try:
+        await officers.remove(house.vault, session, str(fields.get("officer", "")), house.clock())
+    except TooFewUnlockers:
+        return _back(failed="few")
+    except Denied as refusal:
+        return _refused(refusal)
+    return await proving.renewed(request, _back(done="officer"))
 
 
 def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tuple[str, str]:

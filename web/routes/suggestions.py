@@ -46,7 +46,7 @@ async def page(request: Request) -> HTMLResponse:
 @router.post("/me/suggestions/ask", include_in_schema=False)
 async def ask(request: Request) -> RedirectResponse:
     """Let the recommender ask for its grant: it pushes the request itself and this only carries the reference."""
-    session, _ = await guard.written(request)
+    session, _ = await guard.written(request, opens=False)
     try:
         told = await guard.house_of(request).recommender.ask("authorize", pod=session.pod.name)
     except Away:

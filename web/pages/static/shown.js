@@ -95,12 +95,12 @@ export function show(verdict, forget) {
   return undefined;
 }
 
-function praise({ checked, ended, waiting, summaries }) {
+function praise({ checked, withheld, ended, waiting, summaries }) {
   const counted = `${checked} ${checked === 1 ? "regel" : "regels"}`;
   const summed = `${summaries} ${summaries === 1 ? "samenvatting" : "samenvattingen"}`;
   const later = waiting ? ` Nog niet verzegeld: ${waiting}. Dat duurt enkele seconden.` : "";
   const over = ended ? ` Ouder dan de termijn, en niet meer te lezen: ${ended}.` : "";
-  return `Dit toestel controleerde ${counted} en ${summed}. Er is niets gewist en niets veranderd.${over}${later}${newer(checked)}`;
+  return `Dit toestel controleerde ${counted} en ${summed}. Er is niets gewist en niets veranderd. Achtergehouden: ${withheld}.${over}${later}${newer(checked)}`;
 }
 
 /** A way to a line that is on another page. */

@@ -62,7 +62,7 @@ async function endedBefore(told, seals) {
  * Checks all lines of a log: `log` is an answer of /api/log/check with `entries`, those of /api/log/lines or promises of
  * parts of them, read (lines.js) or not, or it is one of /api/log?proofs=1, which has a proof for each line and so can name the one that fails.
  * `memory`: what an earlier check returned, or null. `fetchProof(origin, old, size)` gives a consistency proof.
- * `now`: milliseconds. Returns {ok, checked, ended, waiting, summaries, memory} or {ok, reason, line}.
+ * `now`: milliseconds. Returns {ok, checked, withheld, ended, waiting, summaries, memory} or {ok, reason, line}.
  */
 export async function check(log, memory, fetchProof, now) {
   try {
@@ -83,7 +83,9 @@ export async function check(log, memory, fetchProof, now) {
     const seen = { key, seals: seals.map(({ origin, size, root }) => ({ origin, size, root: raw(root) })) };
     const newest = { seq: last.seq, head: raw(last.commitment), ...pinned };
     const ended = lines.filter((line) => line.ended).length;
-    return { ok: true, checked: lines.length, ended, waiting, summaries, memory: { ...seen, ...newest } };
+    // What the chain and the newest summary count, against the lines that came: proven above, and told as a number.
+    const withheld = Math.max(log.head.seq, log.slots[0]?.count ?? 0) - lines.length;
+    return { ok: true, checked: lines.length, withheld, ended, waiting, summaries, memory: { ...seen, ...newest } };
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     return { ok: false, reason: error.reason, line: error.line };
