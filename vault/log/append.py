@@ -28,6 +28,7 @@ from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
+from vault.log.uses import Uses
 from vault.log.versions import proof, touched
 from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
@@ -65,6 +66,7 @@ class Log:
         proof_key: Secret,
         box_of: Callable[[Tx, bytes], bytes],
         control_of: Callable[[Tx, bytes], ControlKey],
+        uses: Uses,
     ) -> None:
         """Take the key of the hashes beside records, and what gives a pod's verified log key and its control key.
 
@@ -72,7 +74,7 @@ class Log:
         """
         self.db, self.shares, self.shards = db, shares, shards
         self._proof_key, self._box_of, self._control_of = proof_key, box_of, control_of
-        self.has_office = False
+        self.uses, self.has_office = uses, False
         self.held = ""  # why no data is served although the log can be written; "" for no reason
         self._times = Times()
         self._served: list[int] = []
@@ -204,6 +206,7 @@ class Log:
                     facts = _hold(tx, intent, moment) or facts
             facts = replace(facts, clock=clock) if clock else facts
             booked = self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt)
+            self.uses.count(tx, intent, at)
             owed.promise(tx, booked.index, intent.drops)
             return booked
         except Conflict as refusal:
