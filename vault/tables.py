@@ -128,7 +128,7 @@ class Gate(SQLModel, table=True):
 
 
 class GrantUse(SQLModel, table=True):
-    """How often a gate was used on a day (days since 1970)."""
+    """How often a gate was used on a day (days since 1970); kept for 13 months (vault.log.uses)."""
 
     gate: bytes = Field(primary_key=True)
     day: int = Field(primary_key=True)

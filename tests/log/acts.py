@@ -326,3 +326,18 @@ def officer_looks(path: str) -> Act:
         await ok(stage.office("GET", path))
 
     return act
+
+
+def officer_asks(path: str, status: int = 200, **fields: str) -> Act:
+    """The DPO's officer asks who an app reached, after it read in An's pod."""
+
+    async def act(stage: Stage) -> None:
+        held = await granted(stage)
+        await ok(stage.app("GET", A, held), 200)
+        await stage.begin()
+        day = stage.house.clock().date().isoformat()
+        asked = {"app": "cultuurgids", "since": day, "until": day, "reason": "een lek", "csrf": stage.officer[1].csrf}
+        headers = SAME | {"cookie": f"kluis={stage.officer[0]}"}
+        await ok(stage.house.http.post(path, data=asked | fields, headers=headers), status)
+
+    return act

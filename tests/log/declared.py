@@ -111,6 +111,8 @@ ACL = (b"@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#o> a acl:Authorization
        b"<http://localhost:8400/pods/an/profile/card#me>; acl:accessTo <./>; acl:default <./>; "
        b"acl:mode acl:Read, acl:Write, acl:Control .")  # fmt: skip
 
+LOOKED = Line("admin", "look up", rule="dpo", purpose="dpv:EnforceSecurity", client="cultuurgids", outcome="served",
+              count=1)  # fmt: skip
 LEAVES: Final[dict[str, list[Case]]] = {
     # ------------------------------------------------------------ consent
     "POST /me/access/{grant}/withdraw": [(on_grant("/me/access/{grant}/withdraw"), [agreed("withdraw")])],
@@ -214,7 +216,13 @@ LEAVES: Final[dict[str, list[Case]]] = {
     # ------------------------------------------------------------ the office, sources, the operator
     **{f"GET {path}": [(acts.officer_looks(path), [
         Line("admin", "read totals", rule="session", category="kluis:Dpo", outcome="served", whose="office")]),
-        (presses(path, 403, method="GET"), [])] for path in ("/dpo", "/api/dpo/totals")},
+        (presses(path, 403, method="GET"), [])] for path in ("/dpo", "/api/dpo/totals", "/api/dpo/anomalies")},
+    **{f"POST {path}": [
+        (acts.officer_asks(path), [replace(LOOKED, rule="session", category="kluis:Dpo", count=0, whose="office"),
+                                   LOOKED]),
+        (acts.officer_asks(path, 400, reason=""), []),
+        (acts.officer_asks(path, 404, app="niemand"), []),
+        (presses(path, 403), [])] for path in ("/dpo/touched", "/api/dpo/touched")},
     "POST /api/sources/{source}/deposits": [
         (act, [Line("deposit", "append", rule=rule, category="kluis:LibraryLoan", client="source-mijnbib",
                     outcome="served", count=count)])
