@@ -7,7 +7,8 @@ from typing import Final
 
 from consent.errors import BadTerms
 from consent.tables import Grant
-from consent.touched import grant_terms
+from consent.terms import Terms
+from consent.touched import said
 from keys.errors import KeysError
 from vault.errors import VaultError
 from vault.gates import DAY_MS
@@ -34,8 +35,8 @@ def woken(vault: Vault, now: datetime) -> Mapping[str, int]:
                 continue
             try:
                 pod = vault.pod_in(tx, grant.pod)
-                terms = grant_terms(pod, grant) if pod else None
-            except (BadTerms, KeysError, ValueError, VaultError):
+                terms = Terms.from_json(said(pod, gate, grant.sealed)) if pod else None
+            except (BadTerms, KeysError, LookupError, ValueError, VaultError):
                 continue
             if terms is not None and terms.kind == "rar":
                 found[terms.client] += 1
