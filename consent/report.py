@@ -6,6 +6,7 @@ does (access-log.md, DPO record). Looking at a part of the table changes neither
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from typing import Any, Final
 from consent import anomalies, dormant, locks
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
+from keys.secret import Private
 from vault import office
 from vault.errors import Denied
 from vault.log.entry import HOUR_MS, Appended, Facts, Intent
@@ -134,10 +136,16 @@ async def opened(vault: Vault, session: SessionFacts, now: datetime) -> office.O
     with ExitStack() as held:
         for private in privates.values():
             held.enter_context(private)
-        lines, keys = office.sheets(vault, session.pod.id), office.letters(vault)
-        told = await asyncio.to_thread(office.read, lines, keys, privates)
+        told = await asyncio.to_thread(_read, vault, session.pod.id, privates)
     vault.log.served(done.index)
     return told
+
+
+def _read(vault: Vault, pod: bytes, privates: Mapping[bytes, Private]) -> office.Opened:
+    """From a connection of this thread's own: a long log must not hold up the others' requests."""
+    with vault.db.reading() as tx:
+        lines, keys = office.sheets(vault, pod, tx), office.letters(tx)
+    return office.read(lines, keys, privates)
 
 
 def summed(told: office.Opened, now: datetime, asked: Filter = ALL) -> Totals:

@@ -135,6 +135,8 @@ def check(asked: Question, now: datetime) -> None:
     """Raise BadReason for none or too long a one, BadDays for days that are no period or that no counter covers."""
     if not asked.reason.strip():
         raise BadReason("say why you ask, in words: each citizen in the list reads it in her log")
+    if not (asked.reason + asked.reference).isprintable():
+        raise BadReason("the reason is one line of plain text: others read it")
     if len(asked.reason) > LONGEST_REASON or len(asked.reference) > LONGEST_REFERENCE:
         raise BadReason(f"at most {LONGEST_REASON} characters for the reason and {LONGEST_REFERENCE} for the reference")
     today = now.astimezone(UTC).date()

@@ -150,6 +150,8 @@ async def test_a_source_and_an_agent_are_looked_up_like_an_app(house: Household)
         ({"reason": ""}, BadReason),
         ({"reason": " \n"}, BadReason),
         ({"reason": "x" * 501}, BadReason),
+        ({"reason": "een\u202eknook"}, BadReason),
+        ({"reference": "1\x00"}, BadReason),
         ({"reference": "x" * 81}, BadReason),
         ({"since": date(2026, 11, 22), "until": date(2026, 11, 21)}, BadDays),
         ({"until": date(2026, 11, 22)}, BadDays),

@@ -14,9 +14,9 @@ from tests.web.test_sources import deliver, loans
 from vault import erasure
 from vault.database import Tx
 from vault.gates import DAY_MS, ms
-from vault.log import uses
+from vault.log import append, uses
 from vault.log.entry import Facts, Guard, Intent, Refused
-from vault.tables import AgentUse, GrantUse
+from vault.tables import AgentUse, GrantUse, Record
 from web import jobs
 
 NOTE = "/pods/an/public/notes.txt"
@@ -147,3 +147,25 @@ async def test_the_uses_of_many_pods_come_in_parts_and_none_twice(house: Househo
 async def test_only_what_reaches_data_is_a_visit(house: Household, facts: Facts) -> None:
     await house.vault.log.append(Intent(house.session.pod.id, facts, house.clock()))
     assert await visited(house) == []
+
+
+async def test_a_part_is_found_by_its_pods_and_never_by_going_through_all_uses(house: Household) -> None:
+    span = {"after": b"", "last": b"", "since": 0, "until": 0}
+    plans = [house.vault.db.read.run(f"EXPLAIN QUERY PLAN {sql}", **span) for sql in (uses.GATES, uses.VISITS)]
+    assert [step for plan in plans for *_, step in plan if step.startswith("SCAN")] == []
+
+
+async def test_outcomes_of_a_long_answer_are_written_in_parts(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.vault.log.settle()
+    monkeypatch.setattr(append, "OUTCOMES", 3)
+    units, real = list[object](), house.vault.db.write
+    done = [await house.vault.log.append(visit(house, house.session.pod.id)) for _ in range(8)]
+    for one in done:
+        house.vault.log.served(one.index)
+    monkeypatch.setattr(house.vault.db, "write", lambda unit: (units.append(unit), real(unit))[1])
+    await house.vault.log.settle()
+    assert len(units) == 3
+    kept = {row.idx: row.outcome for row in house.vault.db.read.find(Record)}
+    assert {kept[one.index] for one in done} == {"served"}

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from keys.context import ctx
@@ -35,6 +36,7 @@ from vault.shares import Drop, Shares, Want
 from vault.tables import DpoRecord, Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
+OUTCOMES = 1000  # written at once; whoever comes in between waits no longer for them
 DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
@@ -149,9 +151,9 @@ class Log:
         paid, self._paid = self._paid, []
         if paid:
             await self.db.write(lambda tx: owed.strike(tx, paid))
-        batch, self._served = self._served, []
-        if batch:
-            await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
+        while batch := self._served[:OUTCOMES]:
+            del self._served[:OUTCOMES]
+            await self.db.write(partial(_mark_served, batch))
 
     def new_keys(self, pod: bytes) -> None:
         """Wipe the record keys of a pod, b"" for the DPO's: the next record gets one under the key then in use.
@@ -285,6 +287,11 @@ def _released(shares: dict[Want, Share], index: int) -> dict[Want, Released]:
         with share:
             named[want] = Released(share.view(), index)
     return named
+
+
+def _mark_served(indexes: list[int], tx: Tx) -> None:
+    for index in indexes:
+        tx.change(Record, {"idx": index}, outcome="served")
 
 
 def _hold(tx: Tx, intent: Intent, at: int) -> Facts | None:

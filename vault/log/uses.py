@@ -25,9 +25,10 @@ ADD: Final = """
 INSERT INTO agentuse (pod, mark, day, count) VALUES (:pod, :mark, :day, 1)
 ON CONFLICT (pod, mark, day) DO UPDATE SET count = count + 1
 """
+# CROSS JOIN: the few gates of a part lead, never the whole table of uses.
 PODS: Final = "SELECT id FROM pod WHERE id > :after ORDER BY id LIMIT :most"
 GATES: Final = """
-SELECT t.pod, u.gate, min(u.day), max(u.day), sum(u.count) FROM gate t JOIN grantuse u ON u.gate = t.id
+SELECT t.pod, u.gate, min(u.day), max(u.day), sum(u.count) FROM gate t CROSS JOIN grantuse u ON u.gate = t.id
 WHERE t.pod > :after AND t.pod <= :last AND u.day BETWEEN :since AND :until GROUP BY u.gate ORDER BY t.pod
 """
 VISITS: Final = """

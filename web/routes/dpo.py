@@ -93,7 +93,8 @@ async def _asked(request: Request, session: SessionFacts, fields: FormData) -> T
     """The answer to a form. An agent's WebID counts before an app that is chosen beside it. Raises as `look_up`."""
     house = guard.house_of(request)
     said = {
-        name: str(fields.get(name, "")).strip() for name in ("app", "agent", "since", "until", "reason", "reference")
+        name: " ".join(str(fields.get(name, "")).split())
+        for name in ("app", "agent", "since", "until", "reason", "reference")
     }
     since, until = overseen.day(said["since"]), overseen.day(said["until"])
     if since is None or until is None:
