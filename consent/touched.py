@@ -61,6 +61,7 @@ class Hit:
     """One pod that was reached, as found in the counters: nobody may be told before an entry says so.
 
     `categories` are those that the app's grants covered, not what it read of them; none where it came without a grant.
+    A person's program is listed in her own pod too, with what it did elsewhere under the grant of that pod.
     """
 
     pod: PodFacts
@@ -149,9 +150,9 @@ def _named(vault: Vault, app: str) -> str:
     """What the app is called; a WebID of this server stands for itself. Raises UnknownApp: an empty list must not come
     from a name that was typed wrong.
     """
-    known = clients.names(vault).get(app)
+    known = clients.find(vault, app)
     if known is not None:
-        return known
+        return known.name
     name = app.removeprefix(f"{vault.base}/pods/").partition("/")[0]
     if app == welcome.webid(vault.base, name) and vault.pod(name) is not None:
         return app

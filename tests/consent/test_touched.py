@@ -139,9 +139,10 @@ async def test_a_source_and_an_agent_are_looked_up_like_an_app(house: Household)
     assert (await house.call("PUT", NOTE, await house.jwt(), {"content-type": "text/plain"}, b"dag")).status_code == 201
     assert (await house.call("GET", NOTE, await bos_token(house))).status_code == 200
     assert (await deliver(house, loans("1"), {"pod": "an"}))[0].status_code == 200
-    for who in (BO, "source-mijnbib"):
-        (row,) = (await asked(house, who)).rows
-        assert (row.pod, row.count, row.categories) == ("an", 1, ())
+    program = next(line["client"] for line in house.told() if line.get("agent") == BO)
+    for who, pods in ((BO, ["an"]), (program, ["an", "bo"]), ("source-mijnbib", ["an"])):
+        told = await asked(house, who)
+        assert [(row.pod, row.count, row.categories) for row in told.rows] == [(pod, 1, ()) for pod in pods], who
 
 
 @pytest.mark.parametrize(

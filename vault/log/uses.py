@@ -75,7 +75,7 @@ class Uses:
         return cls(derive(state, ctx("lookup", "agent use")))
 
     def mark(self, pod: bytes, who: str) -> bytes:
-        """The 16 bytes under which a visitor of this pod is counted: a WebID, or the client id of an app or source."""
+        """The 16 bytes under which a visitor of this pod is counted: a WebID, or a program's or source's client id."""
         said = who.encode(errors="surrogatepass")
         return hashlib.blake2b(pod + said, key=self._key.view(), digest_size=16).digest()
 
@@ -86,7 +86,7 @@ class Uses:
 
 
 def visitors(intent: Intent) -> frozenset[str]:
-    """Who comes to a pod under no grant of it: the agent, and the app behind it if that may be named; or a source.
+    """Who comes to a pod under no grant of it: an agent and the program behind it, each by itself; or a source.
 
     Nobody, for what the citizen does herself, and for a file that she or the operator brings in.
     """
@@ -97,7 +97,7 @@ def visitors(intent: Intent) -> frozenset[str]:
         return frozenset()
     if any(guard.use and guard.pod in (None, intent.pod) for guard in intent.guards):
         return frozenset()
-    return frozenset({facts.agent, facts.app} - {""})
+    return frozenset({facts.agent, facts.client, facts.app} - {""})
 
 
 def day_of(now: datetime) -> int:
