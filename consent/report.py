@@ -136,16 +136,14 @@ async def opened(vault: Vault, session: SessionFacts, now: datetime) -> office.O
     with ExitStack() as held:
         for private in privates.values():
             held.enter_context(private)
-        told = await asyncio.to_thread(_read, vault, session.pod.id, privates)
+        told = await asyncio.to_thread(_read, vault, session.pod.id, office.letters(vault), privates)
     vault.log.served(done.index)
     return told
 
 
-def _read(vault: Vault, pod: bytes, privates: Mapping[bytes, Private]) -> office.Opened:
-    """From a connection of this thread's own: a long log must not hold up the others' requests."""
-    with vault.db.reading() as tx:
-        lines, keys = office.sheets(vault, pod, tx), office.letters(tx)
-    return office.read(lines, keys, privates)
+def _read(vault: Vault, pod: bytes, keys: office.Letters, privates: Mapping[bytes, Private]) -> office.Opened:
+    """In a thread, also what is read of the database: a long log must not hold up the others' requests."""
+    return office.read(office.sheets(vault, pod), keys, privates)
 
 
 def summed(told: office.Opened, now: datetime, asked: Filter = ALL) -> Totals:

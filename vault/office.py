@@ -14,7 +14,6 @@ from keys.dropbox import collect
 from keys.errors import KeysError
 from keys.records import commitment, open_record
 from keys.secret import Private, RecordKey
-from vault.database import Tx
 from vault.gates import ms
 from vault.log.append import DPO
 from vault.log.entry import DPO_DOMAIN, HOUR_MS, PRIVATE
@@ -60,14 +59,16 @@ class Opened:
     damaged: tuple[int, ...]
 
 
-def sheets(vault: Vault, office: bytes, tx: Tx) -> list[Sheet]:
-    """One line per private entry after the one that made the office, from one snapshot of any thread.
+def sheets(vault: Vault, office: bytes) -> list[Sheet]:
+    """One line per private entry after the one that made the office, from one snapshot.
 
     Counted from there and not from the first DPO record, so that records cut off at the front are missed too; from the
     first entry whose DPO record is still kept, once the log says that older ones ended.
     """
-    over, at = ended(tx), vault.log.shards.at
-    rows = tx.run(_LINES, office=office, kept=over.dpo_before if over else 0)
+    at = vault.log.shards.at
+    with vault.db.reading() as tx:
+        over = ended(tx)
+        rows = tx.run(_LINES, office=office, kept=over.dpo_before if over else 0)
     return [Sheet(i, at(i).origin, leaf[34:], *sealed) for i, leaf, *sealed in rows if leaf[1] == PRIVATE]
 
 
@@ -78,9 +79,9 @@ def overdue(vault: Vault, pod: PodFacts, now: datetime) -> bool:
     return first is not None and ms(now) - first * HOUR_MS >= YEAR_MS
 
 
-def letters(tx: Tx) -> Letters:
+def letters(vault: Vault) -> Letters:
     """Every DPO record key, still sealed to the office, with the public key of the generation it was sealed to."""
-    return {row.id: (row.box, row.sealed) for row in tx.find(KeyRow, pod=b"")}
+    return {row.id: (row.box, row.sealed) for row in vault.db.read.find(KeyRow, pod=b"")}
 
 
 def read(lines: Iterable[Sheet], sealed_keys: Letters, privates: Mapping[bytes, Private]) -> Opened:

@@ -166,8 +166,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     action, app = fields["action"], fields.get("client_name", "")
     if action in BY_KLUIS:
         return "Kluis"
-    if action in BY_OFFICE:
-        return "De functionaris gegevensbescherming (DPO)"
+    if fields["rule"] == "dpo":
+        return "De functionaris van de stad"
     if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
         return "Iemand"
     hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought

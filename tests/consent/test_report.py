@@ -101,9 +101,9 @@ async def test_without_the_office_key_no_record_opens(vault: Vault, clock: Clock
     from keys.dropbox import pair
 
     await officer(vault, clock)
-    keys, (private, _) = office.letters(vault.db.read), pair()
+    keys, (private, _) = office.letters(vault), pair()
     for privates in ({}, {box: private for box, _ in keys.values()}):
-        opened = office.read(office.sheets(vault, vault.office, vault.db.read), keys, privates)
+        opened = office.read(office.sheets(vault, vault.office), keys, privates)
         assert (opened.records, len(opened.damaged)) == ((), opened.entries)
 
 
@@ -126,7 +126,7 @@ async def test_the_key_of_the_dpo_is_new_every_year_and_records_of_all_years_sta
         assert (told.opened, told.damaged) == (told.entries, ())
         again = await report.totals(vault, await comes_in(), clock())  # once a year, not once a visit
         assert again.damaged == ()
-        assert len({box for box, _ in office.letters(vault.db.read).values()}) == year + 1
+        assert len({box for box, _ in office.letters(vault).values()}) == year + 1
         clock.forward(days=365)
     newest = compartment(vault, the_office(vault), office.CONTAINER)
     assert newest.generation == 3

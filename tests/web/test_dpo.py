@@ -78,7 +78,7 @@ async def test_the_dpo_gets_the_pods_that_an_app_reached_and_each_of_them_reads_
     assert kept.pod == house.session.pod.id
     page = await house.http.get("/me/log", headers={"cookie": f"kluis={house.cookie}"})
     said = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
-    assert "De functionaris gegevensbescherming (DPO) zocht op bij wie Cultuurgids kwam, 2 keer" in said
+    assert "De functionaris van de stad zocht op bij wie Cultuurgids kwam, 2 keer" in said
     assert f"Waarom: {WHY} (2026-7)" in said
 
 
@@ -301,7 +301,7 @@ async def test_the_line_of_a_look_up_names_the_office_in_every_shape(
     with log_private(house.session) as private:
         line = views.lines(house.vault, house.session.pod, private)[-1]
     shown = line_told(line, house.session.webid)
-    assert (shown.who, shown.basis) == ("De functionaris gegevensbescherming (DPO)", "")
+    assert (shown.who, shown.basis) == ("De functionaris van de stad", "")
     event = json.loads(balp([line], house.session.webid, house.house.base))["entry"][0]["resource"]
     assert event["agent"][0]["who"] == {"identifier": {"value": "office"}, "display": "DPO"}
     assert event["entity"][0]["what"] == {"identifier": {"value": "cultuurgids"}}
