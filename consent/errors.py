@@ -62,6 +62,24 @@ class BadPeriod(ConsentError):
     code = "bad_period"
 
 
+class BadDays(ConsentError):
+    """Two days that are no period, or one that nothing is known of."""
+
+    code = "bad_days"
+
+
+class BadReason(ConsentError):
+    """A question about people without a reason in words, or with one that is too long."""
+
+    code = "bad_reason"
+
+
+class UnknownApp(ConsentError):
+    """An app, source or agent that this vault does not know."""
+
+    code = "unknown_app"
+
+
 class BadTerms(ConsentError):
     """Stored terms that contradict themselves: they are never evaluated."""
 

@@ -98,6 +98,6 @@ def why(gate: Gate | None, epoch: int, now: int) -> str:
 
 
 def uses(tx: Tx, gate: bytes) -> tuple[int, int | None]:
-    """How often a gate was used, and the last day (days since 1970)."""
+    """How often a gate was used in the 13 months that are kept (vault.log.uses), and the last day (since 1970)."""
     rows = tx.find(GrantUse, gate=gate)
     return sum(r.count for r in rows), max((r.day for r in rows), default=None)

@@ -128,9 +128,20 @@ class Gate(SQLModel, table=True):
 
 
 class GrantUse(SQLModel, table=True):
-    """How often a gate was used on a day (days since 1970)."""
+    """How often a gate was used on a day (days since 1970); kept for 13 months (vault.log.uses)."""
 
     gate: bytes = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    count: int
+
+
+class AgentUse(SQLModel, table=True):
+    """How often somebody came to a pod under no grant of it, on a day (days since 1970): an agent under access control,
+    or a source. `mark` is a keyed hash of pod and visitor (vault.log.uses), another one in every pod.
+    """
+
+    pod: bytes = Field(primary_key=True)
+    mark: bytes = Field(primary_key=True)
     day: int = Field(primary_key=True)
     count: int
 

@@ -25,6 +25,7 @@ from vault.log.epochs import Epochs
 from vault.log.handover import LogKeys, earlier
 from vault.log.shards import Shards as Trees, keep
 from vault.log.tiles import Ledger
+from vault.log.uses import Uses
 from vault.log.versions import proof_key
 from vault.lost import Lost, lost
 from vault.purge import purge
@@ -113,6 +114,11 @@ class Vault:
         """Find a pod by id."""
         return self._facts(pod, lambda: self.db.read.find(Pod, id=pod))
 
+    def pod_in(self, tx: Tx, pod: bytes) -> PodFacts | None:
+        """Find a pod by id on a thread's own connection; nothing is remembered of it."""
+        row = tx.get(Pod, pod)
+        return self._read(row) if row else None
+
     def _facts(self, key: bytes, find: Callable[[], list[Pod]]) -> PodFacts | None:
         if (known := self._pods.get(key)) is not None:
             return known
@@ -200,7 +206,7 @@ def open_vault(
         if hear is not None:
             hear(trees.heads(now))
         keys = _PodKeys(store, state)
-        log = Log(db, store, trees, proof_key(state), keys.box, keys.control)
+        log = Log(db, store, trees, proof_key(state), keys.box, keys.control, Uses.under(state))
         epochs = Epochs(db, _slots_key(db, state))
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing, epochs)
         vault.log.has_office = _has_office(vault, keys)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from consent import endings
 from consent.accounts import sessions
 from vault.errors import LogUnavailable
-from vault.log import retention, tally
+from vault.log import retention, tally, uses
 
 if TYPE_CHECKING:
     from web.app import House
@@ -72,6 +72,7 @@ async def tick(house: "House", *, last: bool = False) -> None:
         await sessions.sweep(vault, now)
         await endings.sweep(vault, now)
         await retention.sweep(vault, now, house.settings.log_months, house.settings.log_dpo_months)
+        await uses.sweep(vault.db, now)
         await vault.publish()
         if house.watching:
             house.watching.wake.set()

@@ -94,7 +94,10 @@ def _event(told: Mapping[str, Any], webid: str, base: str) -> dict[str, Any]:
 def _agent(told: Mapping[str, Any], webid: str, role: Code) -> dict[str, Any]:
     """Who asked. The log keeps no network address of anybody: the app's own id stands in its place."""
     name = told.get("client") or told.get("agent") or (webid if told.get("rule") == "session" else "unknown")
-    who = _named(name) | ({"display": told["client_name"]} if told.get("client_name") else {})
+    shown = told.get("client_name", "")
+    if told["action"] in telling.BY_OFFICE:  # the app is what it was about
+        name, shown = "office", "DPO"
+    who = _named(name) | ({"display": shown} if shown else {})
     grant = {"policy": [f"urn:kluis:grant:{told['grant']}"]} if told.get("grant") and role != APP else {}
     kind = {"coding": [_code(role)]}
     return {"type": kind, "who": who, "requestor": True, **grant, "network": {"address": name, "type": "5"}}
@@ -108,7 +111,8 @@ def _server(base: str, role: Code) -> dict[str, Any]:
 def _entities(told: Mapping[str, Any], profile: str) -> list[dict[str, Any]]:
     """What it was about: one thing, by its path in the pod."""
     thing = _code((f"{HL7}audit-entity-type", "2"))
-    about = " ".join(told.get("resources", ())) or told.get("category") or told["action"]
+    app = told.get("client") if told["action"] in telling.BY_OFFICE else ""
+    about = " ".join(told.get("resources", ())) or told.get("category") or app or told["action"]
     if profile == "Query":
         query = b64encode(about.encode()).decode()
         return [{"type": thing, "role": _code((f"{HL7}object-role", "24")), "query": query}]

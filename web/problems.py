@@ -59,6 +59,9 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     consent.UnknownCategory: (400, "unknown-category", "Not a registered data category"),
     consent.UnknownPurpose: (400, "unknown-purpose", "Not a registered purpose"),
     consent.BadPeriod: (400, "bad-period", "Not a duration"),
+    consent.BadDays: (400, "bad-days", "Not a period of days that is known here"),
+    consent.BadReason: (400, "bad-reason", "A question about people needs a reason in words"),
+    consent.UnknownApp: (404, "unknown-app", "Not an app, source or agent of this vault"),
     consent.BadTerms: (500, "damaged-item", "A stored grant is damaged and is not used"),
     consent.BadName: (400, "bad-name", "This name or passphrase cannot be used"),
     consent.BadCeremony: (400, "bad-ceremony", "This passkey's answer cannot be used"),
@@ -176,6 +179,15 @@ TITLES: Mapping[int, str] = {
 RETRY_S = 5
 SPECIAL: Mapping[str, tuple[str, str]] = {
     "busy": ("Er melden zich nu te veel mensen tegelijk aan.", "Wacht enkele seconden en probeer het opnieuw."),
+    "bad-reason": (
+        "Er staat geen reden bij, of een te lange.",
+        "Ga terug en zeg in een paar zinnen waarom je dit opzoekt.",
+    ),
+    "bad-days": (
+        "Deze dagen kloppen niet.",
+        "Ga terug en kies een eerste en een laatste dag. Tellingen bestaan 13 maanden.",
+    ),
+    "unknown-app": ("Deze app kennen we hier niet.", "Ga terug en kies een app uit de lijst, of kijk de WebID na."),
     "invalid_request_uri": ("Deze aanvraag is al beantwoord of verlopen.", "Kijk bij Wie heeft toegang."),
 }
 

@@ -10,7 +10,7 @@ from consent.purposes import purpose
 from consent.report import Row
 from vault.log.views import Line
 from web.pages.logbook import LogLine
-from web.pages.views import TotalRow
+from web.pages.overseeing import TotalRow
 
 SOURCES: Final[Mapping[str, str]] = {
     "source-mijnbib": "De bibliotheek",
@@ -40,6 +40,7 @@ SAID: Final[Mapping[str, str]] = {
     "create pod": "maakte je kluis",
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
+    "look up": "zocht op bij wie {app} kwam",
     "export": "nam {what} mee in een bestand",
     "recovery kit": "maakte een herstelbestand",
     "prove recovery kit": "probeerde een herstelbestand",
@@ -82,6 +83,8 @@ BY_KLUIS: Final = frozenset(
     {"wrap keys", "create pod", "session expired", "keyring", "sign", "end"}
     | {"move to new custody key", "new custody key", "destroy custody key"}
 )
+BY_OFFICE: Final = frozenset({"look up"})
+"""What the city's data protection officer does in somebody's log; the line names an app that it is about."""
 DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
     "expired": "de toestemming was afgelopen",
@@ -168,6 +171,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     action, app = fields["action"], fields.get("client_name", "")
     if action in BY_KLUIS:
         return "Kluis"
+    if fields["rule"] == "dpo":
+        return "De functionaris van de stad"
     if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
         return "Iemand"
     hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought
@@ -195,15 +200,17 @@ def _what(fields: Mapping[str, Any]) -> str:
         said = SAID.get(fields["action"], fields["action"]).format(what=what, app=app)
     count = fields.get("count", 0)
     counted = fields["type"] in ("access", "deposit") and count > 1
-    times = fields["type"] == "denial" and count > 1
+    times = (fields["type"] == "denial" and count > 1) or (fields["action"] in BY_OFFICE and count > 0)
     return f"{said}: {count} stuks" if counted else f"{said}, {count} keer" if times else said
 
 
 def _why(fields: Mapping[str, Any]) -> str:
     note = str(fields.get("note", ""))
+    if fields["action"] in BY_OFFICE:
+        return f"Waarom: {note}"
     if note.startswith("answer "):
         return "Een samenvatting maken"
-    return _purpose(fields.get("purpose", "")) or NOTED.get(note, note)
+    return purpose_words(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
@@ -249,6 +256,7 @@ ACTS: Final[Mapping[str, str]] = {
     "create pod": "kluis maken",
     "create container": "map maken",
     "read totals": "totalen bekijken",
+    "look up": "opzoeken bij wie een app kwam",
     "export": "meenemen",
     "recovery kit": "herstelbestand maken",
     "prove recovery kit": "herstelbestand proberen",
@@ -270,16 +278,26 @@ def order(row: Row) -> tuple[bool, str, str, str, str]:
 
 def total(row: Row, names: Mapping[str, str]) -> TotalRow:
     """A row of the DPO's totals in words; `names` are those of the registered apps."""
-    kind = CATEGORIES.get(row.category)
     return TotalRow(
-        app=names.get(row.client) or SOURCES.get(row.client) or row.client or "Burgers en Kluis zelf",
-        purpose=_purpose(row.purpose),
-        category=kind.label["nl"].replace("Je ", "").capitalize() if kind else "",
+        app=app(row.client, names),
+        purpose=purpose_words(row.purpose),
+        category=category_words(row.category),
         action=ACTS.get(row.action, row.action),
         allowed=row.decision == "allowed",
         lines=row.entries,
         count=_pieces(row),
     )
+
+
+def app(client: str, names: Mapping[str, str]) -> str:
+    """What an app or source is called on the DPO's pages; "" stands for what no app did."""
+    return names.get(client) or SOURCES.get(client) or client or "Burgers en Kluis zelf"
+
+
+def category_words(curie: str) -> str:
+    """A category without the "your" of the citizen's pages."""
+    kind = CATEGORIES.get(curie)
+    return kind.label["nl"].replace("Je ", "").capitalize() if kind else ""
 
 
 def _pieces(row: Row) -> int | None:
@@ -289,7 +307,8 @@ def _pieces(row: Row) -> int | None:
     return row.count if row.action in PIECES else None
 
 
-def _purpose(code: str) -> str:
+def purpose_words(code: str) -> str:
+    """A purpose in plain words; a code that is not registered stands for itself."""
     try:
         return purpose(code).label["nl"] if code else ""
     except UnknownPurpose:

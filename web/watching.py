@@ -25,7 +25,7 @@ from keys.note import read_checkpoint, split
 from vault.errors import MissingKey
 from vault.log.entry import Facts, Intent
 from vault.log.tiles import Ledger
-from web.pages.views import WatchPart
+from web.pages.overseeing import WatchPart
 
 if TYPE_CHECKING:
     from web.app import House

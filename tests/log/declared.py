@@ -110,6 +110,8 @@ ACL = (b"@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#o> a acl:Authorization
        b"<http://localhost:8400/pods/an/profile/card#me>; acl:accessTo <./>; acl:default <./>; "
        b"acl:mode acl:Read, acl:Write, acl:Control .")  # fmt: skip
 
+LOOKED = Line("admin", "look up", rule="dpo", purpose="dpv:EnforceSecurity", client="cultuurgids", outcome="served",
+              count=1)  # fmt: skip
 LEAVES: Final[dict[str, list[Case]]] = {
     # ------------------------------------------------------------ consent
     "POST /me/access/{grant}/withdraw": [
@@ -237,7 +239,14 @@ LEAVES: Final[dict[str, list[Case]]] = {
         Line("admin", "read totals", rule="session", category="kluis:Dpo", outcome="served", whose="office")]),
         (presses(path, 403, method="GET"), [Line("denial", "read", "denied", "role", count=1)]),
         (without_token("GET", path, status), [anonymous()])]
-       for path, status in (("/dpo", 303), ("/api/dpo/totals", 401))},
+       for path, status in (("/dpo", 303), ("/api/dpo/totals", 401), ("/api/dpo/anomalies", 401))},
+    **{f"POST {path}": [
+        (acts.officer_asks(path), [replace(LOOKED, rule="session", category="kluis:Dpo", count=0, whose="office"),
+                                   LOOKED]),
+        (acts.officer_asks(path, 400, reason=""), []),
+        (acts.officer_asks(path, 404, app="niemand"), []),
+        (presses(path, 403), [Line("denial", "write", "denied", "role", count=1)])]
+       for path in ("/dpo/touched", "/api/dpo/touched")},
     "POST /api/sources/{source}/deposits": [
         (act, [Line("deposit", "append", rule=rule, category="kluis:LibraryLoan", client="source-mijnbib",
                     outcome="served", count=count)])

@@ -119,6 +119,7 @@ TURNS: dict[str, str | Turn] = {
     "vault.log.settle": NO_CONTENT,
     "vault.publish": NO_CONTENT,
     "vault.forget_proofs": NO_CONTENT,
+    "uses.sweep": NO_CONTENT,
     "tally.flush": (denials_are_summed, [Line("denial", "read", "denied", "invalid_token", count=1)]),
     "sessions.sweep": (sessions_end, [replace(EXPIRED, whose=whose) for whose in ("an", "office")]),
     "endings.sweep": (grants_end, [agreed("end", "expired")]),

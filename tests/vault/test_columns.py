@@ -23,6 +23,7 @@ PUBLIC = "public"  # a public key, a signature, a commitment: made to be shown t
 MAIN: dict[str, dict[str, str]] = {
     "account": {"id": ID, "user_mac": HASH, "role": "T11", "pod": "T1 T11", "sealed": SEALED},
     "acl": {"id": ID, "pod": "T1", "sealed": SEALED},
+    "agentuse": {"pod": "T1", "mark": HASH, "day": "T6", "count": "T6"},
     "appreceipt": {"idx": "T15", "entry": ID, "pod": "T1", "sealed": SEALED},
     "body": {"id": ID, "version": "T7", "data": SEALED},
     "checkpoint": {"first": "T2", "size": "T2", "note": PUBLIC},

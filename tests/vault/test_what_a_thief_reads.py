@@ -148,6 +148,9 @@ async def test_t6_how_often_a_gate_was_used_on_a_day_and_how_it_stands_can_be_re
     assert thief.rows("gate", id=granted.id)[0]["state"] == "live"
     await house.withdraw(granted)
     assert thief.rows("gate", id=granted.id)[0]["state"] == "withdrawn"
+    await deliver(house, loans("1"), {"pod": "an"})
+    (visit,) = thief.rows("agentuse", pod=thief.pod)
+    assert (visit["count"], len(visit["mark"])) == (1, 16)  # that somebody came; not who
 
 
 async def test_t7_which_entry_stored_which_version_and_whether_it_was_read_can_be_read(

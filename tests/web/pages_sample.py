@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from vault.log.withheld import Count
-from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
+from web.pages import consenting as c, entry as e, granted as g, leaving as l, overseeing as d, own as o, views as v
 from web.pages.desk import DESKS
 from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
 from web.pages.taking import Brought, TakeAwayPage
@@ -109,22 +109,69 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         v.SuggestionsPage(True, PLAIN, awake=False),
     ),
     "dpo": (
-        v.DpoPage(
+        d.DpoPage(
             (
-                v.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 12, 1204),
-                v.TotalRow("TicketVlug", "Reclame", "Leningen", "aanmelden", False, 4),
+                d.TotalGroup(
+                    "Uitgelezen",
+                    (
+                        d.TotalPart(
+                            "Leestips",
+                            (
+                                d.TotalRow("Uitgelezen", "Leestips", "Leningen", "lezen", True, 12, 1204),
+                                d.TotalRow("Uitgelezen", "Leestips", "Leningen", "aanmelden", False, 4, 4),
+                            ),
+                        ),
+                    ),
+                ),
+                d.TotalGroup(
+                    "TicketVlug",
+                    (d.TotalPart("Reclame", (d.TotalRow("TicketVlug", "Reclame", "", "aanmelden", True, 4),)),),
+                ),
             ),
             NOW,
             NOW,
             41182,
             41182,
+            20,
+            d.TotalsFilter(),
+            (Option("uitgelezen", "Uitgelezen"),),
+            findings=(d.Finding("Veel gelezen in de nacht", "Uitgelezen las 800 stukken."),),
+            today=NOW.date(),
+            oldest=NOW.date(),
         ),
-        v.DpoPage((), NOW, NOW, 0, 0, watch=v.WatchPart(("gent", "brugge"), 1, 0, "fork", NOW, held=True)),
+        d.DpoPage(
+            (),
+            NOW,
+            NOW,
+            0,
+            0,
+            0,
+            d.TotalsFilter("x", since=NOW.date()),
+            today=NOW.date(),
+            oldest=NOW.date(),
+            watch=d.WatchPart(("gent", "brugge"), 1, 0, "fork", NOW, held=True),
+        ),
+    ),
+    "touched": (
+        d.TouchedPage(
+            "Uitgelezen",
+            NOW.date(),
+            NOW.date(),
+            "Een lek bij de app",
+            "2026-12",
+            (
+                d.TouchedRow("an", NOW.date(), NOW.date(), 12, ("Leningen", "Tickets"), 88),
+                d.TouchedRow("bo", NOW.date(), NOW.date(), 1, (), 89),
+            ),
+            2,
+            1,
+        ),
+        d.TouchedPage("Uitgelezen", NOW.date(), NOW.date(), "Een lek bij de app", "", (), 0, 0),
     ),
     "transparency": (
         v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),
-        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 2)),
-        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", v.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", d.WatchPart(("gent", "brugge"), 2, 2)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", d.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
     ),
     "security": (
         e.SecurityPage(

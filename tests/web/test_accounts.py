@@ -17,7 +17,7 @@ from keys.text import b64
 from tests.conftest import BASE, Clock
 from vault.vault import Vault
 from web import guard, problems
-from web.routes import accounts, security
+from web.routes import accounts, dpo, security
 
 RECOVERED = "/me/security?recovered=1"
 SAME = {"sec-fetch-site": "same-origin"}
@@ -50,6 +50,7 @@ def app(vault: Vault, clock: Clock, tmp_path: Path) -> FastAPI:
         vault=vault, clock=clock, base=BASE, settings=SimpleNamespace(data=tmp_path), watching=None
     )
     made.include_router(accounts.router)
+    made.include_router(dpo.router)
     made.include_router(security.router)
     problems.install(made)
     return made

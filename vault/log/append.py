@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from keys.context import ctx
@@ -30,6 +30,7 @@ from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
+from vault.log.uses import Uses, visitors
 from vault.log.versions import Prover, touched
 from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
@@ -37,6 +38,7 @@ from vault.tables import Entry, Jti, Record, RecordKey as KeyRow
 
 KEYS_IN_MEMORY = 4096
 ENTERING = frozenset({"login", "confirm"})  # what somebody does to get in, or to show again who she is
+OUTCOMES = 1000  # written at once; whoever comes in between waits no longer for them
 DATA = frozenset({"access", "deposit", "managed unlock"})  # types of entries under which data comes or goes
 DPO = bytes(16)  # stands for the DPO where a pod's record keys name the pod
 NOTHING: dict[str, Any] = {"count": 0, "bytes": 0, "keyring": "", "versions": ()}  # what a refused event changed
@@ -62,6 +64,7 @@ class Log:
         proof_key: Secret,
         box_of: Callable[[Tx, bytes], bytes],
         control_of: Callable[[Tx, bytes], ControlKey],
+        uses: Uses,
     ) -> None:
         """Take the key of the hashes beside records, and what gives a pod's verified log key and its control key.
 
@@ -69,7 +72,7 @@ class Log:
         """
         self.db, self.shares, self.shards = db, shares, shards
         self._prover, self._box_of, self._control_of = Prover(proof_key), box_of, control_of
-        self.has_office = False
+        self.uses, self.has_office = uses, False
         self.held = ""  # why no data is served although the log can be written; "" for no reason
         self.doubt: Callable[[], str] = str  # why the clock is not believed; "" if it is
         self._times = Times()
@@ -145,9 +148,9 @@ class Log:
         paid, self._paid = self._paid, []
         if paid:
             await self.db.write(lambda tx: owed.strike(tx, paid))
-        batch, self._served = self._served, []
-        if batch:
-            await self.db.write(lambda tx: [tx.change(Record, {"idx": i}, outcome="served") for i in batch])
+        while batch := self._served[:OUTCOMES]:
+            del self._served[:OUTCOMES]
+            await self.db.write(partial(_mark_served, batch))
 
     def new_keys(self, pod: bytes) -> None:
         """Wipe the record keys of a pod, b"" for the DPO's: the next record gets one under the key then in use.
@@ -203,7 +206,7 @@ class Log:
         if turns or intent.write is not None:
             tx.settle()
         more = intent.guards or intent.jti is not None or intent.write or intent.drops or intent.receipt
-        if not (more or turns or new):
+        if not (more or turns or new or visitors(intent)):
             return self._enter(tx, intent, asked)  # it is on the page or nowhere: there is nothing to undo
         try:
             with tx.savepoint():
@@ -223,6 +226,7 @@ class Log:
         moment = min(at, asked) if intent.drops else at
         facts = _hold(tx, intent, moment) or intent.facts
         facts = replace(facts, clock=clock) if clock else facts
+        self.uses.count(tx, intent, at)
         return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
 
     def _write(
@@ -303,6 +307,11 @@ def _released(shares: dict[Want, Share], index: int) -> dict[Want, Released]:
         with share:
             named[want] = Released(share.view(), index)
     return named
+
+
+def _mark_served(indexes: list[int], tx: Tx) -> None:
+    for index in indexes:
+        tx.change(Record, {"idx": index}, outcome="served")
 
 
 def _hold(tx: Tx, intent: Intent, at: int) -> Facts | None:

@@ -19,6 +19,7 @@ from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPa
 from web.pages.granted import AccessPage, LessPage
 from web.pages.leaving import ErasePage, GonePage
 from web.pages.logbook import LogPage
+from web.pages.overseeing import DpoPage, TouchedPage, WatchPart
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
 
@@ -80,49 +81,6 @@ class SuggestionsPage:
 
 
 @dataclass(frozen=True)
-class TotalRow:
-    """One cell of the DPO's table. `allowed`: the decision of the counted entries; `lines`: how many entries; `count`:
-    how many things or attempts these were about, None where the action is about none.
-    """
-
-    app: str
-    purpose: str
-    category: str
-    action: str
-    allowed: bool
-    lines: int
-    count: int | None = None
-
-
-@dataclass(frozen=True)
-class WatchPart:
-    """How the log stands with its witnesses: `cosigning` of `names`, `needed` of them make a quorum.
-
-    `alarm`: `quorum`, `rollback` or `fork`, "" for none; `since` when, `held` if no data goes out meanwhile.
-    """
-
-    names: tuple[str, ...]
-    needed: int
-    cosigning: int
-    alarm: str = ""
-    since: datetime | None = None
-    held: bool = False
-
-
-@dataclass(frozen=True)
-class DpoPage:
-    """`/dpo`: totals, no person. `opened`: DPO commitments recomputed for these totals, of `entries` in the log."""
-
-    rows: tuple[TotalRow, ...]
-    since: datetime
-    until: datetime
-    entries: int
-    opened: int
-    checkpoint: str = "/log/checkpoint"
-    watch: WatchPart | None = None
-
-
-@dataclass(frozen=True)
 class TransparencyPage:
     """`/transparency`: all that a stranger needs to check the log. `checkpoint`: the signed note, as served."""
 
@@ -158,6 +116,7 @@ PAGES: dict[str, type] = {
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,
+    "touched": TouchedPage,
     "transparency": TransparencyPage,
     "security": SecurityPage,
     "locks": LocksPage,

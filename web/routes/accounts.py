@@ -1,22 +1,20 @@
-"""Logging in, with a passphrase, a code, a passkey or a demo's link; logging out; and the DPO's totals."""
+"""Logging in, with a passphrase, a code, a passkey or a demo's link; and logging out."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
-from consent import clients, report
 from consent.accounts import assertions, links, passkeys, passphrase, sessions
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.sessions import SessionFacts
-from web import guard, telling, watching
+from web import guard
 from web.pages.entry import LoginPage
-from web.pages.views import DpoPage, render
+from web.pages.views import render
 from web.routes.desks import HOME
 
 router = APIRouter()
@@ -101,28 +99,6 @@ async def log_out(request: Request) -> RedirectResponse:
     return response
 
 
-@router.get("/api/dpo/totals")
-async def dpo_totals(request: Request) -> dict[str, Any]:
-    """Totals over the whole log; `opened` equals `entries` when every DPO record opens and fits the public tree."""
-    session = await guard.required(request, "dpo", opens=True)
-    house = guard.house_of(request)
-    told = await report.totals(house.vault, session, house.clock())
-    return asdict(told) | {"since": told.since.isoformat(), "until": told.until.isoformat()}
-
-
-@router.get("/dpo", include_in_schema=False)
-async def show_dpo(request: Request) -> HTMLResponse:
-    """The DPO's page."""
-    session = await guard.required(request, "dpo", opens=True)
-    house = guard.house_of(request)
-    told = await report.totals(house.vault, session, house.clock())
-    names = clients.names(house.vault)
-    rows = tuple(telling.total(row, names) for row in sorted(told.rows, key=telling.order))
-    return _page(
-        "dpo", DpoPage(rows, told.since, told.until, told.entries, told.opened, watch=watching.part(house)), session
-    )
-
-
 async def _login_fields(request: Request) -> tuple[FormData, str]:
     """The fields of a login form that this browser was given by us, and where to go on. Raises HTTPException."""
     guard.demand_same_origin(request)
@@ -142,11 +118,6 @@ async def _enter(request: Request, cookie: str, session: SessionFacts, there: st
     guard.set_cookie(response, house.base, guard.SESSION, cookie)
     guard.drop_cookie(response, house.base, guard.FORM)
     return response
-
-
-def _page(name: str, page: object, session: SessionFacts) -> HTMLResponse:
-    text = render(name, page, person=session.name, role=session.role, csrf=session.csrf)
-    return HTMLResponse(text, headers={"Cache-Control": "no-store"})
 
 
 def _see(path: str) -> RedirectResponse:
