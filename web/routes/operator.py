@@ -88,5 +88,5 @@ async def _house(request: Request) -> "House":
 async def _keeper(request: Request) -> Timekeeper:
     keeper = (await _house(request)).keeper
     if keeper is None:
-        raise HTTPException(404, "not found")
+        raise HTTPException(404, "this server takes the machine's clock as it is, as a demo does")
     return keeper
