@@ -181,7 +181,7 @@ def verify(
                 seen = check_records(checked, lines)
         verdict: dict[str, Any] = {
             "origin": checked.head.origin,
-            "entries": len(checked.leaves),
+            "entries": checked.entries,
             "size": checked.head.size,
             "root": checked.head.root.hex(),
         }

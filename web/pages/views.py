@@ -123,6 +123,16 @@ class DpoPage:
 
 
 @dataclass(frozen=True)
+class KeyPart:
+    """A key of the log: from which entry it signs, until which (not included; None: still), and since when if known."""
+
+    vkey: str
+    since: int
+    until: int | None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class TransparencyPage:
     """`/transparency`: all that a stranger needs to check the log. `checkpoint`: the signed note, as served."""
 
@@ -131,6 +141,7 @@ class TransparencyPage:
     vkey: str
     size: int
     checkpoint: str
+    keys: tuple[KeyPart, ...] = ()
     watch: WatchPart | None = None
 
 
