@@ -39,10 +39,13 @@ def prove_entry(
     target: Annotated[Path | None, typer.Option("--out", help="Write the proof to a file (.tlog-proof).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a proof (C2SP tlog-proof) that an entry is in the log; or check a receipt without any server."""
+    """Print a proof (C2SP tlog-proof) that an entry is in the log; or check a receipt without any server.
+
+    With --base the log is asked about keys that came before or after the one you give.
+    """
     with told():
         if not what.isdecimal():
-            _receipt(Path(what), key, as_json=as_json)
+            _receipt(Path(what), key, base, as_json=as_json)
             return
         proof = prove(public_log(base, data, key), int(what))
         if target is not None:
@@ -54,12 +57,17 @@ def prove_entry(
             sys.stdout.write(proof)
 
 
-def _receipt(file: Path, key: str | None, *, as_json: bool) -> None:
+def _receipt(file: Path, key: str | None, base: str | None, *, as_json: bool) -> None:
     if not file.exists():
         stop(f"{file} is neither the place of an entry in the log, a number from 0, nor a receipt on this machine")
     if key is None:
         stop("a receipt is checked with --key: it cannot vouch for itself; the key stands in /transparency.json")
-    shown = check_receipt(file.read_text(encoding="utf-8"), key)
+    text = file.read_text(encoding="utf-8")
+    if base is None:
+        shown = check_receipt(text, key)
+    else:
+        with server(load(base_url=base)) as client:
+            shown = check_receipt(text, key, client.fetch)
     answer({"origin": shown.origin, "index": shown.index, "proves": shown.told, "verdict": "ok"}, as_json=as_json)
 
 

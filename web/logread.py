@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
+from federation.heirs import followed, is_hand
 from keys.merkle import Tree, leaf_hash
 from keys.note import Checkpoint
 from web import summed
-from web.logkeys import followed, is_hand
 
 Fetch = Callable[[str], bytes]  # an absolute path such as /log/checkpoint to its body
 Bundles = Callable[[int, int], list[bytes]]
@@ -105,6 +105,15 @@ class Shard:
     def leaf(self, position: int) -> bytes:
         """The entry at a position of this tree. Raises LogBroken if it is another one now than when it was checked."""
         return self.bundle(position // WIDTH)[position % WIDTH]
+
+    def root(self, size: int) -> bytes:
+        """The root of the first so many entries."""
+        growing = Growing()
+        for index in range(size // WIDTH):
+            growing.tops.append(top(self.tops, index))
+        for leaf in self.bundle(size // WIDTH)[: size % WIDTH] if size % WIDTH else []:
+            growing.add(leaf_hash(leaf))
+        return growing.root()
 
     def inclusion(self, position: int) -> list[bytes]:
         """The audit path of an entry: inside its tile, then over the tops of all tiles."""

@@ -21,11 +21,11 @@ from typing import Any
 
 import rfc8785
 
+from federation.heirs import PATH, heirs, signed
 from keys.errors import KeysError, Misuse
 from keys.merkle import leaf_hash
-from keys.note import Checkpoint, open_note, read_checkpoint, read_proof, renamed
+from keys.note import Checkpoint, open_note, read_checkpoint, renamed
 from web import summed
-from web.logkeys import PATH, STATEMENT as SAID, followed
 from web.logread import (
     MOST,
     STATEMENT,
@@ -88,17 +88,11 @@ def read_log(fetch: Fetch, key: str) -> Verified:
 
 
 def _promised(fetch: Fetch, note: str, key: str) -> None:
-    """Before a size is believed: the head is signed by the key, or by one that others signed over to.
-
-    Whether those statements stand in the log is known only when all of it was read.
-    """
+    """Before a size is believed: the head is signed by the key, or by one that it handed over to."""
     own = renamed(key, _head(note, key).origin)
     try:
-        if _signs(note, own):
-            return
-        told = json.loads(fetch(PATH))["hands"]
-        keys = [*followed(own, (SAID + read_proof(one).extra for one in told))][1:]
-        open_note(note, keys)
+        if not _signs(note, own):
+            signed(note, heirs(own, json.loads(fetch(PATH))["hands"]))
     except (KeysError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
 

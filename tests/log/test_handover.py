@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from federation.heirs import followed
 from keys.merkle import verify_consistency
 from keys.note import vkey
 from keys.sign import new_signer, signer_public
@@ -17,7 +18,6 @@ from tests.web.test_shards import answered, bodies, exported
 from tests.web.test_verify_js import NODE, in_node
 from vault import fsck
 from vault.log.handover import certified, hand_over
-from web.logkeys import followed
 from web.verify import LogBroken, check_records, read_directory, read_log
 
 ORIGIN = "localhost:8400/log/2026h2"
@@ -35,18 +35,20 @@ async def test_who_trusts_the_old_key_follows_to_the_new_one(house: Household, t
         log = read_log(public.__getitem__, key)
         assert check_records(log, lines, settled=True).waiting == 0
         assert read_directory(tmp_path, key).head == log.head
-    steps = house.vault.log.ledger.consistency(before["size"], log.head.size)
-    verify_consistency(before["size"], log.head.size, steps, house.vault.log.ledger.tree.root(before["size"]), log.head.root)
+    ledger, size = house.vault.log.ledger, before["size"]
+    steps = ledger.consistency(size, log.head.size)
+    verify_consistency(size, log.head.size, steps, ledger.tree.root(size), log.head.root)
     assert (await verdict(house))[0] is True
     assert fsck.check(tmp_path / "vault", tmp_path / "shares") == []
 
 
 async def test_a_key_that_nobody_trusted_certified_leads_nowhere(house: Household) -> None:
-    stranger, victim, heir = new_signer(), house.vault.log.shards.keys.private, new_signer()
+    stranger, victim, heir = new_signer(), house.vault.log.shards.keys.private, signer_public(new_signer())
+    host, now = house.vault.log.shards.host, house.clock()
     leaves = [
-        b"\x01\x02" + certified(house.vault.log.shards.host, stranger, signer_public(heir), house.clock()),
-        b"\x01\x02" + certified("elsewhere", victim, signer_public(heir), house.clock()),
-        b"\x01\x02" + certified(house.vault.log.shards.host, victim, signer_public(heir), house.clock()).replace(b"kluis", b"Kluis"),
+        b"\x01\x02" + certified(host, stranger, heir, now),
+        b"\x01\x02" + certified("elsewhere", victim, heir, now),
+        b"\x01\x02" + certified(host, victim, heir, now).replace(b"kluis", b"Kluis"),
     ]
     assert list(followed(house.vault.log.ledger.vkey, leaves)) == [house.vault.log.ledger.vkey]
     await house.vault.publish()

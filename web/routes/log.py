@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
+from federation.heirs import PATH as HANDOVERS
 from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
@@ -20,7 +21,6 @@ from vault.log.views import Line, Own
 from vault.vault import PodFacts, Vault
 from web import guard, logforms, logstream, own, watching
 from web.cors import CORS
-from web.logkeys import PATH as HANDOVERS
 from web.logstream import Shape
 from web.pages.views import KeyPart, TransparencyPage, render
 
