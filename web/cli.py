@@ -8,7 +8,6 @@ import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from keys.secret import StateKey
 from web import copying, leaving
-from web.cli_log import log, public_log
+from web.cli_log import log, reading
 from web.client import assertion
 from web.quorum import read_cosigned
 from web.settings import Settings, custodian_path, explain, findings, load
@@ -172,8 +171,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Recompute the log's whole root, check its signature, and your export and its cosignatures against it."""
-    with told():
-        read = partial(public_log, base, data, key)
+    with told(), reading(base, data, key) as read:
         checked, cosigned = (read(), 0) if policy is None else read_cosigned(read, policy)
         seen = None
         if export is not None:

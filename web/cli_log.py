@@ -1,7 +1,10 @@
 """`kluis log prove` and `export`: one entry or receipt proven, and one's own log taken away."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +50,8 @@ def prove_entry(
         if not what.isdecimal():
             _receipt(Path(what), key, base, as_json=as_json)
             return
-        proof = prove(public_log(base, data, key), int(what))
+        with reading(base, data, key) as read:
+            proof = prove(read(), int(what))
         if target is not None:
             target.write_text(proof, encoding="utf-8")
             answer({"index": int(what), "file": str(target)}, as_json=as_json)
@@ -91,11 +95,13 @@ def export(
         answer({"file": str(target), "records": taken.count(COUNTED[form])}, as_json=as_json)
 
 
-def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
-    """The whole log, checked, from a server or from a directory."""
+@contextmanager
+def reading(base: str | None, data: Path | None, key: str | None) -> Iterator[Callable[[], Verified]]:
+    """What reads the whole log and checks it, from a server or from a directory; its entries can be asked within."""
     if data is not None:
         if key is None:
             stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
-        return read_directory(data, key)
+        yield partial(read_directory, data, key)
+        return
     with server(load(base_url=base)) as client:
-        return read_log(client.fetch, key or client.log_key())
+        yield lambda: read_log(client.fetch, key or client.log_key())

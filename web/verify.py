@@ -26,6 +26,7 @@ from keys.errors import KeysError, Misuse
 from keys.merkle import leaf_hash
 from keys.note import Checkpoint, open_note, read_checkpoint, renamed
 from web import summed
+from web.client import Unanswered
 from web.logread import (
     MOST,
     STATEMENT,
@@ -93,7 +94,7 @@ def _promised(fetch: Fetch, note: str, key: str) -> None:
     try:
         if not _signs(note, own):
             signed(note, heirs(own, json.loads(fetch(PATH))["hands"]))
-    except (KeysError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (Unanswered, KeysError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
 
 
