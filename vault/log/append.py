@@ -213,7 +213,7 @@ class Log:
             return self._write(tx, intent.pod, denied, at, refusal.reason)
 
     def _write(
-        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bool = False
+        self, tx: Tx, pod: bytes, facts: Facts, at: int, refused: str | None, *, receipt: bytes | bool = False
     ) -> _Booked:
         (turn, index), entry = self._place(tx, at), fresh_bytes(16)
         head = tx.run(LAST, pod=pod)
@@ -230,7 +230,7 @@ class Log:
         tx.insert(Entry, idx=index, leaf=leaf)
         tx.run(HEAD, pod=pod, seq=seq, head=hashlib.sha256(commitment).digest())
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record, receipt)
         return _Booked(index, entry, leaf, turn, refused)
 
     def _dpo(self, tx: Tx, origin: str, index: int, entry: bytes, facts: Facts, at: int) -> bytes:
