@@ -6,9 +6,10 @@ from typing import Any
 from keys.note import proof, vkey
 from keys.sign import signer_public
 from keys.text import unb64
-from vault.database import Database
+from vault.database import Database, Tx
 from vault.log.handover import Hand, hands
 from vault.log.shards import Shards
+from vault.log.tiles import Ledger
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,15 @@ def reigns(db: Database, shards: Shards) -> list[Reign]:
 
 def proofs(db: Database, shards: Shards) -> list[str]:
     """A proof of each published hand-over (C2SP tlog-proof), the statement as its extra data. For a thread."""
-    made = []
-    for hand in _published(db, shards):
-        ledger = shards.at(hand.index)
-        size, note, _ = ledger.shown
-        place = hand.index - ledger.first
-        made.append(proof(place, ledger.inclusion(place, size), note, hand.leaf[2:]))
-    return made
+    with db.reading() as tx:
+        return [told for ledger in shards.all for told in under(tx, ledger)]
+
+
+def under(tx: Tx, ledger: Ledger) -> list[str]:
+    """The same of those in one half-year, under the head that it shows now."""
+    size, note, _ = ledger.shown
+    places = ((hand.index - ledger.first, hand.leaf[2:]) for hand in hands(tx))
+    return [proof(place, ledger.inclusion(place, size), note, body) for place, body in places if 0 <= place < size]
 
 
 def _published(db: Database, shards: Shards) -> list[Hand]:
