@@ -210,7 +210,7 @@ def rotate(data: Data = None, as_json: Json = False) -> None:
 def rotate_log(data: Data = None, as_json: Json = False) -> None:
     """Replace the log's key; the old one certifies the new one in the log.
 
-    Tell the world, and every witness, the key this prints.
+    Who trusts the old key follows, witnesses of Kluis too. Tell other witnesses the key this prints.
     """
     with told(), operator(load(data=data)) as client:
         answer(client.rotate_log(), as_json=as_json)

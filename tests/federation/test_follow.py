@@ -81,9 +81,7 @@ def test_the_old_key_is_refused_after_it_handed_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["a stranger certified it", "of another log", "a gap", "a forked tree", "outside"])
-def test_a_key_that_the_trusted_one_did_not_hand_over_to_in_this_very_log_is_refused(
-    tmp_path: Path, case: str
-) -> None:
+def test_a_key_that_the_trusted_one_did_not_hand_over_to_in_this_very_log_is_refused(tmp_path: Path, case: str) -> None:
     log, direct = grown(), Direct()
     old, one = log.private, direct.witness(tmp_path, log.every_vkey)
     assert isinstance(ask(direct, one, log), Agreed)

@@ -8,7 +8,8 @@ import pytest
 
 from federation.heirs import followed
 from keys.merkle import verify_consistency
-from keys.note import vkey
+from keys.note import sign_note, split, vkey
+from keys.secret import Private
 from keys.sign import new_signer, signer_public
 from keys.text import b64, unb64
 from tests.house import Household
@@ -97,7 +98,7 @@ async def test_a_crash_between_the_statement_and_the_first_head_under_the_new_ke
 @pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")
 async def test_her_own_device_follows_only_a_certified_key(house: Household, tmp_path: Path) -> None:
     await house.vault.publish()
-    first = await answered(house)
+    first, stolen = await answered(house), Private(bytes(house.vault.log.shards.keys.private.view()))
     await hand_over(house.vault, house.clock())
     second = await answered(house)
     sizes = [log["shards"][0]["size"] for log in (first, second)]
@@ -107,7 +108,12 @@ async def test_her_own_device_follows_only_a_certified_key(house: Household, tmp
     unsaid["hands"] = []
     forged["hands"][0]["leaf"] = b64(unb64(second["hands"][0]["leaf"]).replace(b'"at":1', b'"at":2'))
     (fresh,) = in_node(tmp_path, [("check", [second, None, []])])
-    jobs: list[tuple[str, list[Any]]] = [("check", [log, seen["memory"], steps]) for log in (second, unsaid, forged)]
-    good, silent, false, back = in_node(tmp_path, [*jobs, ("check", [first, fresh["memory"], []])])
+    outside, rolled = (json.loads(json.dumps(second)) for _ in range(2))
+    outside["hands"][0]["index"] -= 1
+    note = sign_note(split(second["shards"][0]["checkpoint"])[0], ORIGIN, stolen)
+    rolled["shards"][0] |= {"checkpoint": note, "vkey": vkey(ORIGIN, signer_public(stolen))}
+    lies = (unsaid, forged, outside, rolled)
+    jobs: list[tuple[str, list[Any]]] = [("check", [log, seen["memory"], steps]) for log in (second, *lies)]
+    good, *bad = in_node(tmp_path, [*jobs, ("check", [first, fresh["memory"], []]), ("check", [rolled, None, []])])
     assert good["ok"] and fresh["ok"] and good["memory"]["key"] != seen["memory"]["key"]
-    assert [one["reason"] for one in (silent, false, back)] == ["key", "key", "key"]
+    assert [one.get("reason") for one in bad] == ["key"] * 6

@@ -59,9 +59,7 @@ async def get(house: Household, path: str) -> Any:
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_no_line_is_ever_opened_on_the_loop(
-    house: Household, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+async def test_no_line_is_ever_opened_on_the_loop(house: Household, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     await many(house)
     opened = Opened(monkeypatch)
     assert (await get(house, path)).status_code == 200
