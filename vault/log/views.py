@@ -108,12 +108,6 @@ def pages(tx: Tx, pod: PodFacts, many: int, since: int = 0) -> list[tuple[int, i
     return [(places[at], places[min(at + many, len(places)) - 1] + 1) for at in range(0, len(places), many)]
 
 
-def own(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> Own:
-    """The records of a pod from `since` on with its head, as one snapshot: the writer goes on meanwhile."""
-    with vault.db.reading() as tx:
-        return Own(lines(vault, pod, log, since, tx=tx), head(tx, pod))
-
-
 def lines(
     vault: Vault, pod: PodFacts, log: Private, since: int = 0, below: int = BEYOND, tx: Tx | None = None
 ) -> list[Line]:
@@ -188,12 +182,12 @@ class _Reader:
             key.wipe()
 
 
-def proofs(vault: Vault, told: Own) -> dict[str, Any]:
-    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form).
+def around(vault: Vault, head: Head) -> tuple[dict[str, Any], Mapping[Ledger, int]]:
+    """Everything beside the lines that a device needs to check them by itself (web/pages/static/verify.js reads this),
+    and the sizes of the heads in it, for `proven`. `shard` is a place in `shards`, `index` a position in that tree.
 
-    `shard` of an entry is a place in `shards`, `index` its position in that shard's tree. Reads a connection of its
-    own: fit for a thread.
-    """
+    Reads a connection of its own: fit for a thread.
+    """  # fmt: skip
     shards = vault.log.shards
     seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
     sizes = {ledger: int(seal["size"]) for ledger, seal in seals}
@@ -201,11 +195,10 @@ def proofs(vault: Vault, told: Own) -> dict[str, Any]:
         over, handed = ended(tx), hands(tx)
     return {
         "shards": [seal for _, seal in seals],
-        "head": told.head.told,
+        "head": head.told,
         "hands": told_hands(shards, handed, sizes),
         "ended": told_ended(shards, over, sizes),
-        "entries": [proven(shards, line, sizes) for line in told.lines],
-    }
+    }, sizes
 
 
 def told_ended(shards: Shards, over: Ended | None, sizes: Mapping[Ledger, int]) -> dict[str, Any] | None:

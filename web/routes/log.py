@@ -17,7 +17,7 @@ from keys.text import b64
 from vault.errors import NotFound
 from vault.log import device, handing, views
 from vault.log.tiles import Ledger
-from vault.log.views import Line, Own
+from vault.log.views import Line
 from vault.vault import PodFacts, Vault
 from web import guard, logforms, logstream, own, watching
 from web.cors import CORS
@@ -82,9 +82,7 @@ def _frame(vault: Vault, pod: PodFacts, since: int = 0) -> _Frame:
     """For a thread of its own."""
     with vault.db.reading() as tx:
         head, pages = views.head(tx, pod), views.pages(tx, pod, logstream.PAGE, since)
-    told = views.proofs(vault, Own([], head))
-    del told["entries"]
-    sizes = {ledger: int(seal["size"]) for ledger, seal in zip(vault.log.shards.all, told["shards"], strict=False)}
+    told, sizes = views.around(vault, head)
     return _Frame({**told, "slots": device.slots(vault, pod, sizes=sizes)}, sizes, pages)
 
 
