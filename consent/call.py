@@ -9,6 +9,7 @@ import orjson
 from consent.categories import Category, category_at
 from consent.minimise import limit
 from consent.terms import Datum
+from keys.text import b64
 from vault.keysets import Keys
 from vault.permit import Permit
 
@@ -73,8 +74,9 @@ class Admission:
 
     @property
     def applied(self) -> dict[str, str]:
-        """The header that says which wish was granted (RFC 7240 3)."""
-        return {"Preference-Applied": "receipt"} if self.permit.receipt else {}
+        """The headers that say which wish was granted (RFC 7240 3), and the key that the proof can be fetched with."""
+        key = self.permit.receipt
+        return {"Preference-Applied": "receipt", "Kluis-Receipt": b64(key)} if key else {}
 
     def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
         """The body as far as the grant covers it, or None if it covers nothing of it."""

@@ -26,6 +26,7 @@ from consent.terms import Datum, Terms
 from keys.context import ctx
 from keys.errors import KeysError
 from keys.grants import Token, matches, read_token
+from keys.secret import fresh_bytes
 from keys.text import b64, unb64
 from vault import acls, gates
 from vault.acls import Effective
@@ -320,7 +321,7 @@ def _permit(
         targets = frozenset(datum.resources)
     writes = call.action in ("write", "append", "delete")
     permit = Permit(pod.id, facts, (pod.compartment(top(call.path)),), targets, guard, writes=writes)
-    permit = replace(permit, receipt=call.receipt and bool(facts.app))
+    permit = replace(permit, receipt=fresh_bytes(32) if call.receipt and facts.app else b"")
     if seen is not None:
         permit = replace(permit, covers=seen.covers, stamp=seen.stamp)
     return _mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)

@@ -1,4 +1,4 @@
-"""What a witness remembers: per log the checkpoint it cosigned last, in a small database of its own.
+"""What a witness remembers: per log the checkpoint it cosigned last and its keys, in a small database of its own.
 
 Durable before anything is answered, and one at a time: reading the last head, judging the new one against it and
 storing it are one transaction, so that of two requests that race one sees what the other left (tlog-witness). If we
@@ -7,15 +7,23 @@ crash before the commit nobody was answered; after it the log learns the size by
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
+from federation.heirs import Heir
 from federation.witness import Head
 from keys.note import read_checkpoint, split
 
 _TABLE = "CREATE TABLE IF NOT EXISTS head (place TEXT PRIMARY KEY, note TEXT NOT NULL) STRICT"
+_HEIRS = """
+CREATE TABLE IF NOT EXISTS heir (
+host TEXT, giver BLOB, public BLOB NOT NULL, origin TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (host, giver)
+) STRICT
+"""
+_LEARN = "INSERT OR IGNORE INTO heir (host, giver, public, origin, place) VALUES (?, ?, ?, ?, ?)"
 _KEEP = "INSERT INTO head (place, note) VALUES (?, ?) ON CONFLICT (place) DO UPDATE SET note = excluded.note"
 
 
@@ -35,6 +43,7 @@ class Heads:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(_TABLE)
+        self._db.execute(_HEIRS)
 
     def shown(self, at: str) -> str:
         """The note at a place with the cosignature that was given for it; "" if there is none."""
@@ -45,16 +54,30 @@ class Heads:
         rows = self._db.execute("SELECT note FROM head WHERE place = ?", (at,)).fetchall()
         return str(rows[0][0]) if rows else ""
 
-    def move(self, origin: str, decide: Callable[[Head], str]) -> str:
+    def heirs(self, host: str, public: bytes) -> list[Heir]:
+        """A key of a log and those it is known to have handed over to, one after the other."""
+        found, ask = [Heir(public)], "SELECT public, origin, place FROM heir WHERE host = ? AND giver = ?"
+        with self._turn:
+            while row := self._db.execute(ask, (host, found[-1].public)).fetchone():
+                if row[0] in {one.public for one in found}:
+                    break
+                found.append(Heir(*row))
+        return found
+
+    def move(self, origin: str, decide: Callable[[Head], str], chain: Sequence[Heir] = ()) -> str:
         """Give the last head to `decide` and store the note it returns; the note is durable when this returns.
 
-        What `decide` raises is raised here and nothing was stored.
+        With it the keys of a chain, each handed over to by the one before. What `decide` raises is raised here and
+        nothing was stored.
         """
+        host = origin.partition("/log/")[0]
         with self._turn:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 note = decide(_head(self._note(place(origin))))
                 self._db.execute(_KEEP, (place(origin), note))
+                for giver, heir in pairwise(chain):
+                    self._db.execute(_LEARN, (host, giver.public, heir.public, heir.origin, heir.place))
                 self._db.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):

@@ -4,14 +4,16 @@ It cosigns a checkpoint only if its log is known and signed it, and if the tree 
 is the beginning of the new one. So two trees that differ are never both cosigned under one name, whoever asks.
 """
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from federation.heirs import STATEMENT, Heir, heir_of, signed
 from federation.policy import log_key
 from keys.errors import Damaged
-from keys.merkle import EMPTY, verify_consistency
-from keys.note import Checkpoint, open_note, read_checkpoint, read_vkey, signature_line, split, unbase64
+from keys.merkle import EMPTY, leaf_hash, verify_consistency, verify_inclusion
+from keys.note import Checkpoint, read_checkpoint, read_proof, read_vkey, signature_line, split, unbase64, vkey
 
 LARGEST = 256 * 1024  # bytes of a request: 63 hashes and a checkpoint with a hundred signatures fit
 _PROOF = 63
@@ -38,17 +40,29 @@ class Head:
 
 @dataclass(frozen=True)
 class Submission:
-    """A well-formed request whose checkpoint a trusted key of its log signed; `note` has one line of that key."""
+    """A well-formed request whose checkpoint a trusted key of its log signed; `note` has one line of that key.
+
+    chain: the keys that led to the one that signed, from the one that was trusted to begin with.
+    """
 
     old: int
     proof: tuple[bytes, ...]
     text: str
     note: str
     head: Checkpoint
+    chain: tuple[Heir, ...]
 
 
-def read_submission(body: bytes, logs: Collection[str]) -> Submission:
-    """Read the body of add-checkpoint. Raises Refused: 400 malformed, 404 unknown log, 403 not signed by it."""
+Known = Callable[[str, bytes], list[Heir]]
+"""Of a log's host and a key of it: the key and those it is known to have handed over to."""
+
+
+def read_submission(body: bytes, logs: Collection[str], known: Known, hands: Collection[str] = ()) -> Submission:
+    """Read the body of add-checkpoint. Raises Refused: 400 malformed, 404 unknown log, 403 not signed by it.
+
+    `hands` are proofs (C2SP tlog-proof) of statements under this very checkpoint by which a key of the log handed over
+    to the next: beyond the specification, so that a witness follows a log whose key was replaced.
+    """
     try:
         old, proof, note = _parts(body.decode())
         text, lines = split(note)
@@ -58,15 +72,52 @@ def read_submission(body: bytes, logs: Collection[str]) -> Submission:
     keys = log_key(logs, head.origin)
     if not keys:
         raise Refused(404, "this log is not known here")
-    try:
-        open_note(note, keys)
-    except Damaged as error:
-        raise Refused(403, f"the checkpoint is not the log's: {error}") from None
+    chain, signer = _signer(note, head, [known(_host(head), read_vkey(key).public) for key in keys], hands)
     if old > head.size:
         raise Refused(400, "the old size is beyond the checkpoint")
-    known = {(key.name, key.key_id): key for key in map(read_vkey, keys)}
-    kept = {at: signature_line(known[at], one.signature) for one in lines if (at := (one.name, one.key_id)) in known}
-    return Submission(old, proof, text, text + "\n" + "".join(kept.values()), head)
+    own = read_vkey(vkey(head.origin, signer.public))
+    kept = next(one for one in lines if (one.name, one.key_id) == (own.name, own.key_id))
+    return Submission(old, proof, text, f"{text}\n{signature_line(own, kept.signature)}", head, tuple(chain))
+
+
+def read_handover(body: bytes) -> tuple[bytes, list[str]]:
+    """Read the body of add-handover: that of add-checkpoint, and proofs of hand-overs. Raises Refused, 400."""
+    try:
+        told = json.loads(body)
+        submission, hands = told["submission"], told["hands"]
+        if not isinstance(submission, str) or not all(isinstance(one, str) for one in hands):
+            raise TypeError("not text")
+        return submission.encode(), list(hands)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(400, f"malformed: {error}") from None
+
+
+def _signer(
+    note: str, head: Checkpoint, chains: list[list[Heir]], hands: Collection[str]
+) -> tuple[list[Heir], Heir]:  # fmt: skip
+    """The first chain of keys that leads to a signature of this note, and whose it is. Raises Refused, 403."""
+    why: Exception = Damaged("no known key has signed this note")
+    for chain in chains:
+        try:
+            longer = _longer(chain, head, hands)
+            return longer, signed(note, longer)[1]
+        except Damaged as error:
+            why = error
+    raise Refused(403, f"the checkpoint is not the log's: {why}")
+
+
+def _longer(chain: list[Heir], head: Checkpoint, hands: Collection[str]) -> list[Heir]:
+    """A chain with the keys that its last one handed over to, in statements under this head. Raises Damaged."""
+    made = list(chain)
+    for proof in map(read_proof, hands):
+        if heir := heir_of(proof.extra, _host(head), made[-1].public):
+            verify_inclusion(leaf_hash(STATEMENT + proof.extra), proof.place, head.size, proof.path, head.root)
+            made.append(Heir(heir, head.origin, proof.place))
+    return made
+
+
+def _host(head: Checkpoint) -> str:
+    return head.origin.partition("/log/")[0]
 
 
 def judge(asked: Submission, last: Head) -> None:

@@ -135,6 +135,10 @@ class ControlKey(Secret):
     """The state key and a pod's custody share, for that pod's control data."""
 
 
+class ReceiptKey(Secret):
+    """What an app gets with an answer it wants to be able to prove; the server forgets it."""
+
+
 class NamesKey(Secret):
     """Turns the paths of one pod into resource ids."""
 

@@ -7,8 +7,11 @@ import hmac
 
 from keys.context import ctx
 from keys.seal import seal
-from keys.secret import ControlKey, NamesKey, Share, StateKey, derive
+from keys.secret import ControlKey, NamesKey, ReceiptKey, Share, StateKey, derive
 from keys.unseal import unseal
+
+Column = StateKey | ControlKey | ReceiptKey
+"""What a column may be sealed under: the server's key, a pod's, or one that an app alone keeps."""
 
 
 def lookup(state: StateKey, domain: str, text: str) -> bytes:
@@ -32,11 +35,11 @@ def resource_id(names: NamesKey, path: str) -> bytes:
     return hmac.digest(names.view(), path.encode(errors="surrogatepass"), "sha256")[:16]
 
 
-def seal_column(key: StateKey | ControlKey, table: str, row: bytes, column: str, data: bytes) -> bytes:
+def seal_column(key: Column, table: str, row: bytes, column: str, data: bytes) -> bytes:
     """Seal one column of one row."""
     return seal(key, ctx("state", table, row, column), data)
 
 
-def open_column(key: StateKey | ControlKey, table: str, row: bytes, column: str, sealed: bytes) -> bytes:
+def open_column(key: Column, table: str, row: bytes, column: str, sealed: bytes) -> bytes:
     """Open one column of one row. Raises Damaged if it was altered or belongs to another row, column or pod."""
     return unseal(key, ctx("state", table, row, column), sealed)

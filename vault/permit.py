@@ -3,7 +3,7 @@
 Free to import as a type; only `vault.mint` makes one that the door accepts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vault.log.entry import Facts, Guard
 
@@ -14,7 +14,7 @@ class Permit:
 
     `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it. Under access control
     `covers` are the ids of the lists that were looked for and `stamp` their state then (else both are empty), so that
-    the write can compare it (`acls.unchanged`). With `receipt` the app gets a proof of the entry.
+    the write can compare it (`acls.unchanged`). With `receipt`, a fresh key, the app can fetch a proof of the entry.
     """
 
     pod: bytes
@@ -27,7 +27,7 @@ class Permit:
     writes: bool = False
     covers: tuple[bytes, ...] = ()
     stamp: bytes = b""
-    receipt: bool = False
+    receipt: bytes = field(default=b"", repr=False)
     mark: bytes = b""
 
     def body(self) -> bytes:

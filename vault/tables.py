@@ -197,7 +197,9 @@ class DpoRecord(SQLModel, table=True):
 
 
 class AppReceipt(SQLModel, table=True):
-    """What an app needs to prove entry `idx`, which is about it; `sealed` under the pod's control key."""
+    """What an app needs to prove entry `idx`, which is about it; `sealed` under a key that only the app has, or under
+    the pod's control key if it is about a consent (vault.log.receipts).
+    """  # fmt: skip
 
     idx: int = Field(primary_key=True)
     entry: bytes

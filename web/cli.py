@@ -8,7 +8,6 @@ import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,7 +17,7 @@ from rich.table import Table
 from keys.secret import StateKey
 from web import copying, leaving
 from web.cli_clock import clock
-from web.cli_log import log, public_log
+from web.cli_log import log, reading
 from web.client import assertion
 from web.quorum import read_cosigned
 from web.settings import Settings, custodian_path, explain, findings, load
@@ -174,8 +173,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Recompute the log's whole root, check its signature, and your export and its cosignatures against it."""
-    with told():
-        read = partial(public_log, base, data, key)
+    with told(), reading(base, data, key) as read:
         checked, cosigned = (read(), 0) if policy is None else read_cosigned(read, policy)
         seen = None
         if export is not None:
@@ -183,7 +181,7 @@ def verify(
                 seen = check_records(checked, lines)
         verdict: dict[str, Any] = {
             "origin": checked.head.origin,
-            "entries": len(checked.leaves),
+            "entries": checked.entries,
             "size": checked.head.size,
             "root": checked.head.root.hex(),
         }
@@ -215,7 +213,7 @@ def rotate(data: Data = None, as_json: Json = False) -> None:
 def rotate_log(data: Data = None, as_json: Json = False) -> None:
     """Replace the log's key; the old one certifies the new one in the log.
 
-    Tell the world, and every witness, the key this prints.
+    Who trusts the old key follows, witnesses of Kluis too. Tell other witnesses the key this prints.
     """
     with told(), operator(load(data=data)) as client:
         answer(client.rotate_log(), as_json=as_json)

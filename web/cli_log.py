@@ -1,7 +1,10 @@
 """`kluis log prove` and `export`: one entry or receipt proven, and one's own log taken away."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +42,16 @@ def prove_entry(
     target: Annotated[Path | None, typer.Option("--out", help="Write the proof to a file (.tlog-proof).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a proof (C2SP tlog-proof) that an entry is in the log; or check a receipt without any server."""
+    """Print a proof (C2SP tlog-proof) that an entry is in the log; or check a receipt without any server.
+
+    With --base the log is asked about keys that came before or after the one you give.
+    """
     with told():
         if not what.isdecimal():
-            _receipt(Path(what), key, as_json=as_json)
+            _receipt(Path(what), key, base, as_json=as_json)
             return
-        proof = prove(public_log(base, data, key), int(what))
+        with reading(base, data, key) as read:
+            proof = prove(read(), int(what))
         if target is not None:
             target.write_text(proof, encoding="utf-8")
             answer({"index": int(what), "file": str(target)}, as_json=as_json)
@@ -54,12 +61,17 @@ def prove_entry(
             sys.stdout.write(proof)
 
 
-def _receipt(file: Path, key: str | None, *, as_json: bool) -> None:
+def _receipt(file: Path, key: str | None, base: str | None, *, as_json: bool) -> None:
     if not file.exists():
         stop(f"{file} is neither the place of an entry in the log, a number from 0, nor a receipt on this machine")
     if key is None:
         stop("a receipt is checked with --key: it cannot vouch for itself; the key stands in /transparency.json")
-    shown = check_receipt(file.read_text(encoding="utf-8"), key)
+    text = file.read_text(encoding="utf-8")
+    if base is None:
+        shown = check_receipt(text, key)
+    else:
+        with server(load(base_url=base)) as client:
+            shown = check_receipt(text, key, client.fetch)
     answer({"origin": shown.origin, "index": shown.index, "proves": shown.told, "verdict": "ok"}, as_json=as_json)
 
 
@@ -82,11 +94,13 @@ def export(
         answer({"file": str(target), "records": taken.count(COUNTED[form])}, as_json=as_json)
 
 
-def public_log(base: str | None, data: Path | None, key: str | None) -> Verified:
-    """The whole log, checked, from a server or from a directory."""
+@contextmanager
+def reading(base: str | None, data: Path | None, key: str | None) -> Iterator[Callable[[], Verified]]:
+    """What reads the whole log and checks it, from a server or from a directory; its entries can be asked within."""
     if data is not None:
         if key is None:
             stop("--data needs --key: a directory cannot vouch for itself; the key stands in /transparency.json")
-        return read_directory(data, key)
+        yield partial(read_directory, data, key)
+        return
     with server(load(base_url=base)) as client:
-        return read_log(client.fetch, key or client.log_key())
+        yield lambda: read_log(client.fetch, key or client.log_key())

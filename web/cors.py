@@ -4,5 +4,5 @@ CORS = {
     "access-control-allow-origin": "*",
     "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose, Prefer",
     "access-control-allow-methods": "GET, POST, OPTIONS",
-    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Preference-Applied",
+    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Kluis-Receipt, Preference-Applied",
 }

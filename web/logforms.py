@@ -7,7 +7,7 @@ Patterns 1.1 (https://profiles.ihe.net/ITI/BALP).
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from xml.sax.saxutils import escape
@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from keys.text import unb64
 from vault.log.views import Line
 from web import telling
+from web.logstream import Shape
 
 AJ: Final = "http://dumonitor.x-road.eu/producer"
 BALP: Final = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Patient"
@@ -36,20 +37,27 @@ DONE: Final[Mapping[str, tuple[str, str, str, Code, Code]]] = {
 }
 
 
-def aj(lines: Iterable[Line], webid: str) -> str:
+def aj(webid: str) -> Shape:
     """Every use of her data that was let through, newest first, as the XML answer of AJ's `findUsage`."""
-    used = [(line, line.told) for line in lines if line.record is not None]
-    rows = [_usage(line, told, webid) for line, told in reversed(used) if _used(told)]
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<aj:findUsageResponse xmlns:aj="{AJ}">\n' + (
-        "".join(rows) + "</aj:findUsageResponse>\n"
-    )
+
+    def usage(line: Line) -> str:
+        told = line.told
+        return _usage(line, told, webid) if line.record is not None and _used(told) else ""
+
+    begins = f'<?xml version="1.0" encoding="UTF-8"?>\n<aj:findUsageResponse xmlns:aj="{AJ}">\n'
+    return Shape("application/xml", begins, usage, "</aj:findUsageResponse>\n", name="kluis-log.aj.xml", back=True)
 
 
-def balp(lines: Iterable[Line], webid: str, base: str) -> str:
+def balp(webid: str, base: str) -> Shape:
     """Every line that opens, oldest first, as a FHIR R4 Bundle of AuditEvents; those of a use follow a BALP profile."""
-    events = [_event(line.told, webid, base) for line in lines if line.record is not None]
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": event} for event in events]}
-    return json.dumps(bundle, ensure_ascii=False, indent=1)
+
+    def event(line: Line) -> str:
+        if line.record is None:
+            return ""
+        return json.dumps({"resource": _event(line.told, webid, base)}, ensure_ascii=False, indent=1)
+
+    begins = '{"resourceType": "Bundle", "type": "collection", "entry": [\n'
+    return Shape("application/fhir+json", begins, event, "\n]}\n", ",\n", "kluis-log.balp.json")
 
 
 def _used(told: Mapping[str, Any]) -> bool:

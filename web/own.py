@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,9 +16,8 @@ from consent.grants import GrantFacts
 from consent.holdings import Holding
 from keys.secret import Private
 from keys.text import unb64
-from vault.log import views
 from vault.log.search import SCAN, Wanted, search
-from vault.log.views import Line
+from vault.log.views import BEYOND
 from vault.vault import UNDER_ROOT, PodFacts, Vault
 from web import asking, guard
 from web.pages.views import render
@@ -55,22 +55,20 @@ async def reads(request: Request, session: SessionFacts, since: datetime | None 
     """
     vault = guard.house_of(request).vault
     with sessions.log_private(session) as private:
-        lines = await asyncio.to_thread(_opened, vault, session.pod, private, since)
-    told = (line.told for line in lines)
-    return [one for one in told if one["type"] == "access" and one.get("grant") and one["decision"] == "allowed"]
+        found, below = list[dict[str, Any]](), BEYOND
+        begins = None if since is None else int(since.timestamp() * 1000)
+        while True:
+            part, below = await asyncio.to_thread(_reads, vault, session.pod, private, Wanted(below, since=begins))
+            found += part
+            if not below:
+                return found[::-1]
 
 
-def _opened(vault: Vault, pod: PodFacts, log: Private, since: datetime | None) -> list[Line]:
-    """Oldest first."""
-    if since is None:
-        return views.own(vault, pod, log).lines
-    found, below, begins = list[Line](), views.BEYOND, int(since.timestamp() * 1000)
-    while True:
-        part = search(vault, pod, log, Wanted(below, since=begins), SCAN)
-        found += part.lines
-        if part.below is None:
-            return found[::-1]
-        below = part.below
+def _reads(vault: Vault, pod: PodFacts, log: Private, wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
+    """What apps opened among at most SCAN lines, newest first, and where to go on; 0 at the end."""
+    part = search(vault, pod, log, replace(wanted, kind="access"), SCAN)
+    told = (line.told for line in part.lines)
+    return [one for one in told if one.get("grant") and one.get("decision") == "allowed"], part.below or 0
 
 
 def apps(given: list[GrantFacts], held: Holding) -> Iterable[str]:

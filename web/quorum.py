@@ -33,14 +33,14 @@ def read_cosigned(read: Callable[[], Verified], policy: Path) -> tuple[Verified,
 def check_quorum(log: Verified, policy: Policy) -> int:
     """Demand a quorum under the head of every shard; how many witnesses signed the newest. Raises LogBroken.
 
-    A policy that names logs speaks for those alone.
+    A policy that names logs speaks for those alone, and for the keys that theirs handed over to in this very log.
     """
     signed = 0
     for shard in log.shards:
         origin = shard.head.origin
         try:
             if policy.logs:
-                open_note(shard.note, log_key(policy.logs, origin))
+                open_note(shard.note, _named(log, policy, origin))
             found = cosignatures(shard.note, [witness.vkey for witness in policy.witnesses])
         except KeysError as error:
             raise LogBroken(f"the head of {origin} is not as the policy demands: {error}") from None
@@ -51,3 +51,9 @@ def check_quorum(log: Verified, policy: Policy) -> int:
             )
         signed = len(found)
     return signed
+
+
+def _named(log: Verified, policy: Policy, origin: str) -> list[str]:
+    """The keys that may sign this half-year: those that the policy names with their heirs; of the newest the last."""
+    followed = [log.keys(key) for key in log_key(policy.logs, origin)]
+    return [key for keys in followed for key in (keys[-1:] if origin == log.head.origin else keys)]

@@ -31,8 +31,8 @@ PROTECTED = {
 }
 _SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Prefer, Slug"
 _SHOWN = (
-    "Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Last-Modified, Link, Location, "
-    "Preference-Applied, "
+    "Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Kluis-Receipt, "
+    "Last-Modified, Link, Location, Preference-Applied, "
     "WAC-Allow, WWW-Authenticate"
 )
 _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}

@@ -8,9 +8,10 @@ of a slot SHA-256(`kluis/slot/v1` | salt | count as u64be | SHA-256 of the last 
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from keys.errors import Damaged
@@ -53,39 +54,41 @@ class Stated:
     root: bytes
 
 
-def summaries(leaves: Sequence[bytes]) -> list[Stated]:
-    """Every summary that a log states, in order."""
-    return [one for index, leaf in enumerate(leaves) if (one := _stated(index, leaf)) is not None]
-
-
 def over(leaves: Iterable[bytes]) -> int:
     """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
     said = [json.loads(leaf[2:]) for leaf in leaves if leaf[:2] == b"\x01\x02" and RETENTION.encode() in leaf]
     return max((int(told["before"]) for told in said if told.get("type") == RETENTION), default=0)
 
 
-def check(leaves: Sequence[bytes], shown: Shown, proofs: Iterable[Mapping[str, Any]], kept: int) -> int:
+def check(leaf: Callable[[int], bytes], shown: Shown, proofs: Iterable[Mapping[str, Any]], kept: int) -> int:
     """Check the summaries that an export brings, and that it leaves out none of the newest; return how many held.
 
-    `kept` is how many entries the log had when the export was made. Raises NotSummed.
+    `leaf` gives an entry of the log, of which `kept` were there when the export was made. Raises NotSummed.
     """
-    known = {one.index: one for one in summaries(leaves)}
-    due = [one.epoch for one in known.values() if one.index < kept and one.entries > shown.places[0]]
-    held = [_one(known, shown, proof) for proof in proofs]
+    held = [_one(leaf, shown, proof) for proof in proofs]
     epochs = [epoch for epoch in held if epoch is not None]
-    if due[:-1] and max(epochs, default=0) < due[-2]:  # the last one may not have been sealed yet
-        raise NotSummed(f"the summary of epoch {due[-2]} is left out")
+    due = list(islice(_newest(leaf, shown.places[0], kept), 2))
+    if due[1:] and max(epochs, default=0) < due[1]:  # the last one may not have been sealed yet
+        raise NotSummed(f"the summary of epoch {due[1]} is left out")
     return len(epochs)
 
 
-def _one(known: Mapping[int, Stated], shown: Shown, proof: Mapping[str, Any]) -> int | None:
+def _newest(leaf: Callable[[int], bytes], first: int, kept: int) -> Iterator[int]:
+    """The epochs of summaries that cover an entry, newest first."""
+    for index in range(kept - 1, first, -1):
+        stated = _stated(index, leaf(index))
+        if stated is not None and stated.entries > first:
+            yield stated.epoch
+
+
+def _one(leaf: Callable[[int], bytes], shown: Shown, proof: Mapping[str, Any]) -> int | None:
     """The epoch of a summary that says what is shown; None if the log that was read does not reach it."""
     try:
         index, slot, salt = int(proof["statement"]), int(proof["slot"]), _unb64(proof["salt"])
         path = [_unb64(step) for step in proof["path"]]
     except (KeyError, TypeError, ValueError) as error:
         raise NotSummed(f"a summary in the export is malformed: {error}") from None
-    stated = known.get(index)
+    stated = _stated(index, leaf(index))
     if stated is None:
         raise NotSummed(f"entry {index} is no summary")
     state = shown.before(stated.entries)
@@ -93,9 +96,9 @@ def _one(known: Mapping[int, Stated], shown: Shown, proof: Mapping[str, Any]) ->
         return None
     if shown.slot not in (slot, None):
         raise NotSummed(f"the pod has slot {shown.slot}, the summary of epoch {stated.epoch} is about slot {slot}")
-    leaf = sha256(DOMAIN + salt + state[0].to_bytes(8, "big") + state[1]).digest()
+    own = sha256(DOMAIN + salt + state[0].to_bytes(8, "big") + state[1]).digest()
     try:
-        verify_inclusion(leaf, slot, stated.slots, path, stated.root)
+        verify_inclusion(own, slot, stated.slots, path, stated.root)
     except Damaged:
         raise NotSummed(f"the summary of epoch {stated.epoch} counted something else than {state[0]} records") from None
     return stated.epoch

@@ -23,6 +23,7 @@ from federation.watch import Alarm, Asked, Watch, compare
 from keys.cosign import Cosigned, cosignatures
 from keys.note import read_checkpoint, split
 from vault.errors import MissingKey
+from vault.log import handing
 from vault.log.entry import Facts, Intent
 from vault.log.tiles import Ledger
 from web.pages.overseeing import WatchPart
@@ -102,7 +103,7 @@ class Watching:
             fresh = self._asked is not None and now - self._asked < ANEW
             if not ledger.note or (cosigned and (fresh or not newest)):
                 continue
-            asked = _asked(ledger)
+            asked = _asked(ledger, handing.under(house.vault.db.read, ledger))
             signed = await self.watch.ask(asked, now)
             if newest:
                 self._asked = now
@@ -180,11 +181,14 @@ def part(house: "House") -> WatchPart | None:
     return replace(told, alarm=alarm.kind, since=alarm.since) if alarm else told
 
 
-def _asked(ledger: Ledger) -> Asked:
-    """A shard as witnesses are asked about it: its published head, or its first one before anything is published."""
+def _asked(ledger: Ledger, hands: Sequence[str] = ()) -> Asked:
+    """A shard as witnesses are asked about it: its published head, or its first one before anything is published.
+
+    `hands` prove under that head how its key was replaced, for a witness that knows the old one.
+    """
     note = ledger.note or ledger.sign().note
     newest, *earlier = ledger.vkeys
-    ours = Published(note, read_checkpoint(split(note)[0]), newest, tuple(earlier))
+    ours = Published(note, read_checkpoint(split(note)[0]), newest, tuple(earlier), tuple(hands))
     return Asked(ours, ledger.tree.consistency, ledger.tree.root)
 
 

@@ -1,7 +1,8 @@
 """`kluis witness serve`: a witness in a process of its own, which knows neither vault nor consent.
 
 It answers `POST /add-checkpoint` and `GET /<origin hash>/checkpoint` (C2SP tlog-witness, submission and monitoring
-prefix in one). What it says is under its own key; what it remembers lies in a folder of its own.
+prefix in one), and `POST /add-handover` for a log whose key was replaced. What it says is under its own key; what it
+remembers lies in a folder of its own.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import socket
 import sqlite3
 import stat
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -26,7 +27,7 @@ from starlette.routing import Route
 from federation.errors import FederationError
 from federation.heads import Heads
 from federation.policy import read_policy
-from federation.witness import LARGEST, Head, Refused, Submission, judge, read_submission
+from federation.witness import LARGEST, Head, Refused, Submission, judge, read_handover, read_submission
 from keys.cosign import cosign, read_key, witness_vkey, write_key
 from keys.errors import KeysError
 from keys.harden import harden
@@ -44,14 +45,23 @@ class Witness:
         self.app = Starlette(
             routes=[
                 Route("/add-checkpoint", self.add_checkpoint, methods=["POST"]),
+                Route("/add-handover", self.add_handover, methods=["POST"]),
                 Route("/{place}/checkpoint", self.checkpoint, methods=["GET"]),
             ]
         )
 
     async def add_checkpoint(self, request: Request) -> Response:
         """Cosign, or say why not, with the status that the specification gives each case."""
+        return await self._answered(request, lambda body: (body, []))
+
+    async def add_handover(self, request: Request) -> Response:
+        """The same for a log whose key was replaced, with what proves it; from then on the old key signs no more."""
+        return await self._answered(request, read_handover)
+
+    async def _answered(self, request: Request, read: Callable[[bytes], tuple[bytes, list[str]]]) -> Response:
         try:
-            asked = read_submission(await _body(request), self._logs)
+            body, hands = read(await _body(request))
+            asked = await asyncio.to_thread(read_submission, body, self._logs, self._heads.heirs, hands)
             line = await asyncio.to_thread(self.cosign, asked, int(datetime.now(UTC).timestamp()))
         except Refused as refused:
             return Response(refused.body, refused.status, {"content-type": refused.media})
@@ -73,7 +83,7 @@ class Witness:
             judge(asked, last)
             return asked.note + line
 
-        self._heads.move(asked.head.origin, decide)
+        self._heads.move(asked.head.origin, decide, asked.chain)
         return line
 
 

@@ -182,9 +182,9 @@ def test_two_witnesses_on_one_folder_still_sign_no_split_view(tmp_path: Path, lo
 
 def test_a_store_that_cannot_be_written_answers_no_cosignature(tmp_path: Path, log: SmallLog) -> None:
     heads = Heads(tmp_path)
-    asked = read_submission(log.body(0, 5), [log.vkey])
+    asked, late = (read_submission(log.body(old, 5), [log.vkey], heads.heirs) for old in (0, 3))
     with pytest.raises(Refused):
-        heads.move(ORIGIN, lambda last: judge(read_submission(log.body(3, 5), [log.vkey]), last) or "")
+        heads.move(ORIGIN, lambda last: judge(late, last) or "")
     assert heads.move(ORIGIN, lambda last: judge(asked, last) or asked.note) == asked.note
     heads.close()
     with pytest.raises(Exception, match="closed"):

@@ -211,7 +211,8 @@ async def takes_receipt(stage: Stage) -> None:
     answer = await ok(stage.app("GET", A, held, prefer="receipt"))
     await stage.house.vault.publish()
     await stage.begin()
-    await ok(_form(stage, f"/api/log/receipts/{answer.headers['kluis-entry']}"))
+    path, key = f"/api/log/receipts/{answer.headers['kluis-entry']}", answer.headers["kluis-receipt"]
+    await ok(_form(stage, path, key=key))
 
 
 def manages(method: str, status: int) -> Act:

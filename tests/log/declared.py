@@ -23,6 +23,7 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys(["GET /openapi.json", "HEAD /openapi.json", "GET /docs", "GET /docs/client.py", "MOUNT /static",
                      "GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /goodbye", "GET /api/sources",
                      "GET /transparency", "GET /transparency.json", "GET /log/checkpoint", "GET /log/consistency",
+                     "GET /log/handovers",
                      "GET /log/{shard}/consistency", "GET /log/{shard}/checkpoint",
                      "GET /log/{shard}/tile/{place:path}", "GET /.well-known/oauth-authorization-server",
                      "GET /.well-known/openid-configuration", "GET /.well-known/oauth-protected-resource",

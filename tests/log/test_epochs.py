@@ -1,5 +1,6 @@
 """Epochs: each states what every pod's log held, and any of them can still be asked for one's own path."""
 
+import asyncio
 import json
 from datetime import timedelta
 from hashlib import sha256
@@ -12,7 +13,7 @@ from keys.merkle import leaf_hash, verify_inclusion
 from tests.house import Household
 from vault import erasure
 from vault.log import slots
-from vault.log.epochs import Proven
+from vault.log.epochs import Epochs, Proven
 from vault.log.slots import Summary
 from vault.tables import Entry, Epoch, Slot
 
@@ -73,19 +74,52 @@ async def test_an_older_epoch_still_proves_what_it_held_after_many_more_entries(
     assert [told[made] for made in seen] == list(range(told[seen[0]], told[seen[0]] + 4))
 
 
-async def test_no_epoch_is_stated_twice_even_by_a_server_that_starts_again_or_a_clock_that_goes_back(
+def started(house: Household) -> Epochs:
+    """A process that has just begun on the same directory."""
+    return Epochs(house.vault.db, house.vault.epochs._key)
+
+
+def stated(house: Household) -> list[int]:
+    """Every epoch that the log states, in order."""
+    rows = house.vault.db.read.run("SELECT leaf FROM entry WHERE substr(leaf, 2, 1) = x'02' ORDER BY idx")
+    return [json.loads(leaf[2:])["epoch"] for (leaf,) in rows]
+
+
+async def test_an_epoch_is_its_minute_however_often_the_server_starts_again_within_it(house: Household) -> None:
+    made = await turn(house)
+    for _ in range(5):
+        assert await started(house).sum_up(house.vault.log, house.clock()) is None
+    house.clock.forward(minutes=1)
+    again = started(house)
+    second = await again.sum_up(house.vault.log, house.clock())
+    assert second is not None and (second.epoch, second.before) == (made.epoch + 1, made.epoch)
+    assert second.epoch == int(house.clock().timestamp()) // 60
+    assert await again.sum_up(house.vault.log, house.clock()) is None
+    assert stated(house) == [made.epoch, second.epoch]
+
+
+async def test_under_a_clock_that_went_back_epochs_go_on_by_the_minute_and_no_restart_makes_one(
     house: Household,
 ) -> None:
-    made = await turn(house)
-    assert await house.vault.epochs.sum_up(house.vault.log, house.clock()) is None
-    again = type(house.vault.epochs)(house.vault.db, house.vault.epochs._key)
-    second = await again.sum_up(house.vault.log, house.clock())
-    third = await again.sum_up(house.vault.log, house.clock() - timedelta(days=1))
-    assert second is not None and third is not None
-    assert (second.epoch, third.epoch) == (made.epoch + 1, made.epoch + 2)
-    bodies = [row[0] for row in house.vault.db.read.run("SELECT leaf FROM entry WHERE substr(leaf, 2, 1) = x'02'")]
-    epochs = [json.loads(leaf[2:])["epoch"] for leaf in bodies]
-    assert len(set(epochs)) == len(epochs) == 3
+    made, back = await turn(house), house.clock() - timedelta(days=1)
+    for _ in range(3):
+        assert await started(house).sum_up(house.vault.log, back) is None
+    running = house.vault.epochs
+    told = [await running.sum_up(house.vault.log, back + timedelta(minutes=minute)) for minute in range(3)]
+    assert [one.epoch if one else None for one in told] == [made.epoch + 1, made.epoch + 2, made.epoch + 3]
+    assert stated(house) == sorted(set(stated(house)))
+
+
+async def test_two_that_sum_up_at_once_never_state_two_roots_for_one_epoch(house: Household) -> None:
+    house.clock.forward(minutes=1)
+    both = await asyncio.gather(
+        *(one.sum_up(house.vault.log, house.clock()) for one in (house.vault.epochs, started(house))),
+        return_exceptions=True,
+    )
+    assert len(stated(house)) == len(set(stated(house))) >= 1
+    assert sum(isinstance(one, Summary) for one in both) == len(stated(house))
+    house.clock.forward(minutes=1)
+    assert await house.vault.epochs.sum_up(house.vault.log, house.clock()) is not None
 
 
 async def test_a_new_pod_is_in_the_next_epoch_and_in_no_older_one(house: Household) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from federation.heirs import followed
 from keys.merkle import verify_consistency
-from keys.note import vkey
+from keys.note import sign_note, split, vkey
+from keys.secret import Private
 from keys.sign import new_signer, signer_public
-from keys.text import unb64
+from keys.text import b64, unb64
 from tests.house import Household
 from tests.log.reopened import reopened
 from tests.web.test_log_check import verdict
@@ -19,7 +21,6 @@ from tests.web.test_shards import answered, bodies, exported
 from tests.web.test_verify_js import NODE, in_node
 from vault import fsck
 from vault.log.handover import certified, hand_over, hands
-from web.logkeys import followed
 from web.verify import LogBroken, check_records, read_directory, read_log
 
 ORIGIN = "localhost:8400/log/2026h2"
@@ -37,18 +38,20 @@ async def test_who_trusts_the_old_key_follows_to_the_new_one(house: Household, t
         log = read_log(public.__getitem__, key)
         assert check_records(log, lines, settled=True).waiting == 0
         assert read_directory(tmp_path, key).head == log.head
-    steps = house.vault.log.ledger.consistency(before["size"], log.head.size)
-    verify_consistency(before["size"], log.head.size, steps, log.shards[0].tree.root(before["size"]), log.head.root)
+    ledger, size = house.vault.log.ledger, before["size"]
+    steps = ledger.consistency(size, log.head.size)
+    verify_consistency(size, log.head.size, steps, ledger.tree.root(size), log.head.root)
     assert (await verdict(house))[0] is True
     assert fsck.check(tmp_path / "vault", tmp_path / "shares") == []
 
 
 async def test_a_key_that_nobody_trusted_certified_leads_nowhere(house: Household) -> None:
-    stranger, victim, heir = new_signer(), house.vault.log.shards.keys.private, new_signer()
+    stranger, victim, heir = new_signer(), house.vault.log.shards.keys.private, signer_public(new_signer())
+    host, now = house.vault.log.shards.host, house.clock()
     leaves = [
-        b"\x01\x02" + certified(house.vault.log.shards.host, stranger, signer_public(heir)),
-        b"\x01\x02" + certified("elsewhere", victim, signer_public(heir)),
-        b"\x01\x02" + certified(house.vault.log.shards.host, victim, signer_public(heir)).replace(b"kluis", b"Kluis"),
+        b"\x01\x02" + certified(host, stranger, heir, now),
+        b"\x01\x02" + certified("elsewhere", victim, heir, now),
+        b"\x01\x02" + certified(host, victim, heir, now).replace(b"kluis", b"Kluis"),
     ]
     assert list(followed(house.vault.log.ledger.vkey, leaves)) == [house.vault.log.ledger.vkey]
     await house.vault.publish()
@@ -122,7 +125,7 @@ async def test_a_call_that_goes_away_at_any_moment_leaves_no_old_key_signing(
 @pytest.mark.skipif(NODE is None, reason="node is not installed: verify.js cannot be run here")
 async def test_her_own_device_follows_only_a_certified_key(house: Household, tmp_path: Path) -> None:
     await house.vault.publish()
-    first = await answered(house)
+    first, stolen = await answered(house), Private(bytes(house.vault.log.shards.keys.private.view()))
     await hand_over(house.vault, house.clock())
     second = await answered(house)
     sizes = [log["shards"][0]["size"] for log in (first, second)]
@@ -130,10 +133,14 @@ async def test_her_own_device_follows_only_a_certified_key(house: Household, tmp
     (seen,) = in_node(tmp_path, [("check", [first, None, []])])
     unsaid, forged = (json.loads(json.dumps(second)) for _ in range(2))
     unsaid["hands"] = []
-    forged["hands"][0]["signature"] = forged["hands"][0]["to"] * 2
+    forged["hands"][0]["leaf"] = b64(unb64(second["hands"][0]["leaf"]).replace(b'"at":1', b'"at":2'))
     (fresh,) = in_node(tmp_path, [("check", [second, None, []])])
-    jobs: list[tuple[str, list[Any]]] = [("check", [log, seen["memory"], steps]) for log in (second, unsaid, forged)]
-    good, silent, false, back = in_node(tmp_path, [*jobs, ("check", [first, fresh["memory"], []])])
+    outside, rolled = (json.loads(json.dumps(second)) for _ in range(2))
+    outside["hands"][0]["index"] -= 1
+    note = sign_note(split(second["shards"][0]["checkpoint"])[0], ORIGIN, stolen)
+    rolled["shards"][0] |= {"checkpoint": note, "vkey": vkey(ORIGIN, signer_public(stolen))}
+    lies = (unsaid, forged, outside, rolled)
+    jobs: list[tuple[str, list[Any]]] = [("check", [log, seen["memory"], steps]) for log in (second, *lies)]
+    good, *bad = in_node(tmp_path, [*jobs, ("check", [first, fresh["memory"], []]), ("check", [rolled, None, []])])
     assert good["ok"] and fresh["ok"] and good["memory"]["key"] != seen["memory"]["key"]
-    assert [one["reason"] for one in (silent, false, back)] == ["key", "key", "key"]
-    assert len(unb64(second["hands"][0]["signature"])) == 64
+    assert [one.get("reason") for one in bad] == ["key"] * 6

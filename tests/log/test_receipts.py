@@ -1,12 +1,16 @@
 """An app can prove its own accesses and the consent it was given, to anybody, for ever; and nothing about others."""
 
+from contextlib import suppress
+
 import httpx
 import orjson
 import pytest
 
 from consent import clients, erasure
 from consent.receipts import digest
+from keys.errors import Damaged
 from keys.note import proof, read_proof
+from keys.state import open_column
 from keys.text import b64, unb64
 from tests.consent import sample
 from tests.house import ALL_INTERESTS, INTERESTS, Granted, Household
@@ -27,6 +31,7 @@ async def ask(house: Household, path: str, client: str = "cultuurgids", **form: 
     """The app asks, showing who it is as at the token endpoint."""
     at = int(house.clock().timestamp())
     house.secrets["asked"] = str(int(house.secrets.get("asked", "0")) + 1)
+    form = {"key": house.secrets.get(path, "")} | form
     own = sample.assertion(iss=client, sub=client, jti=f"r{house.secrets['asked']}", iat=at, exp=at + 60)
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     return await house.http.post(path, data={"client_assertion": own, "client_assertion_type": kind, **form})
@@ -37,7 +42,14 @@ async def read(house: Household, granted: Granted, headers: dict[str, str] = WIS
     answer = await house.call("GET", "/pods/an/interests/a.jsonld", granted.access, headers)
     assert answer.status_code == 200, answer.text
     assert answer.headers.get("preference-applied") == headers.get("prefer")
-    return int(answer.headers["kluis-entry"])
+    return noted(house, answer)
+
+
+def noted(house: Household, answer: httpx.Response) -> int:
+    """The app keeps the key it got with an answer; returns the entry."""
+    entry = int(answer.headers["kluis-entry"])
+    house.secrets[f"/api/log/receipts/{entry}"] = answer.headers.get("kluis-receipt", "")
+    return entry
 
 
 async def fetched(house: Household, entry: int) -> Shown:
@@ -90,7 +102,7 @@ async def test_every_way_of_reading_can_be_proven(house: Household, path: str) -
     answer = await house.call("GET", path, granted.access, WISH)
     assert (answer.status_code, answer.headers["preference-applied"]) == (200, "receipt")
     await house.vault.publish()
-    assert (await fetched(house, int(answer.headers["kluis-entry"]))).told["resources"] == ["/interests/"]
+    assert (await fetched(house, noted(house, answer))).told["resources"] == ["/interests/"]
 
 
 async def test_the_app_keeps_proving_after_the_withdrawal_and_nobody_else_ever_can(house: Household) -> None:
@@ -177,3 +189,27 @@ async def test_a_receipt_for_another_entry_than_its_own_is_a_fault_of_the_direct
     assert fsck.check(data / "vault", data / "shares") == []
     await house.vault.db.write(lambda tx: tx.change(AppReceipt, {"idx": entry}, idx=entry + 1000))
     assert fsck.check(data / "vault", data / "shares") == [f"the receipt of entry {entry + 1000} has no record"]
+
+
+async def test_what_an_app_asked_to_prove_is_read_by_nobody_but_that_app(house: Household) -> None:
+    """The whole database with every key of the server tells that a receipt was asked for, and not one fact of it."""
+    granted = await house.grant(ALL_INTERESTS)
+    entry = await read(house, granted)
+    await house.vault.publish()
+    control, opened = house.session.pod.control, []
+    for row in house.vault.db.read.find(AppReceipt):
+        with suppress(Damaged):
+            opened.append((row.idx, open_column(control, "appreceipt", row.entry, "sealed", row.sealed)))
+    assert opened and entry not in {index for index, _ in opened}  # the consent is the server's own to know
+    path = f"/api/log/receipts/{entry}"
+    for key in ("", b64(bytes(32)), b64(b"short"), b64(unb64(house.secrets[path])[::-1])):
+        assert (await ask(house, path, key=key)).status_code == 404
+    assert (await ask(house, path, key="!")).status_code == 400
+    assert (await ask(house, path)).status_code == 200
+
+
+async def test_no_two_answers_bring_the_same_key_and_none_without_the_wish_brings_one(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS)
+    entries = [await read(house, granted) for _ in range(3)] + [await read(house, granted, {})]
+    keys = [house.secrets[f"/api/log/receipts/{entry}"] for entry in entries]
+    assert len(set(keys[:3])) == 3 and {len(unb64(key)) for key in keys[:3]} == {32} and keys[3] == ""

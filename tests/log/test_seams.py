@@ -30,8 +30,10 @@ async def test_a_log_whose_key_was_replaced_starts_again_though_its_witnesses_kn
     await watched.turn()
     for _ in range(2):
         await hand_over(house.vault, house.clock())
+    watched.away("gent", "brugge")
     await watched.turn(seconds=10)
     assert watched.signers() == 0
+    watched.away()
     house.vault.close()
     vault = again(tmp_path, house)
     heads = vault.log.shards.heads(house.clock())
@@ -40,6 +42,20 @@ async def test_a_log_whose_key_was_replaced_starts_again_though_its_witnesses_kn
     with pytest.raises(Diverged, match="under another key"):
         await asyncio.to_thread(watched.watching.begin, heads, house.clock)
     vault.close()
+
+
+async def test_the_witnesses_of_a_log_whose_key_was_replaced_follow_by_themselves(
+    house: Household, tmp_path: Path
+) -> None:
+    watched = Watched(house.house, house.clock, tmp_path)
+    await watched.turn()
+    for keys in (1, 2):
+        for _ in range(keys):
+            await hand_over(house.vault, house.clock())
+        await watched.turn(seconds=10)
+        assert watched.signers() == 2 and watched.watching.watch.alarm(house.clock()) is None
+    await watched.turn(seconds=10)
+    assert watched.signers() == 2
 
 
 async def test_one_line_in_a_request_is_enough_for_a_witness_to_remember(tmp_path: Path) -> None:

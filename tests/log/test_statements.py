@@ -21,7 +21,7 @@ async def test_a_statement_stands_in_the_tree_and_every_reader_passes_it_by(hous
     assert longest == index + 1 and vault.log.ledger.tree.size == len(vault.db.read.find(Entry))
     assert len(house.told()) == len(told) + 1
     assert (await verdict(house))[0] is True
-    assert read_directory(house.house.settings.data, vault.log.ledger.vkey).leaves[index] == row.leaf
+    assert read_directory(house.house.settings.data, vault.log.ledger.vkey).leaf(index) == row.leaf
     assert fsck.check(house.house.settings.data / "vault", house.house.settings.data / "shares") == []
 
 

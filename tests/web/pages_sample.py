@@ -170,8 +170,9 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "transparency": (
         v.TransparencyPage("http://localhost:8400", "o", "o+00+AQ", 42, "o\n42\nroot\n\n— o sig\n"),
-        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", d.WatchPart(("gent", "brugge"), 2, 2)),
-        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", d.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", (v.KeyPart("o+1", 0, 7), v.KeyPart("o+2", 7, None, NOW))),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", (), d.WatchPart(("gent", "brugge"), 2, 2)),
+        v.TransparencyPage("b", "o", "o+00+AQ", 42, "n", (), d.WatchPart(("gent", "brugge"), 2, 1, "quorum", NOW)),
     ),
     "security": (
         e.SecurityPage(

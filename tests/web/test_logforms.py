@@ -10,6 +10,7 @@ from tests.conftest import BASE
 from tests.house import ALL_INTERESTS, Household
 from vault.log.views import Line
 from web import logforms
+from web.logstream import Shape
 
 WEBID = f"{BASE}/pods/an/profile/card#me"
 # Read from the profiles' own definitions: action, subtype, roles of client and server, number of entities.
@@ -70,6 +71,10 @@ async def test_balp_events_have_what_their_profiles_demand(house: Household) -> 
     assert seen >= {"Read", "Query"}
 
 
+def whole(shape: Shape, line: Line) -> str:
+    return shape.begins + shape.line(line) + shape.ends
+
+
 def required(event: dict[str, object]) -> None:
     """What FHIR R4 demands of every AuditEvent, and BALP of every one about a person."""
     shown = json.loads(json.dumps(event))
@@ -105,7 +110,7 @@ def test_every_use_has_its_profile(action: str) -> None:
     told = {"id": "AAAAAAAAAAAAAAAAAAAAAA", "time": 1_790_000_000_000, "type": "access", "action": action,
             "decision": "allowed", "resources": ["/loans/<a> & b"], "client": "app", "grant": "G"}  # fmt: skip
     line = Line(1, 1, b"", json.dumps({"app": told, "own": {"rule": "grant", "seq": 1}}), b"", b"", "served")
-    (entry,) = json.loads(logforms.balp([line], WEBID, BASE))["entry"]
+    (entry,) = json.loads(whole(logforms.balp(WEBID, BASE), line))["entry"]
     required(entry["resource"])
     name = entry["resource"]["meta"]["profile"][0].removeprefix(logforms.BALP)
     assert ROLES[profiled(entry["resource"], name)][0] == {"read": "R", "list": "E", "append": "C"}.get(
@@ -117,5 +122,5 @@ def test_a_hostile_name_stays_text_in_xml() -> None:
     told = {"id": "AAAAAAAAAAAAAAAAAAAAAA", "time": 0, "type": "access", "action": "read", "decision": "allowed",
             "resources": [], "client": "</receiver><usage>\u0000&"}  # fmt: skip
     line = Line(1, 1, b"", json.dumps({"app": told, "own": {"rule": "grant", "seq": 1}}), b"", b"", "served")
-    (usage,) = ET.fromstring(logforms.aj([line], WEBID))
+    (usage,) = ET.fromstring(whole(logforms.aj(WEBID), line))
     assert usage[2].text == "</receiver><usage> &"

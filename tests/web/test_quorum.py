@@ -25,7 +25,7 @@ def shard(log: SmallLog, *names: str) -> Shard:
     note = log.note()
     text = split(note)[0]
     note += "".join(cosign(text, f"{name}.test", SIGNERS[name], 1_795_000_000) for name in names)
-    return Shard(note, read_checkpoint(text), [], log.tree)
+    return Shard(note, read_checkpoint(text), log.tree, lambda _: [])
 
 
 def signed(old: tuple[str, ...], new: tuple[str, ...]) -> Verified:

@@ -237,7 +237,7 @@ class Log:
         at: int,
         refused: str | None,
         *,
-        receipt: bool = False,
+        receipt: bytes | bool = False,
         drops: tuple[Drop, ...] = (),
     ) -> _Booked:
         """Enter one entry on the page; the first of a half-year has its seam before it."""
@@ -255,7 +255,7 @@ class Log:
         office = self._key(tx, turn.origin, b"", at // forms.HOUR_MS) if dpo else None
         leaf = forms.leaf(commitment, dpo.commitment if dpo else nonce)
         if receipt and facts.app:
-            keep(tx, self._control_of(tx, pod), (index, entry, pod), record)
+            keep(tx, self._control_of(tx, pod), (index, entry, pod), record, receipt)
         if drops:
             owed.promise(tx, index, drops)
         outcome = "refused" if refused else "unknown"

@@ -37,7 +37,7 @@ def frame(vault: Vault, pod: PodFacts, epochs: Iterable[int]) -> dict[str, Any]:
         places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id)]
     return {
         "head": head.told,
-        "hands": handed,
+        "hands": views.told_hands(shards, handed, sizes),
         "ended": views.told_ended(shards, over, sizes),
         "shards": [{**told, "steps": _steps(ledger, told["size"], places)} for ledger, told in seals],
         "slots": slots(vault, pod, epochs, sizes),

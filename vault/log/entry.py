@@ -107,7 +107,8 @@ class Intent(NamedTuple):
     """One event on its way into the log, with all that must hold or happen in the same transaction.
 
     `write` may return the facts as they are known only then; they take the place of `facts`.
-    With `receipt` what the app of `facts.app` needs to prove the entry is kept for it (vault.log.receipts).
+    With `receipt` what the app of `facts.app` needs to prove the entry is kept for it: under the key that this is, 32
+    bytes that only the app keeps, or for True where the server may read it (vault.log.receipts).
     """
 
     pod: bytes
@@ -120,7 +121,7 @@ class Intent(NamedTuple):
     write: Callable[[Tx], Facts | None] | None = None
     new_shares: tuple[tuple[Want, Share], ...] = ()
     drops: tuple[Drop, ...] = ()
-    receipt: bool = False
+    receipt: bytes | bool = False
 
 
 @dataclass(frozen=True, slots=True)

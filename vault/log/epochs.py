@@ -95,16 +95,24 @@ class Epochs:
     async def sum_up(self, log: Log, now: datetime, pause: Callable[[], None] = lambda: None) -> Summary | None:
         """State the summary of a new epoch; None if this one has it. `pause` lets others in between two blocks.
 
-        An epoch is the minute of its making, or the next free one where the clock stood still or went back.
+        An epoch is the minute of its making, or the next free one where the clock went back. The minute in which a
+        process begins makes none if one that late was stated before: else every restart would move epochs ahead.
         Raises LogUnavailable.
         """
         minute = slots.epoch_of(ms(now), len(self._states) // STATE)
+        if self._minute is None:
+            last = await asyncio.to_thread(self._last)
+            self._minute = minute if last >= minute else -1
         if minute == self._minute:
             return None
         made, roots = await asyncio.to_thread(self._work_out, minute, pause)
         await log.state(made.body, now, lambda tx, index: _keep(tx, made, index, roots))
         self._minute = minute
         return made
+
+    def _last(self) -> int:
+        with self._db.reading() as tx:
+            return int(tx.run(LAST)[0][0])
 
     def _work_out(self, minute: int, pause: Callable[[], None]) -> tuple[Summary, bytes]:
         """The summary of everything durable now. For a thread of its own."""

@@ -18,6 +18,7 @@ from keys.state import seal_column
 from keys.text import b64, canonical, unb64
 from vault.database import Tx
 from vault.errors import DamagedItem
+from vault.gates import ms
 from vault.tables import ControlKeyRow, Entry, Meta
 
 if TYPE_CHECKING:
@@ -47,25 +48,39 @@ class LogKeys:
         raise Damaged("no key of this log has signed this head")
 
 
-def hands(tx: Tx) -> list[dict[str, str]]:
-    """Every statement by which one key handed over to the next, oldest first. Raises DamagedItem if one is gone."""
-    row, told = tx.get(Meta, "hands"), []
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """The statement by which one key handed over to the next: its place in the whole log, and the entry."""
+
+    index: int
+    leaf: bytes
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What it says: `from`, `to`, `host`, `signature`, and `at` (ms) if it is not an old one."""
+        told: dict[str, Any] = json.loads(self.leaf[2:])
+        return told
+
+
+def hands(tx: Tx) -> list[Hand]:
+    """Every hand-over, oldest first. Raises DamagedItem if one is gone."""
+    row, found = tx.get(Meta, "hands"), []
     for at in range(0, len(row.value) if row else 0, 8):
         entry = tx.get(Entry, int.from_bytes(row.value[at : at + 8], "big")) if row else None
         if entry is None:
             raise DamagedItem("the statement by which the log's key was replaced is missing")
-        told.append(json.loads(entry.leaf[2:]))
-    return told
+        found.append(Hand(entry.idx, entry.leaf))
+    return found
 
 
 def earlier(tx: Tx) -> tuple[bytes, ...]:
     """The public keys that signed this log before its present one."""
-    return tuple(unb64(hand["from"]) for hand in hands(tx))
+    return tuple(unb64(hand.told["from"]) for hand in hands(tx))
 
 
-def certified(host: str, old: Private, new: bytes) -> bytes:
-    """The statement (RFC 8785): `signature` is the old key's, over the same object without it."""
-    told: dict[str, Any] = {"type": TYPE, "host": host, "from": b64(signer_public(old)), "to": b64(new)}
+def certified(host: str, old: Private, new: bytes, now: datetime) -> bytes:
+    """The statement (RFC 8785): `signature` is the old key's, over the same object without it; `at` is in ms."""
+    told: dict[str, Any] = {"type": TYPE, "host": host, "at": ms(now), "from": b64(signer_public(old)), "to": b64(new)}
     return canonical({**told, "signature": b64(sign(old, canonical(told)))})
 
 
@@ -89,6 +104,6 @@ async def _replaced(vault: "Vault", now: datetime) -> None:
         tx.run(NOTE, at=index.to_bytes(8, "big"))
 
     async with vault.publishing:
-        await vault.log.state(certified(vault.log.shards.host, keys.private, signer_public(new)), now, write)
+        await vault.log.state(certified(vault.log.shards.host, keys.private, signer_public(new), now), now, write)
         keys.earlier, old, keys.private = (*keys.earlier, signer_public(keys.private)), keys.private, new
         old.wipe()

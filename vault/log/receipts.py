@@ -1,16 +1,21 @@
 """Receipts of apps: what an app needs to prove an entry about itself to anybody, and nothing about other readers.
 
-Kept only where the app asked for it, or where the entry is a consent given to it; sealed under the pod's control key,
-so that it goes with the pod. What an app has fetched it keeps: that still verifies after an erasure.
+Kept only where the app asked for it, or where the entry is about a consent it was given. What an app asked for is
+sealed under a key that went out with the answer and that the server forgot: whoever steals the database with all keys
+of the server learns nothing from it. A consent's is under the pod's control key, like the consent itself, for the app
+made no call that could bring it a key. Both go with the pod. What an app has fetched it keeps: that still verifies
+after an erasure.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from keys.errors import Damaged
 from keys.note import proof
-from keys.secret import ControlKey
+from keys.secret import SIZE, ControlKey, ReceiptKey
 from keys.state import open_column, seal_column
 from vault.database import Tx
 from vault.errors import NotFound
@@ -37,28 +42,38 @@ class Kept:
         return told
 
 
-def keep(tx: Tx, control: ControlKey, place: tuple[int, bytes, bytes], record: PodRecord) -> None:
-    """Keep the app's part of a record, inside the unit that writes it; `place`: index and id of the entry, its pod."""
+def keep(
+    tx: Tx, control: ControlKey, place: tuple[int, bytes, bytes], record: PodRecord, key: bytes | bool
+) -> None:  # fmt: skip
+    """Keep the app's part of a record, inside the unit that writes it; `place`: index and id of the entry, its pod.
+
+    `key`: the app's own (32 bytes), or True for the control key.
+    """
     index, entry, pod = place
-    sealed = seal_column(control, NAME, entry, "sealed", record.app_nonce + record.rest + record.app)
+    with ReceiptKey(key) if isinstance(key, bytes) else nullcontext(control) as under:
+        sealed = seal_column(under, NAME, entry, "sealed", record.app_nonce + record.rest + record.app)
     tx.add(AppReceipt(idx=index, entry=entry, pod=pod, sealed=sealed))
 
 
-def find(vault: "Vault", client: str, index: int) -> Kept:
-    """What is kept of an entry for this very app. Raises NotFound, the same for others' entries and for none."""
+def find(vault: "Vault", client: str, index: int, key: bytes) -> Kept:
+    """What is kept of an entry for this very app, with the key it got; b"" for a consent.
+
+    Raises NotFound, the same for others' entries, for a wrong key and for none.
+    """
     row = vault.db.read.get(AppReceipt, index)
-    kept = _open(vault, row) if row else None
+    kept = _open(vault, row, key) if row else None
     if kept is None or kept.told["client"] != client:
         raise NotFound("no receipt for this app")
     return kept
 
 
 def of_grant(vault: "Vault", pod: bytes, client: str, grant: str) -> list[Kept]:
-    """What is kept for this app of entries under one grant (its shown id) of a pod, oldest first.
+    """What is kept for this app of consents under one grant (its shown id) of a pod, oldest first.
 
-    Every receipt of the pod is opened for it: no row says in clear which grant it is about.
+    Every receipt of the pod is tried for it: no row says in clear which grant it is about, and those that an app asked
+    for open for that app alone.
     """
-    found = [_open(vault, row) for row in vault.db.read.find(AppReceipt, order_by="idx", pod=pod)]
+    found = [_open(vault, row, b"") for row in vault.db.read.find(AppReceipt, order_by="idx", pod=pod)]
     return [kept for kept in found if kept and (kept.told["client"], kept.told.get("grant")) == (client, grant)]
 
 
@@ -79,6 +94,12 @@ def issue(vault: "Vault", kept: Kept) -> str | None:
     return proof(position, ledger.inclusion(position), ledger.note, extra)
 
 
-def _open(vault: "Vault", row: AppReceipt) -> Kept | None:
+def _open(vault: "Vault", row: AppReceipt, key: bytes) -> Kept | None:
     pod = vault.pod_by_id(row.pod)
-    return Kept(row.idx, open_column(pod.control, NAME, row.entry, "sealed", row.sealed)) if pod else None
+    if pod is None or len(key) not in (0, SIZE):
+        return None
+    try:
+        with ReceiptKey(key) if key else nullcontext(pod.control) as under:
+            return Kept(row.idx, open_column(under, NAME, row.entry, "sealed", row.sealed))
+    except Damaged:  # under another key than this one
+        return None

@@ -12,7 +12,7 @@ from keys.secret import Private
 from vault.database import Tx
 from vault.log import views
 from vault.log.views import BEYOND, Line
-from vault.tables import PodHead
+from vault.tables import OldLog, PodHead
 from vault.vault import PodFacts, Vault
 
 SCAN: Final = 2_000
@@ -70,6 +70,19 @@ def search(vault: Vault, pod: PodFacts, log: Private, wanted: Wanted, most: int)
             if len(hits) == most or line.seq <= begun - SCAN:
                 return Found(tuple(hits), line.seq if line.seq > 1 else None)
         return Found(tuple(hits), None)
+
+
+def last_new_root(vault: Vault, pod: PodFacts, log: Private, below: int) -> Found:
+    """The newest line before a number that says that all locks were changed, among at most SCAN; for a thread.
+
+    Most pods never changed them: then no line is opened.
+    """
+    with vault.db.reading() as tx:
+        if not tx.find(OldLog, pod=pod.id):
+            return Found((), None)
+    found = search(vault, pod, log, Wanted(below, kind="key event"), SCAN)
+    changed = tuple(line for line in found.lines if line.told.get("action") == "new root")[:1]
+    return Found(changed, None if changed else found.below)
 
 
 def _back(vault: Vault, pod: PodFacts, log: Private, below: int, tx: Tx) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from keys.secret import Private, RecordKey
 from keys.text import b64
 from vault.database import Tx
 from vault.errors import DamagedItem
-from vault.log.handover import hands
+from vault.log.handover import Hand, hands
 from vault.log.retention import Ended, ended
 from vault.log.shards import Shards
 from vault.log.tiles import Ledger
@@ -28,6 +28,11 @@ WHERE r.pod = :pod AND r.seq >= :since AND r.seq < :below ORDER BY r.seq
 BACK = """
 SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
 WHERE r.pod = :pod AND r.seq < :below ORDER BY r.idx DESC LIMIT :most
+"""
+PLACES = "SELECT idx FROM record WHERE pod = :pod AND (seq >= :since OR :since = 0) ORDER BY idx"
+AMONG = """
+SELECT r.idx, r.seq, r.entry, r.key, r.sealed, r.outcome, e.leaf FROM record r JOIN entry e ON e.idx = r.idx
+WHERE r.pod = :pod AND r.idx >= :first AND r.idx < :end ORDER BY r.seq
 """
 BEYOND = 2**62
 
@@ -94,10 +99,13 @@ def head(tx: Tx, pod: PodFacts) -> Head:
     return Head(row.seq, row.head, kept) if row else Head(0, b"", kept)
 
 
-def own(vault: Vault, pod: PodFacts, log: Private, since: int = 0) -> Own:
-    """The records of a pod from `since` on with its head, as one snapshot: the writer goes on meanwhile."""
-    with vault.db.reading() as tx:
-        return Own(lines(vault, pod, log, since, tx=tx), head(tx, pod))
+def pages(tx: Tx, pod: PodFacts, many: int, since: int = 0) -> list[tuple[int, int]]:
+    """The lines with numbers from `since` on, in ranges of entries [first, end) with at most so many lines, in order.
+
+    Ranges of entries and not of numbers: the index of a pod's records leads straight to them.
+    """
+    places = [int(row[0]) for row in tx.run(PLACES, pod=pod.id, since=since)]
+    return [(places[at], places[min(at + many, len(places)) - 1] + 1) for at in range(0, len(places), many)]
 
 
 def lines(
@@ -109,6 +117,11 @@ def lines(
     """
     rows = (tx or vault.db.read).run(LINES, pod=pod.id, since=since, below=below)
     return _read(vault, pod, log, rows, tx)
+
+
+def among(vault: Vault, pod: PodFacts, log: Private, page: tuple[int, int], tx: Tx) -> list[Line]:
+    """The records of a pod among these entries [first, end), in their order."""
+    return _read(vault, pod, log, tx.run(AMONG, pod=pod.id, first=page[0], end=page[1]), tx)
 
 
 def back(vault: Vault, pod: PodFacts, log: Private, below: int, most: int, tx: Tx) -> list[Line]:
@@ -169,55 +182,55 @@ class _Reader:
             key.wipe()
 
 
-def proofs(vault: Vault, told: Own) -> dict[str, Any]:
-    """Everything a device needs to check these lines by itself (web/pages/static/verify.js reads this form).
+def around(vault: Vault, head: Head) -> tuple[dict[str, Any], Mapping[Ledger, int]]:
+    """Everything beside the lines that a device needs to check them by itself (web/pages/static/verify.js reads this),
+    and the sizes of the heads in it, for `proven`. `shard` is a place in `shards`, `index` a position in that tree.
 
-    `shard` of an entry is a place in `shards`, `index` its position in that shard's tree.
-    """
+    Reads a connection of its own: fit for a thread.
+    """  # fmt: skip
     shards = vault.log.shards
-    places = {ledger: place for place, ledger in enumerate(shards.all)}
-    inside = [(shards.at(line.index), line) for line in told.lines]
+    seals = [(ledger, ledger.told) for ledger in shards.all]  # published sizes: what is below them never changes
+    sizes = {ledger: int(seal["size"]) for ledger, seal in seals}
+    with vault.db.reading() as tx:
+        over, handed = ended(tx), hands(tx)
     return {
-        "shards": shards.told,
-        "head": told.head.told,
-        "hands": hands(vault.db.read),
-        "ended": told_ended(shards, ended(vault.db.read)),
-        "entries": [{"shard": places[ledger], **proven(ledger, line)} for ledger, line in inside],
-    }
+        "shards": [seal for _, seal in seals],
+        "head": head.told,
+        "hands": told_hands(shards, handed, sizes),
+        "ended": told_ended(shards, over, sizes),
+    }, sizes
 
 
-def told_ended(shards: Shards, over: Ended | None, sizes: Mapping[Ledger, int] | None = None) -> dict[str, Any] | None:
+def told_ended(shards: Shards, over: Ended | None, sizes: Mapping[Ledger, int]) -> dict[str, Any] | None:
     """The statement that says which records are no longer kept, with its proof; None while nothing ended.
 
-    `sizes` are those of the heads that the reader has, where they may not be the newest any more.
+    `sizes` are those of the heads that the reader has; a shard that is not among them has none.
     """
-    if over is None:
-        return None
-    ledger = shards.at(over.index)
-    position, size = over.index - ledger.first, ledger.size if sizes is None else sizes.get(ledger, 0)
+    return None if over is None else _stated(shards, over.index, over.leaf, sizes)
+
+
+def told_hands(shards: Shards, handed: list[Hand], sizes: Mapping[Ledger, int]) -> list[dict[str, Any]]:
+    """The statements by which keys handed over, oldest first, with their proofs: those under the reader's heads."""
+    told = (_stated(shards, hand.index, hand.leaf, sizes) for hand in handed)
+    return [one for one in told if one is not None]
+
+
+def _stated(shards: Shards, index: int, leaf: bytes, sizes: Mapping[Ledger, int]) -> dict[str, Any] | None:
+    ledger = shards.at(index)
+    position, size = index - ledger.first, sizes.get(ledger, 0)
     if position >= size:
         return None
     steps = [b64(step) for step in ledger.inclusion(position, size)]
-    return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(over.leaf), "proof": steps}
+    return {"shard": shards.all.index(ledger), "index": position, "leaf": b64(leaf), "proof": steps}
 
 
-def exported(bundle: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same as the lines of an export, which name their shard by its origin; last the head they must end at.
-
-    With the head comes the pod's slot in the newest summaries.
-    """
-    named, slots = (
-        [{**one, "shard": bundle["shards"][one["shard"]]["origin"]} for one in bundle[part]]
-        for part in ("entries", "slots")
-    )
-    return [*named, {**bundle["head"], "slots": slots}]
-
-
-def proven(ledger: Ledger, line: Line) -> dict[str, Any]:
-    """One line with its proof; `proof` is None while its checkpoint is not published yet."""
-    position = line.index - ledger.first
-    proof = ledger.inclusion(position) if position < ledger.size else None
+def proven(shards: Shards, line: Line, sizes: Mapping[Ledger, int]) -> dict[str, Any]:
+    """One line with its proof; `proof` is None where no head of these sizes covers it."""
+    ledger = shards.at(line.index)
+    position, size = line.index - ledger.first, sizes.get(ledger, 0)
+    proof = ledger.inclusion(position, size) if position < size else None
     return {
+        "shard": shards.all.index(ledger),
         "index": position,
         "seq": line.seq,
         "entry": b64(line.entry),

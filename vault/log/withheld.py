@@ -9,7 +9,7 @@ from typing import Any
 
 from vault.database import Tx
 from vault.log.retention import ended
-from vault.log.views import ENDED, Own, head
+from vault.log.views import ENDED, Line, head
 from vault.vault import PodFacts
 
 THERE = """
@@ -38,11 +38,23 @@ class Count:
         return {"written": self.written, "withheld": self.withheld, "ended": self.ended, "unreadable": self.shut}
 
 
-def of(own: Own, since: int = 0) -> Count:
-    """Counted over lines that were opened, from number `since` on: those that did not open are known exactly."""
-    ends = sum(line.record is None and line.outcome == ENDED for line in own.lines)
-    written = max(0, own.head.seq + 1 - max(since, 1))
-    return Count(written, len(own.lines), ends, sum(line.broken for line in own.lines))
+class Seen:
+    """Counts lines while they are opened, from number `since` on: those that do not open are then known exactly."""
+
+    def __init__(self, newest: int, since: int = 0) -> None:
+        self._written, self._there, self._ended, self._shut = max(0, newest + 1 - max(since, 1)), 0, 0, 0
+
+    def add(self, line: Line) -> Line:
+        """Take in one more line, and give it back."""
+        self._there += 1
+        self._ended += line.record is None and line.outcome == ENDED
+        self._shut += line.broken
+        return line
+
+    @property
+    def count(self) -> Count:
+        """What was counted up to here."""
+        return Count(self._written, self._there, self._ended, self._shut)
 
 
 def counted(tx: Tx, pod: PodFacts) -> Count:

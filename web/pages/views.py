@@ -81,6 +81,16 @@ class SuggestionsPage:
 
 
 @dataclass(frozen=True)
+class KeyPart:
+    """A key of the log: from which entry it signs, until which (not included; None: still), and since when if known."""
+
+    vkey: str
+    since: int
+    until: int | None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class TransparencyPage:
     """`/transparency`: all that a stranger needs to check the log. `checkpoint`: the signed note, as served."""
 
@@ -89,6 +99,7 @@ class TransparencyPage:
     vkey: str
     size: int
     checkpoint: str
+    keys: tuple[KeyPart, ...] = ()
     watch: WatchPart | None = None
 
 

@@ -1,24 +1,28 @@
 """The log: the citizen's own, with proofs; the public tree for everybody (C2SP tlog-tiles)."""
 
+import asyncio
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
-from consent.accounts import sessions
-from consent.accounts.sessions import SessionFacts
+from federation.heirs import PATH as HANDOVERS
 from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
-from vault.log import device, views, withheld
+from vault.log import device, handing, views, withheld
 from vault.log.tiles import Ledger
-from vault.log.views import Line, Own
-from vault.vault import Vault
-from web import guard, logforms, watching
+from vault.log.views import Line
+from vault.vault import PodFacts, Vault
+from web import guard, logforms, logstream, own, watching
 from web.cors import CORS
-from web.pages.views import TransparencyPage, render
+from web.logstream import Shape
+from web.pages.views import KeyPart, TransparencyPage, render
 
 router = APIRouter()
 WIDEST = 255  # of a partial tile (tlog-tiles, Partial Tiles)
@@ -26,28 +30,29 @@ PATH = re.compile(r"(entries|[0-7])/((?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/([0-9]{1
 Place = Annotated[int, Query(ge=0, lt=2**53)]
 """A number of a line or of entries, as a query may name it: what SQLite and JSON can hold."""
 YEAR = 31_536_000
-
-
-def opened(request: Request, session: SessionFacts) -> list[Line]:
-    """The session's own log; reading it opens no pod content and leaves no entry (access-log.md)."""
-    return _own(request, session).lines
-
-
-def _own(request: Request, session: SessionFacts, since: int = 0) -> Own:
-    with sessions.log_private(session) as private:
-        return views.own(guard.house_of(request).vault, session.pod, private, since)
+JSON = "application/json"
 
 
 @router.get("/api/log")
-async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> JSONResponse:
-    """The citizen's records, newest last, and how many are not among them; with `proofs`, what checks them all."""
+async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> Response:
+    """The citizen's records, newest last, and how many are not among them; with `proofs`, what checks them all.
+
+    Reading it opens no pod content and leaves no entry (access-log.md).
+    """
     session = await guard.required(request)
     vault = guard.house_of(request).vault
-    told = _own(request, session, since)
-    if proofs:
-        return JSONResponse(_bundle(vault, session, told))
-    entries = [{"index": line.index, "outcome": line.outcome, **line.told} for line in told.lines]
-    return JSONResponse({"entries": entries, **withheld.of(told, since).told})
+    frame = await asyncio.to_thread(_frame, vault, session.pod, since)
+    if not proofs:
+        seen = withheld.Seen(frame.told["head"]["seq"], since)
+
+        def entry(line: Line) -> str:
+            return _dumped({"index": line.index, "outcome": line.outcome, **seen.add(line).told})
+
+        shape = Shape(JSON, '{"entries":[', entry, lambda: "]," + _dumped(seen.count.told)[1:], ",")
+    else:
+        begins = orjson.dumps(frame.told).decode()[:-1] + ',"entries":['
+        shape = Shape(JSON, begins, lambda line: _dumped(views.proven(vault.log.shards, line, frame.sizes)), "]}", ",")
+    return logstream.answer(vault, session, shape, frame.pages)
 
 
 @router.get("/api/log/export")
@@ -59,24 +64,48 @@ async def export(
     `aj` and `balp` tell the same in the shapes of other systems, which have no room for proofs (web.logforms).
     """
     session, house = await guard.required(request), guard.house_of(request)
-    told = _own(request, session)
+    frame = await asyncio.to_thread(_frame, house.vault, session.pod)
     if form == "aj":
-        text, media, name = logforms.aj(told.lines, session.webid), "application/xml", "kluis-log.aj.xml"
+        shape = logforms.aj(session.webid)
     elif form == "balp":
-        text, media = logforms.balp(told.lines, session.webid, house.base), "application/fhir+json"
-        name = "kluis-log.balp.json"
+        shape = logforms.balp(session.webid, house.base)
     else:
-        text, media, name = "".join(_lines(_bundle(house.vault, session, told))), "application/jsonl", "kluis-log.jsonl"
-    disposition = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(text, media_type=media, headers=disposition)
+        shape = _export(house.vault, frame)
+    return logstream.answer(house.vault, session, shape, frame.pages)
 
 
-def _bundle(vault: Vault, session: SessionFacts, told: Own) -> dict[str, Any]:
-    return {**views.proofs(vault, told), "slots": device.slots(vault, session.pod)}
+@dataclass(frozen=True)
+class _Frame:
+    """All but the lines, from one moment: what is told, the sizes of the heads in it, and where the lines lie."""
+
+    told: dict[str, Any]
+    sizes: Mapping[Ledger, int]
+    pages: logstream.Pages
 
 
-def _lines(bundle: dict[str, Any]) -> list[str]:
-    return [json.dumps(line) + "\n" for line in views.exported(bundle)]
+def _frame(vault: Vault, pod: PodFacts, since: int = 0) -> _Frame:
+    """For a thread of its own."""
+    with vault.db.reading() as tx:
+        head, pages = views.head(tx, pod), views.pages(tx, pod, logstream.PAGE, since)
+    told, sizes = views.around(vault, head)
+    return _Frame({**told, "slots": device.slots(vault, pod, sizes=sizes)}, sizes, pages)
+
+
+def _export(vault: Vault, frame: _Frame) -> Shape:
+    """Lines that name their half-year; last the head with the pod's slot in the newest summaries."""
+
+    def named(one: dict[str, Any]) -> dict[str, Any]:
+        return {**one, "shard": frame.told["shards"][one["shard"]]["origin"]}
+
+    def line(one: Line) -> str:
+        return _dumped(named(views.proven(vault.log.shards, one, frame.sizes))) + "\n"
+
+    last = {**frame.told["head"], "slots": [named(one) for one in frame.told["slots"]]}
+    return Shape("application/jsonl", "", line, _dumped(last) + "\n", name="kluis-log.jsonl")
+
+
+def _dumped(told: dict[str, Any]) -> str:
+    return json.dumps(told)
 
 
 @router.get("/log/checkpoint")
@@ -89,6 +118,16 @@ async def newest(request: Request) -> Response:
 async def consistency(request: Request, old: Place, new: Place) -> JSONResponse:
     """A proof that the current shard's tree of size `old` is a prefix of that of size `new`."""
     return await shard_consistency(request, guard.house_of(request).vault.log.ledger.half, old, new)
+
+
+@router.get("/log/handovers")
+async def handovers(request: Request) -> JSONResponse:
+    """Every published statement by which one key handed over to the next, oldest first: a proof each (C2SP tlog-proof)
+    that stands alone, the statement beside it. Who trusts any key of this log follows to the one in use.
+    """  # fmt: skip
+    vault = guard.house_of(request).vault
+    told = await asyncio.to_thread(handing.proofs, vault.db, vault.log.shards)
+    return JSONResponse({"hands": told}, headers=CORS | {"cache-control": "no-cache"})
 
 
 @router.get("/log/{shard}/consistency")
@@ -126,7 +165,11 @@ async def transparency(request: Request) -> HTMLResponse:
     """What anybody needs to check the log."""
     house = guard.house_of(request)
     ledger = house.vault.log.ledger
-    shown = TransparencyPage(house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note, watching.part(house))
+    told = await asyncio.to_thread(handing.reigns, house.vault.db, house.vault.log.shards)
+    keys = tuple(KeyPart(one.vkey, one.since, one.until, own.moment(one.at) if one.at else None) for one in told)
+    shown = TransparencyPage(
+        house.base, ledger.origin, ledger.vkey, ledger.size, ledger.note, keys, watching.part(house)
+    )
     return HTMLResponse(render("transparency", shown))
 
 
@@ -135,8 +178,11 @@ async def transparency_json(request: Request) -> JSONResponse:
     """The same for machines; `shards` are all half-years of the log, oldest first.
 
     `every_vkey` is for a witness: the log's key under a name that stands for every half-year, also those to come.
+    `keys` are all that ever signed, oldest first: from which entry and until which (not included), and where the
+    certificate of the key before it stands (`/log/handovers` proves it).
     """
     house = guard.house_of(request)
+    reigns = await asyncio.to_thread(handing.reigns, house.vault.db, house.vault.log.shards)
     ledger = house.vault.log.ledger
     told: dict[str, Any] = {
         "origin": ledger.origin,
@@ -144,6 +190,8 @@ async def transparency_json(request: Request) -> JSONResponse:
         "size": ledger.size,
         "checkpoint": "/log/checkpoint",
         "every_vkey": every_shard(ledger.vkey),
+        "keys": [one.told for one in reigns],
+        "handovers": HANDOVERS,
         "witnesses": watching.state(house),
         "shards": [{**told, "checkpoint": f"/log/{half}/checkpoint"} for half, told in _shards(request)],
     }

@@ -24,7 +24,10 @@ SECONDS = 10  # until the next checkpoint at the latest
 
 @router.post("/api/log/receipts")
 async def listing(request: Request) -> Response:
-    """The entries under one of the caller's grants (form field `grant`) that it can prove, and its consent receipts."""
+    """The consents under one of the caller's grants (form field `grant`) that it can prove, and its consent receipts.
+
+    Entries that it asked to be able to prove are not here: the server knows not what they say.
+    """
 
     async def told(house: "House", asked: "TokenRequest") -> Response:
         client = await proven(house, asked)
@@ -45,11 +48,18 @@ async def listing(request: Request) -> Response:
 
 @router.post("/api/log/receipts/{entry}")
 async def receipt(request: Request, entry: Annotated[int, Path(ge=0, lt=2**53)]) -> Response:
-    """The receipt of an entry (C2SP tlog-proof); 202 until its checkpoint is published, 404 for anybody else's."""
+    """The receipt of an entry (C2SP tlog-proof); 202 until its checkpoint is published, 404 for anybody else's.
+
+    Form field `key`: what stood in `Kluis-Receipt` of the answer that the entry is about; none for a consent.
+    """
 
     async def told(house: "House", asked: "TokenRequest") -> Response:
         client = await proven(house, asked)
-        text = receipts.issue(house.vault, receipts.find(house.vault, client.client_id, entry))
+        try:
+            key = unb64(asked.form.get("key", ""))
+        except ValueError:
+            raise OAuthError("invalid_request", "key is not the key of a receipt.") from None
+        text = receipts.issue(house.vault, receipts.find(house.vault, client.client_id, entry, key))
         if text is None:
             return Response(status_code=202, headers=NO_STORE | {"retry-after": str(SECONDS)})
         named = {"content-disposition": f'attachment; filename="kluis-{entry}.tlog-proof"'}

@@ -4,6 +4,7 @@ Plain forms throughout; only a passkey needs the page's script, which fills hidd
 change asks again for a passphrase, a code or a passkey: a session that somebody else got hold of changes nothing.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -21,12 +22,13 @@ from consent.accounts.sessions import SessionFacts
 from consent.errors import BadCeremony
 from keys.text import b64, unb64
 from vault.errors import Denied, TooFewUnlockers
+from vault.log.search import last_new_root
+from vault.log.views import BEYOND, Line
 from vault.pod import FEWEST_UNLOCKERS
 from vault.vault import Vault
 from web import guard, own, proving
 from web.pages.entry import WAYS, CodePage, LockChange, Room, SecurityPage, Session, Unlocker
 from web.pages.views import render
-from web.routes.log import opened
 
 router = APIRouter()
 
@@ -43,7 +45,7 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
     account = people.by_id(house.vault, session.account)
     listed = sessions.listing(house.vault, session.account, house.clock())
     asked = ("", "") if account is None else _asked(request, session, account)
-    rooms, changed = _rooms(request, session) if session.role == "citizen" else ((), None)
+    rooms, changed = await _rooms(request, session) if session.role == "citizen" else ((), None)
     page = SecurityPage(
         () if account is None else _ways(house.vault, account),
         tuple(
@@ -160,14 +162,25 @@ def _asked(request: Request, session: SessionFacts, account: AccountFacts) -> tu
     return passkeys.creation_options(house.base, account, add), proving.asked(request, session, account)
 
 
-def _rooms(request: Request, session: SessionFacts) -> tuple[tuple[Room, ...], LockChange | None]:
+async def _rooms(request: Request, session: SessionFacts) -> tuple[tuple[Room, ...], LockChange | None]:
     """What lies behind which kind of lock, and when the locks were last changed."""
     held = holdings.of_pod(guard.house_of(request).vault, session.pod)
     rooms = tuple(
         Room(own.room(one), one.container, sealed=one.custody == "sealed", changes=own.may_change(one)) for one in held
     )
-    changed = [line for line in opened(request, session) if line.told.get("action") == "new root"]
-    return rooms, LockChange(own.moment(changed[-1].told["time"]), changed[-1].seq) if changed else None
+    changed = await _new_root(request, session)
+    return rooms, LockChange(own.moment(changed.told["time"]), changed.seq) if changed else None
+
+
+async def _new_root(request: Request, session: SessionFacts) -> Line | None:
+    """The newest line that says that all locks were changed; a long log is looked through a part at a time."""
+    vault, below = guard.house_of(request).vault, BEYOND
+    with sessions.log_private(session) as log:
+        while True:
+            found = await asyncio.to_thread(last_new_root, vault, session.pod, log, below)
+            if found.below is None:
+                return found.lines[0] if found.lines else None
+            below = found.below
 
 
 async def _end_others(request: Request, session: SessionFacts, fields: FormData) -> None:

@@ -15,7 +15,7 @@ from consent.accounts.sessions import log_private
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.records import RecordSealer
-from keys.secret import RecordKey, fresh_bytes
+from keys.secret import Private, RecordKey, fresh_bytes
 from keys.text import b64, canonical
 from tests.house import Household
 from vault.database import Tx
@@ -23,6 +23,7 @@ from vault.log import device, views
 from vault.log.epochs import Epochs
 from vault.log.shards import Shards
 from vault.tables import Entry, PodHead, Record, RecordKey as KeyRow
+from vault.vault import PodFacts, Vault
 from web.verify import committed
 
 TABLES = ("entry", "record", "podhead", "checkpoint", "recordkey", "epoch", "tile", "shard")
@@ -84,6 +85,23 @@ class Attack:
         value = EDITS[self.field] if part.get(self.field) != EDITS[self.field] else "else"
         told = {**part, self.field: value}
         return Line(fresh_bytes(64), *((told, line.own) if part is line.app else (line.app, told)))
+
+
+def proofs(vault: Vault, pod: PodFacts, log: Private) -> dict[str, Any]:
+    """All lines of a pod with their proofs and everything around them, as `/api/log?proofs=1` gives them."""
+    with vault.db.reading() as tx:
+        lines, head = views.lines(vault, pod, log, tx=tx), views.head(tx, pod)
+    told, sizes = views.around(vault, head)
+    return {**told, "entries": [views.proven(vault.log.shards, line, sizes) for line in lines]}
+
+
+def exported(bundle: dict[str, Any]) -> list[str]:
+    """The same as the lines of an export, which name their shard by its origin."""
+    named, slots = (
+        [{**one, "shard": bundle["shards"][one["shard"]]["origin"]} for one in bundle[part]]
+        for part in ("entries", "slots")
+    )
+    return [json.dumps(one) for one in (*named, {**bundle["head"], "slots": slots})]
 
 
 class Evil:
@@ -177,8 +195,7 @@ class Evil:
     def proven(self) -> dict[str, Any]:
         """What it is given to look closer, which is also what an export is made of."""
         with log_private(self.house.session) as private:
-            told = views.own(self.vault, self.pod, private)
-        return {**views.proofs(self.vault, told), "slots": device.slots(self.vault, self.pod)}
+            return {**proofs(self.vault, self.pod, private), "slots": device.slots(self.vault, self.pod)}
 
     def grown(self, memory: dict[str, Any] | None) -> list[str]:
         """The proof that its tree only grew since a check, as well as the server can make one."""

@@ -19,8 +19,8 @@ from keys.secret import Private, RecordKey
 from keys.text import unb64
 from tests.conftest import Clock
 from tests.consent.test_report import READ
+from tests.log.prove.evil import proofs
 from tests.proof import figure, rounds
-from vault.log import views
 from vault.log.entry import Intent
 from vault.tables import Record, RecordKey as KeyRow
 from vault.vault import PodFacts, Vault
@@ -48,7 +48,7 @@ async def person(vault: Vault, clock: Clock, number: int) -> Person:
         await vault.log.append(Intent(session.pod.id, READ, clock()))
     await vault.publish()
     with log_private(session) as private:
-        return Person(session.pod, views.proofs(vault, views.own(vault, session.pod, private)), bytes(private.view()))
+        return Person(session.pod, proofs(vault, session.pod, private), bytes(private.view()))
 
 
 def head(shard: dict[str, Any]) -> Checkpoint:

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from tests.house import Household
-from tests.log.prove.evil import TREE, Attack, Evil
+from tests.log.prove.evil import TREE, Attack, Evil, exported as in_lines
 from tests.proof import figure, rounds
 from tests.web.made_log import NODE, in_node
 from vault.gates import ms
 from vault.log.entry import Facts, Intent
-from web.routes.log import _lines
 from web.verify import LogBroken, check_records, read_directory
 
 OTHERS = Facts("admin", "read totals", rule="dpo")
@@ -72,7 +71,7 @@ def passes(house: Household, evil: Evil) -> bool:
     """Whether the export passes, with the log that the server publishes now."""
     try:
         log = read_directory(house.house.settings.data, house.vault.log.ledger.vkey)
-        check_records(log, _lines(evil.proven()))
+        check_records(log, in_lines(evil.proven()))
     except LogBroken:
         return False
     return True

@@ -24,17 +24,33 @@ const placed = ({ lines, bytes, begins }, seals, before) => lines.map((line, i) 
 /** The part of a verification key that is the same in every half-year of a log. */
 const keyOf = (vkey) => vkey.split("+").slice(2).join("+");
 
+const statement = (leaf) => json(new TextDecoder().decode(unb64(leaf).subarray(2)));
+
 /** The log's keys in their order: its first, and each one that the one before it certified. */
 async function keysOf({ shards, hands = [] }) {
   const host = shards[0].origin.split("/log/")[0], only = unb64(keyOf(shards[0].vkey)).subarray(1);
-  const keys = [raw(hands.length ? unb64(hands[0].from) : only)];
-  for (const { signature, ...hand } of hands) {
+  const keys = [raw(hands.length ? unb64(statement(hands[0].leaf).from ?? "") : only)];
+  for (const { signature = "", ...hand } of hands.map(({ leaf }) => statement(leaf))) {
     const told = JSON.stringify(Object.fromEntries(Object.entries(hand).sort(([a], [b]) => (a < b ? -1 : 1))));
     if (hand.type !== "kluis/log-key/v1" || hand.host !== host || raw(unb64(hand.from)) !== keys.at(-1)) continue;
     const signer = await crypto.subtle.importKey("raw", unb64(hand.from), "Ed25519", false, ["verify"]);
     if (await crypto.subtle.verify("Ed25519", signer, unb64(signature), utf8.encode(told))) keys.push(raw(unb64(hand.to)));
   }
   return keys;
+}
+
+/** Every certificate stands in the log itself, under a seal. */
+async function checkHands({ hands = [] }, seals) {
+  for (const one of hands) {
+    const leaf = unb64(one.leaf);
+    if (leaf[1] !== 2 || !(await sealedAt(leaf, one, seals))) throw new Broken("key");
+  }
+}
+
+/** Whether an entry stands under the seal of the half-year that is named with its proof. */
+async function sealedAt(leaf, { shard, index, proof }, seals) {
+  const seal = seals[shard];
+  return Boolean(seal) && included(await sha256(LEAF, leaf), index, seal.size, decoded(proof), seal.root, seal.proven);
 }
 
 /** The seal of every half-year, with what was proven under it; one that just began has no seal yet. */
@@ -51,10 +67,8 @@ function openSeals(shards) {
 /** Before which place lines may have ended: as the log itself says, in a statement under the seal. */
 async function endedBefore(told, seals) {
   if (!told) return 0;
-  const leaf = unb64(told.leaf), seal = seals[told.shard], said = json(new TextDecoder().decode(leaf.subarray(2)));
-  const inside = seal && leaf[1] === 2 && said.type === "kluis/log-retention/v1"
-    && await included(await sha256(LEAF, leaf), told.index, seal.size, decoded(told.proof), seal.root, seal.proven);
-  if (!inside) throw new Broken("outside");
+  const leaf = unb64(told.leaf), said = json(new TextDecoder().decode(leaf.subarray(2)));
+  if (!(leaf[1] === 2 && said.type === "kluis/log-retention/v1" && (await sealedAt(leaf, told, seals)))) throw new Broken("outside");
   return said.before;
 }
 
@@ -66,10 +80,14 @@ async function endedBefore(told, seals) {
  */
 export async function check(log, memory, fetchProof, now) {
   try {
-    const keys = await keysOf(log), used = log.shards.map(({ vkey }) => keys.indexOf(raw(unb64(keyOf(vkey)).subarray(1))));
-    const known = memory ? keys.indexOf(memory.key) : 0, current = used.at(-1), key = keys[current];
-    if (known < 0 || current < known || used.some((at, i) => at < (used[i - 1] ?? 0))) throw new Broken("key");
+    const keys = await keysOf(log), key = keys.at(-1), known = memory ? keys.indexOf(memory.key) : 0;
+    const signed = log.shards.filter(({ checkpoint }) => checkpoint);
+    const used = signed.map(({ vkey }) => keys.indexOf(raw(unb64(keyOf(vkey)).subarray(1))));
+    // Whoever handed over signs no more: the newest seal is the last key's, and none goes back to an earlier one.
+    const astray = known < 0 || used.at(-1) !== keys.length - 1 || used.some((at, i) => at < (used[i - 1] ?? 0));
+    if (astray) throw new Broken("key");
     const seals = await openSeals(log.shards);
+    await checkHands(log, seals);
     const parts = log.entries[0]?.then ? log.entries : [log.entries];
     const before = await endedBefore(log.ended, seals);
     const read = await Promise.all(parts.map(async (part) => ((part = await part).bytes ? part : readLines(part))));
