@@ -5,34 +5,50 @@ compare. There is no verifier to steal, and an unknown name costs what a known o
 import asyncio
 import unicodedata
 from datetime import datetime
+from typing import Final
 
 from consent.accounts import sessions, tries
 from consent.accounts.people import LONGEST, AccountFacts, find, user_mac
+from consent.accounts.seats import Seat
 from consent.accounts.sessions import SessionFacts
 from keys.errors import KeysError, WrongSecret
 from keys.secret import Root, Seed
+from keys.text import b64
 from keys.unlock import Stretch, read_code, stretch
 from vault.errors import MissingKey
 from vault.log.entry import Facts, Intent
 from vault.unlockers import open_root, unlockers
 from vault.vault import Vault
 
+NOWHERE: Final = Seat()
 
-async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[str, SessionFacts] | None:
+
+async def login(
+    vault: Vault, user: str, secret: str, now: datetime, seat: Seat = NOWHERE
+) -> tuple[str, SessionFacts] | None:
     """Open a session: the cookie's text and the facts, or None, whatever the reason was.
 
-    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase.
+    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase. Tries are
+    counted per name and per address; codes, which nobody guesses, per name at one address, so that a stranger who
+    makes a name rest does not take the owner's code away from her.
     """
-    mac, account, long = user_mac(vault, user), find(vault, user), len(secret) > LONGEST
-    if long or not await tries.spend(vault, mac, now):
+    account, long, code = find(vault, user), len(secret) > LONGEST, is_code(secret)
+    mac = user_mac(vault, user)
+    who = tries.counted(vault, "recovery", f"{b64(mac)} {seat.bucket}") if code else mac
+    here = tries.counted(vault, "address", seat.bucket) if seat.bucket else None
+    if long or not await _may_try(vault, who, here, now):
+        if not long and not code:  # a name that rests takes as long as one that does not
+            (await _stretched(secret, Stretch.fresh())).wipe()
         await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
         return None
     root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
     with root:
-        await tries.forgive(vault, mac)
-        return await sessions.open(vault, account, root, now)
+        await tries.forgive(vault, who)
+        if here is not None:
+            await tries.give_back(vault, here)
+        return await sessions.open(vault, account, root, now, "recovery" if code else "passphrase", seat.device)
 
 
 def is_code(secret: str) -> bool:
@@ -83,11 +99,18 @@ async def try_ways(
     return root
 
 
+async def _may_try(vault: Vault, who: bytes, here: bytes | None, now: datetime) -> bool:
+    """Count the try; False while the address or the name rests."""
+    return (here is None or await tries.spend(vault, here, now, tries.FREE_HERE)) and await tries.spend(vault, who, now)
+
+
 async def _unknown(vault: Vault, secret: str, now: datetime) -> None:
-    """Spend the same time and the same two durable entries as on a wrong secret; both stand in the office's log."""
+    """Spend the same time, reads and durable entries as on a wrong secret; both entries stand in the office's log."""
     code = _code(secret)
     seed = await _stretched(secret, Stretch.fresh()) if code is None else code
     seed.wipe()
+    for _ in range(1 if code is not None else 2):  # where somebody who is known has her ways in looked up
+        unlockers(vault, vault.office)
     await tries.refused(vault, vault.office, "login", "unknown_name", now)
 
 
