@@ -32,6 +32,7 @@ async def login(
     counted per name and per address; codes, which nobody guesses, per name at one address, so that a stranger who
     makes a name rest does not take the owner's code away from her.
     """
+    office = vault.office  # looked up for everybody: for nobody's name it is where the lines go
     account, long, code = find(vault, user), len(secret) > LONGEST, is_code(secret)
     mac = user_mac(vault, user)
     who = tries.counted(vault, "recovery", f"{b64(mac)} {seat.bucket}") if code else mac
@@ -39,9 +40,9 @@ async def login(
     if long or not await _may_try(vault, who, here, now):
         if not long and not code:  # a name that rests takes as long as one that does not
             (await _stretched(secret, Stretch.fresh())).wipe()
-        await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
+        await tries.turned_away(vault, account.pod if account else office, "login", now, long=long)
         return None
-    root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
+    root = await (_unknown(vault, office, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
     with root:
@@ -104,14 +105,14 @@ async def _may_try(vault: Vault, who: bytes, here: bytes | None, now: datetime) 
     return (here is None or await tries.spend(vault, here, now, tries.FREE_HERE)) and await tries.spend(vault, who, now)
 
 
-async def _unknown(vault: Vault, secret: str, now: datetime) -> None:
+async def _unknown(vault: Vault, office: bytes, secret: str, now: datetime) -> None:
     """Spend the same time, reads and durable entries as on a wrong secret; both entries stand in the office's log."""
     code = _code(secret)
     seed = await _stretched(secret, Stretch.fresh()) if code is None else code
     seed.wipe()
     for _ in range(1 if code is not None else 2):  # where somebody who is known has her ways in looked up
-        unlockers(vault, vault.office)
-    await tries.refused(vault, vault.office, "login", "unknown_name", now)
+        unlockers(vault, office)
+    await tries.refused(vault, office, "login", "unknown_name", now)
 
 
 async def _stretched(passphrase: str, costs: Stretch) -> Seed:
