@@ -18,7 +18,11 @@ from tests.conftest import BASE, Clock
 from tests.consent import sample
 from tests.house import Household
 from tests.web import tariff
+from tests.web.pages_sample import CONSENT
 from tests.web.tariff import CARD, POOL, RECORDS, ROW, TARIFF, detail, touched
+from tests.web.test_pages import Document
+from web.pages.door import Door
+from web.pages.views import render
 
 KEY = f"{TARIFF}#kluis:entitled"
 OPTIONAL = ROW | {"necessity": "optional"}
@@ -221,3 +225,17 @@ async def test_a_grant_that_says_it_recommends_reads_nothing_special_even_if_it_
     for bad in (replace(good, actions=("read", "recommend")), replace(good, client=special.RECOMMENDER),
                 replace(good, purpose_code="dpv:ProvideEventRecommendations")):  # fmt: skip
         assert isinstance(decide(bad, ask, sample.NOW), Refusal)
+
+
+def test_the_page_with_everything_a_decision_may_need_is_whole_and_presses_nobody() -> None:
+    """U1, U2 and U18 hold for the card of special categories and for the second proof too."""
+    sensitive = replace(CONSENT, data=(replace(CONSENT.data[0], special=True), *CONSENT.data[1:]))
+    document = Document(render("consent", sensitive, Door('{"challenge": "x"}', needed=True, again=True), csrf="tok"))
+    ids = [one["id"] for one in document.find() if one.get("id")]
+    assert len(ids) == len(set(ids)) and len(document.find("h1")) == 1
+    assert not [one for one in document.find("input") if "checked" in one or "autofocus" in one]
+    first, deny, allow = [one for one in document.find("button") if one.get("name") == "decision"]
+    assert (first["value"], deny["id"], allow["id"]) == ("none", "deny", "allow")
+    assert deny["class"] == allow["class"]
+    shut = Document(render("consent", sensitive, Door(needed=True), csrf="tok"))
+    assert not shut.find(id="allow") and shut.find(id="deny") and shut.find(id="no-passkey")
