@@ -56,10 +56,13 @@ def stale(began: Beginning, now: datetime) -> bool:
 
 
 def lacking(terms: Terms, datum: Datum | None, created: int) -> bool:
-    """Whether a row that would be read needs a surer proof than the one its grant of `created` (ms) was given on."""
+    """Whether a row that would be read needs a surer proof than the one its grant of `created` (ms) was given on.
+
+    A grant that was decided about again later stands on the proof of that later decision.
+    """
     if datum is None or not special.rows((datum,)):
         return False
-    return terms.acr != PASSKEY or not 0 <= created - terms.auth_time <= REQUEST_MS
+    return terms.acr != PASSKEY or created - terms.auth_time > REQUEST_MS
 
 
 def wanted() -> Mapping[str, str]:
