@@ -54,12 +54,12 @@ class Pool:
         made = sample.assertion(iss=who, sub=who, jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": made, **form}
 
-    async def push(self, *rows: dict[str, Any], **changes: Any) -> httpx.Response:
-        """Send the request ahead."""
+    async def push(self, *rows: dict[str, Any], more: dict[str, str] | None = None, **changes: Any) -> httpx.Response:
+        """Send the request ahead; `more` are further fields of its form."""
         asked = detail(*(rows or (ROW,)), **changes)
         form = self.own(response_type="code", redirect_uri=sample.RETURN, code_challenge=sample.CHALLENGE,
                         code_challenge_method="S256", state="s",
-                        authorization_details=orjson.dumps([asked]).decode())  # fmt: skip
+                        authorization_details=orjson.dumps([asked]).decode(), **(more or {}))  # fmt: skip
         proof = {"dpop": self.house.proof("POST", "/oauth/par")}
         return await self.house.http.post("/oauth/par", data=form, headers=proof)
 

@@ -2,6 +2,7 @@
 and withdrawing need nothing.
 """
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -126,6 +127,15 @@ async def test_a_grant_without_the_step_up_reads_nothing_special_and_is_told_wha
         assert refused.json()["type"].endswith("insufficient_user_authentication")
     assert house.told()[-1]["rule"] == "step_up"
     assert (await house.call("GET", "/api/records?category=kluis:Card", token["access_token"])).status_code == 200
+
+
+async def test_an_app_that_asks_again_in_the_words_of_the_challenge_gets_what_it_lacked(house: Household) -> None:
+    pool, device = await tariff.pool(house), await tariff.passkey(house)
+    refused = await house.call("GET", RECORDS, await weakly_given(house, pool))
+    wanted = dict(re.findall(r'(acr_values|max_age)="([^"]+)"', refused.headers["www-authenticate"]))
+    page = await pool.open(await pool.push(more=wanted))
+    token = await pool.redeem(await pool.press(page, "allow", KEY, **touched(device, page)))
+    assert (await house.call("GET", RECORDS, token["access_token"])).status_code == 200
 
 
 async def weakly_given(house: Household, pool: tariff.Pool) -> str:
