@@ -143,7 +143,8 @@ async def proved(vault: Vault, session: SessionFacts, how: How, now: datetime) -
     """Note that she has just shown again who she is, and with what."""
     began = replace(session.began, how=how, proved=gates.ms(now))
     sealed = columns.put(vault.state, "session", session.handle, began.told)
-    await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, sealed=sealed))
+    with suppress(LogUnavailable):  # with a full disk she is asked again; what she proved it for goes on
+        await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, sealed=sealed))
 
 
 async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:

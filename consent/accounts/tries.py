@@ -5,6 +5,7 @@ failed try adds exactly two entries: the size of the log is public and must not 
 A try that is not made, because the name rests, is counted and becomes part of one entry a minute.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from consent.tables import Throttle
 from keys.state import lookup
 from vault import gates
 from vault.database import Tx
+from vault.errors import LogUnavailable
 from vault.log import tally
 from vault.log.entry import Facts, Intent
 from vault.vault import Vault
@@ -23,6 +25,8 @@ FIRST_PAUSE_MS: Final = 30_000
 LONGEST_PAUSE_MS: Final = 3_600_000
 FORGET_MS: Final = 86_400_000
 
+ONE_LESS: Final = "UPDATE throttle SET failures = failures - 1 WHERE user_mac = :who AND failures > 0"
+
 
 async def spend(vault: Vault, who: bytes, now: datetime, free: int = FREE_TRIES) -> bool:
     """Count a try of `who` (a keyed hash); False while it rests. A day without tries forgets it."""
@@ -32,9 +36,8 @@ async def spend(vault: Vault, who: bytes, now: datetime, free: int = FREE_TRIES)
 
 async def give_back(vault: Vault, who: bytes) -> None:
     """A success takes its own try back and no other: logging in oneself makes no room for guessing at others."""
-    await vault.db.write(
-        lambda tx: tx.run("UPDATE throttle SET failures = failures - 1 WHERE user_mac = :who AND failures > 0", who=who)
-    )
+    with suppress(LogUnavailable):  # a full disk shuts nobody out who is in
+        await vault.db.write(lambda tx: tx.run(ONE_LESS, who=who))
 
 
 async def forgive(vault: Vault, who: bytes) -> None:
