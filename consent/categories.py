@@ -30,7 +30,8 @@ class Category:
     """One kind of data: its container, its family, who may open it, and the words for it.
 
     ``dated`` categories hold records with a ``schema:startTime``: only there can a window be enforced.
-    Apps may add or change records only where ``app_writes``: what services deposit stays as deposited.
+    Apps may add or change records only where ``app_writes``: what services deposit stays as deposited. ``special``
+    ones (GDPR 9) ask for a passkey, a card of their own and a reviewed app, and suggest nothing (consent.special).
     """
 
     curie: str
@@ -143,6 +144,18 @@ _ALL: Final = (
             "kluis:points": _words("Je punten", "Your points"),
             "kluis:source": _SOURCE,
         },
+    ),
+    Category(  # who gets more back from her health fund gets it: it tells about health and income
+        "kluis:SocialTariff",
+        "tariff/",
+        "personal",
+        _words("Of je kansentarief hebt", "Whether you have the social tariff"),
+        _words("Alles over je kansentarief", "Everything about your social tariff"),
+        {
+            "kluis:entitled": _words("Of je er recht op hebt: ja of nee", "Whether you are entitled: yes or no"),
+            "schema:validThrough": _words("Tot wanneer het geldt", "Until when it holds"),
+        },
+        special=True,
     ),
     Category(
         "pd:PostalCode",

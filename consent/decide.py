@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
-from consent import categories
+from consent import categories, special
 from consent.schema import RAR_TYPE
 from consent.terms import Datum, Terms
 
@@ -78,7 +78,7 @@ def _rar(terms: Terms, ask: Ask) -> Allowed | Refusal:
     action = "read" if ask.action == "list" else ask.action
     if action not in terms.actions:
         return _refuse("action", ask)
-    rows = [datum for datum in terms.data if datum.category == ask.category]
+    rows = [datum for datum in terms.data if datum.category == ask.category and not special.closed(terms, datum)]
     if not rows:
         return _refuse("category", ask)
     direct = [datum for datum in rows if datum.derived is None]
@@ -119,7 +119,7 @@ def _answer(terms: Terms, ask: Ask) -> Allowed | Refusal:
     if ask.answer is None and ask.path is None:
         return _refuse("answer", ask)
     for datum in terms.data:
-        if datum.derived is not None and _names(datum, ask):
+        if datum.derived is not None and _names(datum, ask) and not special.closed(terms, datum):
             return Allowed(datum)
     return _refuse("answer", ask)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from consent import columns, locks, signed
+from consent import assurance, columns, locks, signed
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
@@ -169,6 +169,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
     if not isinstance(said, Allowed):
         code = "invalid_token" if said.code == "expired" else "insufficient_authorization_details"
         return await _refuse(vault, pod, held, call, code, now, rule=said.code, why=said.hint)
+    if assurance.lacking(held.terms, said.datum, held.created):
+        return await _refuse(vault, pod, held, call, "insufficient_user_authentication", now, rule="step_up")
     facts = _told(held, call, "access", rule="grant")
     permit = _permit(pod, facts, call, Guard(held.grant, held.epoch, use=True), said.datum, proof)
     modes = frozenset({"read"}) if call.action in ("read", "list") else frozenset({call.action})

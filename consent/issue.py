@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from consent import clients, columns, endings, solid
+from consent import assurance, clients, columns, endings, solid
 from consent.asks import Shown, replayed
 from consent.errors import CodeReused, OAuthError
 from consent.grants import GrantFacts, load, token_row
@@ -128,6 +128,7 @@ def introspect(vault: Vault, client: Client, text: str, now: datetime) -> dict[s
         "iss": vault.base,
         "token_type": "DPoP" if held.row.kind == "kat" else "refresh_token",
         "cnf": {"jkt": held.bound["jkt"]},
+        **assurance.shown(held.grant.terms),
         **_about(vault, held.grant),
     }
 

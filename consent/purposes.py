@@ -60,7 +60,13 @@ _STATISTICS: Final[Mapping[str, Rung]] = {
     "kluis:Ticket": 2,
     "pd:PostalCode": 2,
 }
-_SERVICE: Final[Mapping[str, Rung]] = {**_CULTURE, "pd:PostalCode": 5, "kluis:Card": 5, "kluis:File": 5}
+_SERVICE: Final[Mapping[str, Rung]] = {
+    **_CULTURE,
+    "pd:PostalCode": 5,
+    "kluis:Card": 5,
+    "kluis:File": 5,
+    "kluis:SocialTariff": 3,
+}
 
 _ALL: Final = (
     Purpose("dpv:Purpose", (), _words("Doel", "Purpose"), {}),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from consent import categories, period, purposes, schema
+from consent import categories, period, purposes, schema, special
 from consent.errors import BadChoice, BadPeriod, BadTerms, OAuthError, UnknownCategory, UnknownPurpose
 from consent.schema import RAR_TYPE
 from consent.terms import Datum, Terms
@@ -62,10 +62,10 @@ def parse(detail: object, client: Registered, base: str, now: datetime) -> Terms
     _matches_registration(asked, client)
     pod = _pod(asked["locations"][0], base)
     rows = tuple(_row(row, asked["purpose"]["code"], pod, base) for row in asked["datatypes"])
-    _consistent(rows, client.trust)
+    _consistent(rows)
     try:
         period.read(asked["retention"])
-        return _terms(asked, client, pod, rows, _expiry(asked["expires"], now))
+        return special.check(_terms(asked, client, pod, rows, _expiry(asked["expires"], now)), client.trust)
     except (BadPeriod, BadTerms) as broken:
         raise _no(f"Not acceptable: {broken}.") from broken
 
@@ -252,12 +252,10 @@ def _crooked(path: str) -> bool:
     return urlsplit(path).path != path or plain.count("/") != path.count("/")
 
 
-def _consistent(rows: tuple[Datum, ...], trust: str) -> None:
+def _consistent(rows: tuple[Datum, ...]) -> None:
     """Rows of one category that open records share one limit, so that together they mean one thing."""
     limits: dict[str, tuple[object, ...]] = {}
     for row in rows:
-        if row.special and trust == "unverified":
-            raise _no("Only reviewed apps may ask for special categories.")
         limit = (row.window, row.since, row.resources)
         if not row.derived and limits.setdefault(row.category, limit) != limit:
             raise _no("Two rows of one category have different limits.")

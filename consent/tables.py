@@ -29,7 +29,8 @@ class Account(SQLModel, table=True):
 
 class Session(SQLModel, table=True):
     """A login. `root` is RK under the cookie's secret and its session share, `log` the pod's log key under the
-    secret alone. Its gate (vault.gates) has the handle as id and the hard end as limit.
+    secret alone. Its gate (vault.gates) has the handle as id and the hard end as limit. `sealed` (state key) holds how
+    it began: with which way in, on which device, and when she last showed who she is.
     """
 
     handle: bytes = Field(primary_key=True)
@@ -40,6 +41,7 @@ class Session(SQLModel, table=True):
     log: bytes
     created: int
     seen: int
+    sealed: bytes
 
 
 class Pushed(SQLModel, table=True):

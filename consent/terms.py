@@ -60,6 +60,8 @@ class Terms:
 
     ``pod`` is the pod's name, ``""`` while it is "the pod of whoever decides". Kind ``rar`` uses ``data`` and
     ``actions``; kind ``solid`` uses ``containers``, ``modes`` and ``elsewhere``. Contradictions raise ``BadTerms``.
+    ``acr`` and ``auth_time`` (ms UTC) say how sure the server was of who decided (consent.assurance), ``""`` and 0 of
+    what nobody has decided yet.
     """
 
     client: str
@@ -85,6 +87,8 @@ class Terms:
     modes: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     elsewhere: bool = False
+    acr: str = ""
+    auth_time: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in ("rar", "solid") or self.mode not in MODES:

@@ -19,7 +19,7 @@ from keys.text import canonical
 from web.pages.consenting import Choice, ConsentPage, DataRow
 from web.pages.dutch import day, listed
 
-VERSION: Final = "4"
+VERSION: Final = "5"
 """Of the consent page; raised whenever its words or order change, so that an old notice can be rebuilt."""
 SHOWN: Final = 6
 LONGEST: Final = 120

@@ -4,8 +4,10 @@ Pods have a face of their own (`web.pods`) and are handed over before anything e
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+
+from web.cors import CORS, is_open
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,6 +24,7 @@ PAGE_HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"interest-cohort=()",
 }
+_CORS = {name.encode(): value.encode() for name, value in CORS.items()}
 
 
 def policy(base: str, form_action: str = "") -> bytes:
@@ -79,19 +82,30 @@ class Front:
             await refuse(send, 413, b"too-large")
             return
         scope.setdefault("state", {})["operator"] = self.operator
-        await self.pages(scope, _bounded(receive), self._dressed(send))
+        shared = _CORS if is_open(scope["path"]) else {}
+        if shared and scope["method"] == "OPTIONS":
+            await _preflight(send)
+            return
+        await self.pages(scope, _bounded(receive), self._dressed(send, {**self.headers, **shared}))
 
-    def _dressed(self, send: Send) -> Send:
+    def _dressed(self, send: Send, headers: Mapping[bytes, bytes]) -> Send:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in self.headers.items() if name not in present]
+                extra = [(name, value) for name, value in headers.items() if name not in present]
                 if b"cache-control" not in present:
                     extra.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
         return dressed
+
+
+async def _preflight(send: Send) -> None:
+    """What a browser asks before it lets a script of another origin send its token (Fetch, CORS preflight)."""
+    headers = [*_CORS.items(), (b"access-control-max-age", b"7200"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 class TooLarge(Exception):

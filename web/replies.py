@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from consent import assurance
 from consent.call import Denial
 from consent.errors import ConsentError
 from keys.errors import KeysError
@@ -58,7 +59,7 @@ def denied(denial: Denial, base: str) -> Reply:
     """No access, the same whether anything is there or not; the hint comes from the public registry."""
     status = {"unauthenticated": 401, "forbidden": 403}.get(denial.code) or problems.OAUTH.get(denial.code, 403)
     more = {"authorization_details": [dict(denial.hint)]} if denial.hint else {}
-    return problem(status, denial.code, "No access", _challenge(status, denial.code, base), **more)
+    return problem(status, denial.code, "No access", challenge(status, denial.code, base), **more)
 
 
 def failed(error: Exception, base: str) -> Reply:
@@ -76,15 +77,19 @@ def failed(error: Exception, base: str) -> Reply:
     reason = getattr(error, "reason", "")
     if reason in problems.REASONS:
         status, kind = problems.REASONS[reason]
-    return problem(status, kind, title, _challenge(status, kind, base))
+    return problem(status, kind, title, challenge(status, kind, base))
 
 
-def _challenge(status: int, code: str, base: str) -> dict[str, str]:
-    """What a client must show (RFC 9449 7.1, Solid-OIDC `as_uri`); 403 for too little is named as well (RFC 9396)."""
+def challenge(status: int, code: str, base: str) -> dict[str, str]:
+    """What a client must show (RFC 9449 7.1, Solid-OIDC `as_uri`); 403 for too little is named as well (RFC 9396), with
+    the proof that its citizen must show where that is what is missing (RFC 9470 3).
+    """
     named = code in problems.OAUTH
     if status != 401 and not (status == 403 and named):
         return {}
     error = f', error="{code}"' if named else ""
+    if code == "insufficient_user_authentication":
+        error += "".join(f', {name}="{value}"' for name, value in assurance.wanted().items())
     return {"WWW-Authenticate": f'DPoP algs="ES256 EdDSA RS256", realm="{base}", as_uri="{base}"{error}'}
 
 

@@ -104,6 +104,7 @@ DENIED: Final[Mapping[str, str]] = {
     "unknown_passkey": "met een passkey die niet van jou is",
     "not_verified": "met een passkey die niet klopt",
     "sign_count": "met een kopie van je passkey",
+    "step_up": "je bevestigde dit niet met je passkey",
     "no_prf": "met een passkey die geen sleutel geeft",
     "damaged_item": "omdat iets beschadigd is",
     "role": "dat mag alleen iemand met een andere rol",

@@ -20,11 +20,13 @@ from vault.log.append import see
 from vault.vault import Vault
 
 
-async def login(vault: Vault, answer: Answer, browser: bytes, now: datetime) -> tuple[str, SessionFacts] | None:
+async def login(
+    vault: Vault, answer: Answer, browser: bytes, now: datetime, device: str = ""
+) -> tuple[str, SessionFacts] | None:
     """Open a session: the cookie's text and the facts, or None, whatever the reason was.
 
-    `browser`: what the challenge of the login page was bound to. Tries are counted per account as the
-    passkey names it, apart from those with a passphrase: neither makes the other rest.
+    `browser`: what the challenge of the login page was bound to; `device`: our words for it. Tries are
+    counted per account as the passkey names it, apart from those with a passphrase: neither makes the other rest.
     """
     named = passkeys.account_of(answer)
     mac = tries.counted(vault, "passkey", b64(named))
@@ -39,23 +41,25 @@ async def login(vault: Vault, answer: Answer, browser: bytes, now: datetime) -> 
     if root is None:
         return None
     with root:
-        opened = await sessions.open(vault, account, root, now)
+        opened = await sessions.open(vault, account, root, now, "passkey", device)
     await tries.forgive(vault, mac)
     return opened
 
 
-async def tried(vault: Vault, account: AccountFacts, answer: Answer, purpose: Purpose, now: datetime) -> Root | None:
+async def tried(
+    vault: Vault, account: AccountFacts, answer: Answer, purpose: Purpose, now: datetime, action: str = "login"
+) -> Root | None:
     """RK through one of the account's passkeys, or None with two entries in the pod's log that say why not.
 
-    The caller has counted the try and wipes the root.
+    The caller has counted the try and wipes the root; `action` is the word for the log.
     """
     try:
         way = await _verified(vault, account, answer, purpose, now)
         seed = answer.seed()
     except BadCeremony as refusal:
-        await tries.refused(vault, account.pod, purpose.name, refusal.rule, now, account.agent)
+        await tries.refused(vault, account.pod, action, refusal.rule, now, account.agent)
         return None
-    return await try_ways(vault, account, "passkey", {way.id: seed}, now, purpose.name)
+    return await try_ways(vault, account, "passkey", {way.id: seed}, now, action)
 
 
 async def spent(vault: Vault, answer: Answer, purpose: Purpose, now: datetime) -> Challenge:

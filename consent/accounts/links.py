@@ -25,7 +25,7 @@ async def new_link(vault: Vault, account: bytes, until: datetime) -> str:
 
 
 async def follow(
-    vault: Vault, text: str, demo_keys: Mapping[str, str], now: datetime
+    vault: Vault, text: str, demo_keys: Mapping[str, str], now: datetime, device: str = ""
 ) -> tuple[str, SessionFacts] | None:
     """Use a link up and open a session; None for a used, expired or unknown one.
 
@@ -40,7 +40,7 @@ async def follow(
     if root is None:
         return None
     with root:
-        return await sessions.open(vault, account, root, now)
+        return await sessions.open(vault, account, root, now, "demo", device)
 
 
 async def _use(vault: Vault, text: str, now: datetime) -> AccountFacts | None:

@@ -83,15 +83,18 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a challenge is for (login, add, confirm) and the browser it was made for (cookie or session handle)."""
+    """What a challenge is for (login, add, confirm, consent), what it was made for (the browser's cookie or session
+    handle, a request and what was shown of it), and how long (ms) it counts.
+    """
 
     name: str
     bound: bytes
+    life: int = LIFE_MS
 
 
 def challenge(purpose: Purpose, now: datetime) -> bytes:
     """Make a challenge (56 bytes) that only this process, for this purpose and browser, takes back."""
-    nonce, until = fresh_bytes(_NONCE), (gates.ms(now) + LIFE_MS).to_bytes(8, "big")
+    nonce, until = fresh_bytes(_NONCE), (gates.ms(now) + purpose.life).to_bytes(8, "big")
     return nonce + until + mark(_CHALLENGE, purpose.name.encode(), purpose.bound, nonce, until)
 
 

@@ -11,10 +11,12 @@ from typing import Final
 
 from consent.accounts import sessions, tries
 from consent.accounts.people import LONGEST, AccountFacts, find, user_mac
+from consent.accounts.seats import How, Seat
 from consent.accounts.sessions import SessionFacts
 from consent.accounts.turns import Turns
 from keys.errors import KeysError, WrongSecret
 from keys.secret import Root, Seed
+from keys.text import b64
 from keys.unlock import Stretch, read_code, stretch
 from vault.errors import Denied, MissingKey
 from vault.log.entry import Facts, Intent
@@ -22,27 +24,41 @@ from vault.pod import same_root
 from vault.unlockers import open_root, unlockers
 from vault.vault import Vault
 
+NOWHERE: Final = Seat()
 LOGINS: Final = Turns()
 """Apart from proving who one is in a session: a flood at the login page does not hold that up."""
 
 
-async def login(vault: Vault, user: str, secret: str, now: datetime) -> tuple[str, SessionFacts] | None:
+async def login(
+    vault: Vault, user: str, secret: str, now: datetime, seat: Seat = NOWHERE
+) -> tuple[str, SessionFacts] | None:
     """Open a session: the cookie's text and the facts, or None, whatever the reason was.
 
-    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase. Raises
-    Busy if too many passphrases wait to be tried; Denied, "changed", if all locks were changed at that moment.
+    `secret` is a passphrase or a recovery code; a text that is no well-formed code is tried as a passphrase. Tries are
+    counted per name and per address; codes, which nobody guesses, per name at one address, so that a stranger who
+    makes a name rest does not take the owner's code away from her. Raises Busy if too many passphrases wait to be
+    tried; Denied, "changed", if all locks were changed at that moment.
     """
-    mac, account, long = user_mac(vault, user), find(vault, user), len(secret) > LONGEST
-    async with nullcontext() if long or is_code(secret) else LOGINS.turn():
-        if long or not await tries.spend(vault, mac, now):
-            await tries.turned_away(vault, account.pod if account else vault.office, "login", now, long=long)
+    office = vault.office  # looked up for everybody: for nobody's name it is where the lines go
+    account, long, code = find(vault, user), len(secret) > LONGEST, is_code(secret)
+    mac = user_mac(vault, user)
+    who = tries.counted(vault, "recovery", f"{b64(mac)} {seat.bucket}") if code else mac
+    here = tries.counted(vault, "address", seat.bucket) if seat.bucket else None
+    async with nullcontext() if long or code else LOGINS.turn():
+        if long or not await _may_try(vault, who, here, now):
+            if not long and not code:  # a name that rests takes as long as one that does not
+                (await _stretched(secret, Stretch.fresh())).wipe()
+            await tries.turned_away(vault, account.pod if account else office, "login", now, long=long)
             return None
-        root = await (_unknown(vault, secret, now) if account is None else known(vault, account, secret, now))
+        root = await (_unknown(vault, office, secret, now) if account is None else known(vault, account, secret, now))
     if root is None or account is None:
         return None
     with root:
-        opened = await sessions.open(vault, account, root, now)
-    await tries.forgive(vault, mac)
+        how: How = "recovery" if code else "passphrase"
+        opened = await sessions.open(vault, account, root, now, how, seat.device)
+    await tries.forgive(vault, who)
+    if here is not None:
+        await tries.give_back(vault, here)
     return opened
 
 
@@ -99,12 +115,19 @@ async def try_ways(
     return root
 
 
-async def _unknown(vault: Vault, secret: str, now: datetime) -> None:
-    """Spend the same time and the same two durable entries as on a wrong secret; both stand in the office's log."""
+async def _may_try(vault: Vault, who: bytes, here: bytes | None, now: datetime) -> bool:
+    """Count the try; False while the address or the name rests."""
+    return (here is None or await tries.spend(vault, here, now, tries.FREE_HERE)) and await tries.spend(vault, who, now)
+
+
+async def _unknown(vault: Vault, office: bytes, secret: str, now: datetime) -> None:
+    """Spend the same time, reads and durable entries as on a wrong secret; both entries stand in the office's log."""
     code = _code(secret)
     seed = await _stretched(secret, Stretch.fresh()) if code is None else code
     seed.wipe()
-    await tries.refused(vault, vault.office, "login", "unknown_name", now)
+    for _ in range(1 if code is not None else 2):  # where somebody who is known has her ways in looked up
+        unlockers(vault, office)
+    await tries.refused(vault, office, "login", "unknown_name", now)
 
 
 async def _stretched(passphrase: str, costs: Stretch) -> Seed:

@@ -18,6 +18,7 @@ from consent import columns
 from consent.accounts import welcome
 from consent.accounts.roles import ROLES, Role, pod_kind
 from consent.errors import BadName
+from consent.oauth.registration import mixed
 from consent.tables import Account
 from keys.secret import Seed, fresh_bytes
 from keys.state import lookup
@@ -201,8 +202,14 @@ def by_id(vault: Vault, account: bytes, tx: Tx | None = None) -> AccountFacts | 
 
 
 def user_mac(vault: Vault, user: str) -> bytes:
-    """The look-up column of a user name: NFKC, without outer spaces, case folded."""
-    return lookup(vault.state, "user", unicodedata.normalize("NFKC", user).strip().casefold())
+    """The look-up column of a user name, however it is typed."""
+    return lookup(vault.state, "user", folded(user))
+
+
+def folded(user: str) -> str:
+    """A user name as it is compared: NFKC case folded, without what is invisible (UAX 31, UTS 39)."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", user).casefold())
+    return "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc")).strip()
 
 
 def _facts(vault: Vault, row: Account) -> AccountFacts:
@@ -228,8 +235,10 @@ def _plan(vault: Vault, role: Role, pod_name: str | None) -> tuple[str, str, Blu
 
 async def _keyring(who: Newcomer) -> _Keyring:
     """Passphrase and recovery code, or two recovery codes; always at least two ways in."""
-    if not who.user.strip() or len(who.user) > LONGEST or len(who.name) > LONGEST:
+    if not folded(who.user) or len(who.user) > LONGEST or len(who.name) > LONGEST:
         raise BadName("an account needs a user name")
+    if mixed(folded(who.user)):
+        raise BadName("a user name does not mix letters that look alike")
     made = []
     if who.passphrase is not None:
         made.append(await from_phrase(who.passphrase))

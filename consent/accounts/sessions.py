@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from consent import signed
+from consent import columns, signed
 from consent.accounts.people import AccountFacts, by_id
 from consent.accounts.roles import Role
+from consent.accounts.seats import Beginning, How
 from consent.tables import Session
 from keys.context import ctx
 from keys.errors import WrongSecret
@@ -39,7 +40,9 @@ _FORM: Final = ctx("lookup", "form token")
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A live session, for the length of one request. `seen` and `ends` in ms; `csrf` is its form token."""
+    """A live session, for the length of one request. `seen` and `ends` in ms; `csrf` is its form token; `began` says
+    with which way in and when she last showed who she is.
+    """
 
     handle: bytes
     account: bytes
@@ -54,6 +57,7 @@ class SessionFacts:
     seen: int
     ends: int
     csrf: str
+    began: Beginning
 
     @property
     def agent(self) -> str:
@@ -68,16 +72,22 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """One line of a person's list of sessions; times in ms."""
+    """One line of a person's list of sessions; times in ms. `device`: our words for it, "" if it did not say."""
 
     handle: bytes
     created: int
     seen: int
     ends: int
+    how: How
+    device: str
 
 
-async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -> tuple[str, SessionFacts]:  # noqa: A001 -- sessions.open
+async def open(  # noqa: A001 -- sessions.open
+    vault: Vault, account: AccountFacts, root: Root, now: datetime, how: How = "recovery", device: str = ""
+) -> tuple[str, SessionFacts]:
     """Open a session: share, gate, row and entry `login` in one intent. Returns the cookie's text and the facts.
+
+    `how`: the kind of way in that opened `root`; `device`: our words for the browser.
 
     The caller wipes `root`. Raises Denied, "changed" if a way in was taken away since `account` was read: it may be the
     one that opened `root`. If we crash before the commit the share alone exists, and the next start deletes it.
@@ -86,7 +96,7 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
     if pod is None:
         raise MissingKey("an account names a pod that does not exist")
     token, share, at = new_token("kss"), Share.fresh(), gates.ms(now)
-    row = _row(vault, account, pod, root, token, share, at)
+    row = _row(vault, account, pod, root, token, share, Beginning(how, device, at))
 
     def write(tx: Tx) -> None:
         now_hers = by_id(vault, account.id, tx)
@@ -104,7 +114,7 @@ async def open(vault: Vault, account: AccountFacts, root: Root, now: datetime) -
         answer = await vault.log.append(Intent(pod.id, facts, now, write=write, new_shares=shares))
     if isinstance(answer, Refused):
         raise Denied(answer.reason)
-    return token.text, _facts(account, pod, row, token, 1)
+    return token.text, _facts(vault, account, pod, row, token, 1)
 
 
 def find(vault: Vault, cookie: str, now: datetime) -> SessionFacts | None:
@@ -122,7 +132,7 @@ def find(vault: Vault, cookie: str, now: datetime) -> SessionFacts | None:
         return None
     if gate.state != "live" or at >= min(gate.not_after, row.created + HARD_MS) or at - row.seen >= IDLE_MS:
         return None
-    return _facts(account, pod, row, token, gate.epoch)
+    return _facts(vault, account, pod, row, token, gate.epoch)
 
 
 async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
@@ -131,6 +141,14 @@ async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:
     if at - session.seen >= TOUCH_MS:
         with suppress(LogUnavailable):  # with a full disk she still reads her log and withdraws
             await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, seen=at))
+
+
+async def proved(vault: Vault, session: SessionFacts, how: How, now: datetime) -> None:
+    """Note that she has just shown again who she is, and with what."""
+    began = replace(session.began, how=how, proved=gates.ms(now))
+    sealed = columns.put(vault.state, "session", session.handle, began.told)
+    with suppress(LogUnavailable):  # with a full disk she is asked again; what she proved it for goes on
+        await vault.db.write(lambda tx: tx.change(Session, {"handle": session.handle}, sealed=sealed))
 
 
 async def end(vault: Vault, session: SessionFacts, now: datetime) -> None:
@@ -148,7 +166,7 @@ async def renew(vault: Vault, session: SessionFacts, now: datetime) -> str:
         raise Denied("gone")
     facts = Facts("key event", "open root", rule="new cookie", agent=session.agent)
     async with unlocked.root(vault, session, facts, now) as root:
-        text, _ = await open(vault, account, root, now)
+        text, _ = await open(vault, account, root, now, session.began.how, session.began.device)
     await end(vault, session, now)
     return text
 
@@ -197,8 +215,11 @@ def listing(vault: Vault, account: bytes, now: datetime) -> list[OpenSession]:
     """The live sessions of an account, newest first."""
     at = gates.ms(now)
     rows = vault.db.read.find(Session, order_by="created DESC", account=account)
-    told = [OpenSession(row.handle, row.created, row.seen, row.created + HARD_MS) for row in rows]
-    return [line for line in told if at < line.ends and at - line.seen < IDLE_MS]
+    live = [row for row in rows if at < row.created + HARD_MS and at - row.seen < IDLE_MS]
+    return [
+        OpenSession(row.handle, row.created, row.seen, row.created + HARD_MS, began.how, began.device)
+        for row, began in ((row, _began(vault, row)) for row in live)
+    ]
 
 
 def log_private(session: SessionFacts) -> Private:
@@ -216,7 +237,9 @@ async def _end(vault: Vault, pod: bytes, handle: bytes, now: datetime, action: s
     await vault.log.append(Intent(pod, facts, now, write=write, drops=(Drop("session", handle),)))
 
 
-def _row(vault: Vault, account: AccountFacts, pod: PodFacts, rk: Root, token: Token, share: Share, at: int) -> Session:
+def _row(
+    vault: Vault, account: AccountFacts, pod: PodFacts, rk: Root, token: Token, share: Share, began: Beginning
+) -> Session:
     """The session's row: RK under secret and share, the log's key under the secret."""
     context = ctx("session", pod.id, token.handle, account.id)
     with log_key(vault, pod, rk) as log:
@@ -231,12 +254,17 @@ def _row(vault: Vault, account: AccountFacts, pod: PodFacts, rk: Root, token: To
         pod=pod.id,
         root=root_wrap,
         log=log_wrap,
-        created=at,
-        seen=at,
+        created=began.proved,
+        seen=began.proved,
+        sealed=columns.put(vault.state, "session", token.handle, began.told),
     )
 
 
-def _facts(account: AccountFacts, pod: PodFacts, row: Session, token: Token, epoch: int) -> SessionFacts:
+def _began(vault: Vault, row: Session) -> Beginning:
+    return Beginning(**columns.take(vault.state, "session", row.handle, row.sealed))
+
+
+def _facts(vault: Vault, account: AccountFacts, pod: PodFacts, row: Session, token: Token, epoch: int) -> SessionFacts:
     context = ctx("session", pod.id, row.handle, account.id)
     with derive(token.secret, _FORM) as form:
         csrf = b64(form.view())
@@ -254,6 +282,7 @@ def _facts(account: AccountFacts, pod: PodFacts, row: Session, token: Token, epo
         seen=row.seen,
         ends=row.created + HARD_MS,
         csrf=csrf,
+        began=_began(vault, row),
     )
 
 

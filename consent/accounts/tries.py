@@ -19,15 +19,25 @@ from vault.log.entry import Facts, Intent
 from vault.vault import Vault
 
 FREE_TRIES: Final = 5
+FREE_HERE: Final = 60
+"""Tries from one address before it rests: a library has many readers behind one."""
 FIRST_PAUSE_MS: Final = 30_000
 LONGEST_PAUSE_MS: Final = 3_600_000
 FORGET_MS: Final = 86_400_000
 
+ONE_LESS: Final = "UPDATE throttle SET failures = failures - 1 WHERE user_mac = :who AND failures > 0"
 
-async def spend(vault: Vault, who: bytes, now: datetime) -> bool:
+
+async def spend(vault: Vault, who: bytes, now: datetime, free: int = FREE_TRIES) -> bool:
     """Count a try of `who` (a keyed hash); False while it rests. A day without tries forgets it."""
     at = gates.ms(now)
-    return await vault.db.write(lambda tx: _spend(tx, who, at), entering=True)
+    return await vault.db.write(lambda tx: _spend(tx, who, at, free), entering=True)
+
+
+async def give_back(vault: Vault, who: bytes) -> None:
+    """A success takes its own try back and no other: logging in oneself makes no room for guessing at others."""
+    with suppress(LogUnavailable):  # a full disk shuts nobody out who is in
+        await vault.db.write(lambda tx: tx.run(ONE_LESS, who=who), entering=True)
 
 
 async def forgive(vault: Vault, who: bytes) -> None:
@@ -55,18 +65,18 @@ async def turned_away(vault: Vault, pod: bytes, action: str, now: datetime, *, l
     await tally.add(vault.log, pod, "too_long" if long else "too_many_tries", now, action)
 
 
-def pause(tries: int) -> int:
+def pause(tries: int, free: int = FREE_TRIES) -> int:
     """How long (ms) a name rests after this many failed tries in a row: nothing at first, then doubling to an hour."""
-    over = tries - FREE_TRIES
+    over = tries - free
     return 0 if over < 0 else min(FIRST_PAUSE_MS << min(over, 16), LONGEST_PAUSE_MS)
 
 
-def _spend(tx: Tx, who: bytes, at: int) -> bool:
+def _spend(tx: Tx, who: bytes, at: int, free: int) -> bool:
     tx.run("DELETE FROM throttle WHERE until < :old", old=at - FORGET_MS)
     row = tx.get(Throttle, who)
     if row is not None and at < row.until:
         return False
     tries = 1 if row is None else row.failures + 1
     tx.remove(Throttle, user_mac=who)
-    tx.add(Throttle(user_mac=who, failures=tries, until=at + pause(tries)))
+    tx.add(Throttle(user_mac=who, failures=tries, until=at + pause(tries, free)))
     return True

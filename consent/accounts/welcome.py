@@ -10,7 +10,10 @@ from consent.categories import CATEGORIES
 from vault.pod import Blueprint
 
 TURTLE: Final = "text/turtle"
-SEALED: Final = {c.container.rstrip("/"): c.curie for c in CATEGORIES.values() if c.custody == "sealed"}
+SEALED: Final = {
+    c.container.rstrip("/"): c.curie for c in CATEGORIES.values() if c.custody == "sealed" and not c.special
+}
+"""What a new pod has: a special category gets its compartment when its citizen first decides about it."""
 
 _CARD = """\
 @prefix foaf: <http://xmlns.com/foaf/0.1/>.
@@ -59,7 +62,7 @@ def webid(base: str, pod: str) -> str:
 
 
 def blueprint(base: str, pod: str) -> Blueprint:
-    """A citizen's new pod: every registered sealed compartment, profile, preferences, type indexes and their ACLs."""
+    """A citizen's new pod: its sealed compartments, profile, preferences, type indexes and their ACLs."""
     root = storage(base, pod)
     texts = {
         "/profile/card": _CARD.format(root=root, issuer=base),

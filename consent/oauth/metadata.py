@@ -5,6 +5,7 @@ Only what works is listed; ``base`` is the configured base URL without a trailin
 
 from typing import Any
 
+from consent import assurance
 from consent.schema import RAR_TYPE
 
 
@@ -16,6 +17,7 @@ def authorization_server(base: str) -> dict[str, Any]:
         "token_endpoint": f"{base}/oauth/token",
         "pushed_authorization_request_endpoint": f"{base}/oauth/par",
         "introspection_endpoint": f"{base}/oauth/introspect",
+        "acr_values_supported": [assurance.PASSKEY],
         "revocation_endpoint": f"{base}/oauth/revoke",
         "registration_endpoint": f"{base}/oauth/register",
         "grant_management_endpoint": f"{base}/oauth/grants",

@@ -51,7 +51,7 @@ def clean_name(name: str) -> str:
     shown = clean_text(name)
     if not 0 < len(shown) <= _LONGEST_NAME:
         _no("A name has 1 to 80 visible characters.")
-    if _mixed(shown):
+    if mixed(shown):
         _no("A name mixes scripts that look alike.")
     return shown
 
@@ -90,7 +90,7 @@ def _purpose(one: Registration) -> Registration:
         _no("A text is filed under something that is no language.")
     if not text.get("nl") or any(not 0 < len(t) <= _LONGEST_TEXT for t in text.values()):
         _no("A purpose needs a Dutch text of at most 300 characters.")
-    if any(_mixed(word) for words in text.values() for word in words.split()):
+    if any(mixed(word) for words in text.values() for word in words.split()):
         _no("A purpose text mixes scripts that look alike.")
     try:
         known = all(purposes.highest_rung(one.code, categories.category(c).curie) is not None for c in one.categories)
@@ -101,7 +101,8 @@ def _purpose(one: Registration) -> Registration:
     return replace(one, text=text)
 
 
-def _mixed(text: str) -> bool:
+def mixed(text: str) -> bool:
+    """Whether a text mixes scripts whose letters look alike."""
     scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}
     return len(scripts & _ALIKE) > 1
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 
@@ -15,6 +16,7 @@ from consent import asks, clients, gate, grants
 from consent.accounts import passphrase, sessions
 from consent.accounts.people import Newcomer, enroll, found_office
 from consent.asks import Shown
+from consent.oauth.clients import Client
 from consent.oauth.dpop import Proof
 from consent.oauth.par import Pushed
 from consent.request import choose, parse
@@ -64,6 +66,21 @@ class Town:
     def furnish(self, who: Person) -> None:
         """Put a loan and an interest into her pod, and give Cultuurgids a grant over both."""
         self._do(self._furnish(who))
+
+    def ask(self, app: Client, detail: dict[str, Any]) -> str:
+        """Let an app ask whoever opens the address that comes back; where it lives is put in."""
+        return self._do(self._ask(app, detail))
+
+    async def _ask(self, app: Client, detail: dict[str, Any]) -> str:
+        vault, now = self.house.vault, wall_clock()
+        if clients.find(vault, app.client_id) is None:
+            await clients.register(vault, app, now)
+        until = (now + timedelta(days=180)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        terms = parse(detail | {"locations": [f"{self.base}/pods/"], "expires": until}, app, self.base, now)
+        said = Pushed(app.client_id, sample.RETURN, sample.CHALLENGE, sample.JKT, terms, state="s")
+        asked = await asks.push(vault, said, Shown(Proof(sample.JKT, fresh_bytes(32), 2**50), None), now)
+        query = {"client_id": app.client_id, "request_uri": asked.request_uri}
+        return f"{self.base}/oauth/authorize?{urlencode(query)}"
 
     async def _furnish(self, who: Person) -> None:
         vault, now = self.house.vault, wall_clock()

@@ -60,7 +60,7 @@ MAIN: dict[str, dict[str, str]] = {
                  "form": "T7", "dek": SEALED, "label": SEALED, "digest": HASH, "source": "T10"},
     "rootwrap": {"pod": "T1", "parent": "T17", "child": "T17", "wrapped": "sealed T17"},
     "session": {"handle": ID, "auth": HASH, "account": "T11", "pod": "T1", "root": SEALED, "log": SEALED,
-                "created": "T3", "seen": "T3"},
+                "created": "T3", "seen": "T3", "sealed": SEALED},
     "shard": {"first": "T2", "origin": "T17"},
     "slot": {"number": "T1", "pod": "T1", "ended": "T2"},
     "tally": {"pod": "T1", "reason": "T15", "minute": "T3", "count": "T15"},

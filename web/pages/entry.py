@@ -81,12 +81,17 @@ class Unlocker:
 
 @dataclass(frozen=True)
 class Session:
-    """One open session. `handle`: the id under which it can be ended from here, "" when it cannot."""
+    """One open session. `handle`: the id under which it can be ended from here, "" when it cannot; `seen`: its last
+    use, to the minute; `device`, `way`: on what and with what it began.
+    """
 
     started: datetime
     ends: datetime
     current: bool
     handle: str = ""
+    seen: datetime | None = None
+    device: str = ""
+    way: str = ""
 
 
 @dataclass(frozen=True)

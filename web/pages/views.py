@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from web.pages import dutch
 from web.pages.consenting import ConsentPage, ReceiptPage
 from web.pages.desk import DeskPage
+from web.pages.door import Door
 from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPage
 from web.pages.granted import AccessPage, LessPage
 from web.pages.leaving import ErasePage, GonePage
@@ -141,6 +142,7 @@ PAGES: dict[str, type] = {
 }
 """Template name (without .html) -> the only context it accepts."""
 
+NO_DOOR = Door()
 _JINJA = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
@@ -152,13 +154,24 @@ _JINJA.filters |= {f.__name__: f for f in (dutch.cell, dutch.clock, dutch.day, d
 _JINJA.globals.update(vars(_JINJA.get_template("parts.html").module))
 
 
-def render(name: str, page: object, *, person: str = "", user: str = "", role: str = "", csrf: str = "") -> str:
+def render(
+    name: str,
+    page: object,
+    door: Door = NO_DOOR,
+    /,
+    *,
+    person: str = "",
+    user: str = "",
+    role: str = "",
+    csrf: str = "",
+) -> str:
     """The HTML document of page `name` (a key of PAGES); TypeError when `page` is not that page's dataclass.
 
     `person`: who is logged in, "" for nobody; `user`: the name she logs in with, for her password keeper;
-    `role`: citizen or dpo; `csrf`: the form token every form sends back.
+    `role`: citizen or dpo; `csrf`: the form token every form sends back; `door`: what the consent page says about
+    proofs.
     """
     if not isinstance(page, PAGES[name]):
         raise TypeError(f"page {name!r} takes {PAGES[name].__name__}, not {type(page).__name__}")
-    told = {"page": page, "name": name, "person": person, "user": user, "role": role, "csrf": csrf}
+    told = {"page": page, "name": name, "person": person, "user": user, "role": role, "csrf": csrf, "door": door}
     return _JINJA.get_template(f"{name}.html").render(told)

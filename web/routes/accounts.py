@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from consent.accounts import assertions, links, passkeys, passphrase, sessions
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.sessions import SessionFacts
-from web import guard
+from web import guard, seats
 from web.pages.entry import LoginPage
 from web.pages.views import render
 from web.routes.desks import HOME
@@ -52,7 +52,7 @@ async def log_in(request: Request) -> RedirectResponse:
     fields, there = await _login_fields(request)
     house = guard.house_of(request)
     user, secret = str(fields.get("user", "")), str(fields.get("passphrase", ""))
-    opened = await passphrase.login(house.vault, user, secret, house.clock())
+    opened = await passphrase.login(house.vault, user, secret, house.clock(), seats.of(request))
     if opened is None:
         more = {"recover": "1"} if fields.get("recover") else {}
         return _see("/login?" + urlencode({"next": there, "failed": "1"} | more))
@@ -68,7 +68,7 @@ async def log_in_with_passkey(request: Request) -> RedirectResponse:
     house = guard.house_of(request)
     browser = request.cookies.get(guard.cookie_name(house.base, guard.FORM), "").encode()
     answer = Answer(str(fields.get("credential", "")), str(fields.get("prf", "")))
-    opened = await assertions.login(house.vault, answer, browser, house.clock())
+    opened = await assertions.login(house.vault, answer, browser, house.clock(), seats.of(request).device)
     if opened is None:
         return _see("/login?" + urlencode({"next": there, "failed": "1", "by": "passkey"}))
     return await _enter(request, *opened, there)
@@ -81,7 +81,7 @@ async def log_in_demo(request: Request, token: str) -> RedirectResponse:
     demo_keys = _demo_keys(house.settings.data)
     if demo_keys is None:
         raise HTTPException(404, "not-found")
-    opened = await links.follow(house.vault, token, demo_keys, house.clock())
+    opened = await links.follow(house.vault, token, demo_keys, house.clock(), seats.of(request).device)
     if opened is None:
         await guard.denied(request, None, "wrong_link", "login")
         return _see("/login?failed=1&by=link")

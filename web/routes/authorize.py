@@ -5,14 +5,14 @@ fault stays on a page of ours.
 """
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import answers, asks, clients, grants
+from consent import answers, asks, clients, grants, special
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
@@ -20,8 +20,9 @@ from consent.errors import BadChoice, OAuthError
 from consent.oauth import par
 from consent.oauth.clients import Client
 from consent.request import choose
-from web import asking, guard
+from web import asking, guard, stepup
 from web.middleware import policy
+from web.pages.door import Missing
 from web.pages.views import render
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def ask(request: Request) -> Response:
     if session is None:
         await asks.keep(house.vault, asked, house.clock())
         session = await guard.required(request)
-    return await _shown(house, session, client, asked)
+    return await _shown(request, session, client, asked)
 
 
 @router.post("/oauth/authorize")
@@ -59,25 +60,41 @@ async def decide(request: Request) -> Response:
         await asks.refuse(house.vault, session, asked, house.clock())
         return _back(house, asked, error="access_denied")
     if decision != "allow":
-        return await _shown(house, session, client, asked, undecided=True)
-    return await _given(house, session, asked, form)
+        return await _shown(request, session, client, asked, undecided=True)
+    return await _given(request, session, client, asked, form)
 
 
-async def _given(house: "House", session: SessionFacts, asked: Asked, form: FormData) -> Response:
-    now, ticked = house.clock(), {str(key) for key in form.getlist("data")}
+async def _given(request: Request, session: SessionFacts, client: Client, asked: Asked, form: FormData) -> Response:
+    house, now = guard.house_of(request), guard.house_of(request).clock()
+    ticked = {str(key) for key in form.getlist("data")} | _explicit(asked, form)
     try:
         terms = choose(asked.terms.for_pod(session.pod.name), ticked, str(form.get("duration") or "") or None, now)
     except BadChoice as wrong:
         raise HTTPException(400, "bad_choice") from wrong
-    code = await grants.give(house.vault, session, asked, terms, now)
+    sure = await stepup.proven(request, session, asked, terms, form)
+    if isinstance(sure, str):
+        return await _shown(request, session, client, asked, failed=sure)
+    code = await grants.give(house.vault, session, asked, sure.on(terms), now)
     return _back(house, asked, code=code)
 
 
+def _explicit(asked: Asked, form: FormData) -> set[str]:
+    """The optional special rows that she ticked on their own card."""
+    said = {str(key) for key in form.getlist("explicit")}
+    return {row.key for row in special.rows(asked.terms.data) if row.necessity == "optional"} & said
+
+
 async def _shown(
-    house: "House", session: SessionFacts, client: Client, asked: Asked, *, undecided: bool = False
+    request: Request,
+    session: SessionFacts,
+    client: Client,
+    asked: Asked,
+    *,
+    undecided: bool = False,
+    failed: Missing | Literal[""] = "",
 ) -> Response:
     """The page, with the values from her own pod, read and logged in her session."""
-    now = house.clock()
+    house, now = guard.house_of(request), guard.house_of(request).clock()
     try:
         _for(asked, session)
     except OAuthError as other:
@@ -86,8 +103,10 @@ async def _shown(
         raise OAuthError("invalid_request_uri", "The request is open in another session.")
     sources = await answers.sources(house.vault, session, asked.terms, now, "preview")
     page = asking.page(asked, client, sources, now, undecided=undecided)
-    await asks.show(house.vault, session, asked, asking.notice(page), now)
-    text = render("consent", page, person=session.name, role=session.role, csrf=session.csrf)
+    notice = asking.notice(page)
+    await asks.show(house.vault, session, asked, notice, now)
+    door = stepup.door(request, session, asked, notice["hash"], failed)
+    text = render("consent", page, door, person=session.name, role=session.role, csrf=session.csrf)
     csp = policy(house.base, _origin(asked.said.redirect_uri)).decode()
     return HTMLResponse(text, headers={**NO_STORE, "content-security-policy": csp})
 

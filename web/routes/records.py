@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +17,7 @@ from vault import door
 from vault.door import Batch, Opened
 from web import guard, problems
 from web.cors import CORS
+from web.replies import challenge
 
 router = APIRouter()
 MEDIA = "application/ld+json"
@@ -31,7 +33,7 @@ async def records(
         since = since.replace(tzinfo=UTC)
     admitted = await gate.admit(house.vault, _call(request, f"/{kind.container}", batch=True), house.clock())
     if isinstance(admitted, Denial):
-        return denied(admitted)
+        return denied(request, admitted)
     batch = await door.records(house.vault, admitted.permit, admitted.keys, house.clock(), since)
     pod = house.vault.pod_by_id(admitted.permit.pod)
     root = f"{house.base}/pods/{pod.name if pod else ''}"
@@ -45,7 +47,7 @@ async def answer(request: Request, name: str) -> Response:
     house = guard.house_of(request)
     admitted = await gate.admit(house.vault, _call(request, "/answers/", answer=name), house.clock())
     if isinstance(admitted, Denial):
-        return denied(admitted)
+        return denied(request, admitted)
     path = next(iter(admitted.permit.targets or ()))
     found = await door.read(house.vault, admitted.permit, admitted.keys, path, house.clock())
     headers = CORS | admitted.applied | {"kluis-entry": str(found.index), "cache-control": "no-store"}
@@ -54,12 +56,14 @@ async def answer(request: Request, name: str) -> Response:
     return Response(found.body, media_type=MEDIA, headers=headers)
 
 
-def denied(denial: Denial) -> Response:
+def denied(request: Request, denial: Denial) -> Response:
     """A denial as a problem, with what would be needed."""
     status = {"unauthenticated": 401, "forbidden": 403}.get(denial.code) or problems.OAUTH.get(denial.code, 403)
     more: dict[str, Any] = {"authorization_details": [dict(denial.hint)]} if denial.hint else {}
     response = problems.problem(status, denial.code, "No access", **more)
     response.headers.update(CORS)
+    if status == HTTPStatus.FORBIDDEN:
+        response.headers.update(challenge(status, denial.code, guard.house_of(request).base))
     return response
 
 

@@ -49,7 +49,16 @@ async def show_security(request: Request, done: str = "", failed: str = "", *, r
     page = SecurityPage(
         () if account is None else _ways(house.vault, account),
         tuple(
-            Session(_at(one.created), _at(one.ends), one.handle == session.handle, b64(one.handle)) for one in listed
+            Session(
+                _at(one.created),
+                _at(one.ends),
+                one.handle == session.handle,
+                b64(one.handle),
+                _at(one.seen),
+                one.device,
+                WAYS[one.how],
+            )
+            for one in listed
         ),
         *asked,
         rooms,

@@ -19,7 +19,7 @@ SHOWN = 12
 @router.get("/api/suggestions")
 async def suggestions(request: Request) -> JSONResponse:
     """The recommender's list for this session's pod with what it read, or the plain list."""
-    session = await guard.required(request)
+    session = await guard.required(request, "citizen")
     told = await _ask(request, session.pod.name)
     marked = {"kluis-personalised": "yes"} if told.get("suggestions") else {}
     return JSONResponse(told, headers=marked)
@@ -28,7 +28,7 @@ async def suggestions(request: Request) -> JSONResponse:
 @router.get("/me/suggestions", include_in_schema=False)
 async def page(request: Request) -> HTMLResponse:
     """The page: always an answer, HTTP 200, whoever is away."""
-    session = await guard.required(request)
+    session = await guard.required(request, "citizen")
     told = await _ask(request, session.pod.name)
     shown = SuggestionsPage(
         granted="refused" not in told and told["awake"],
@@ -46,7 +46,7 @@ async def page(request: Request) -> HTMLResponse:
 @router.post("/me/suggestions/ask", include_in_schema=False)
 async def ask(request: Request) -> RedirectResponse:
     """Let the recommender ask for its grant: it pushes the request itself and this only carries the reference."""
-    session, _ = await guard.written(request, opens=False)
+    session, _ = await guard.written(request, "citizen", opens=False)
     try:
         told = await guard.house_of(request).recommender.ask("authorize", pod=session.pod.name)
     except Away:
@@ -60,7 +60,7 @@ async def ask(request: Request) -> RedirectResponse:
 @router.get("/me/suggestions/granted", include_in_schema=False)
 async def granted(request: Request, state: str = "", iss: str = "", code: str = "") -> RedirectResponse:
     """Where the consent page sends the citizen back: code, state and iss go on to the recommender, useless here."""
-    await guard.required(request)
+    await guard.required(request, "citizen")
     if code:
         try:
             await guard.house_of(request).recommender.ask("granted", code=code, state=state, iss=iss)

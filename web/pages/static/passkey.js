@@ -75,14 +75,21 @@ function empty(form) {
 
 const busy = new WeakSet();
 
-async function send(form, byPasskey) {
+/** What was pressed goes along: a form that a script sends names no button. */
+function press(form, { name, value }) {
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
+  form.append(field);
+}
+
+async function send(form, byPasskey, pressed) {
   if (busy.has(form)) return; // pressed twice: the first press is still being answered
-  const { ask: asked, confirm, create } = form.dataset, stopped = form.querySelector("[data-stopped]");
+  const { ask: asked, confirm, create, decide } = form.dataset, stopped = form.querySelector("[data-stopped]");
   busy.add(form);
   stopped.hidden = true;
   try {
-    if (byPasskey) fill(form, "", await ask(asked ?? confirm));
+    if (byPasskey) fill(form, "", await ask(asked ?? confirm ?? decide));
     if (create) fill(form, "new_", await make(create));
+    if (pressed) press(form, pressed);
     form.submit();
   } catch {
     stopped.hidden = false;
@@ -100,5 +107,16 @@ for (const form of asks ? document.querySelectorAll("form[data-ask], form[data-c
     if (!byPasskey && !form.dataset.create) return;
     event.preventDefault();
     send(form, byPasskey);
+  });
+}
+
+// Deciding about something sensitive, or long after the login without typing a secret: the passkey is asked first.
+const wants = (form) => form.querySelector("[data-explicit]:checked") || form.elements.proof?.value === "";
+
+for (const form of asks ? document.querySelectorAll("form[data-decide]") : []) {
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.id !== "allow" || !wants(form)) return;
+    event.preventDefault();
+    send(form, true, event.submitter);
   });
 }
