@@ -24,7 +24,7 @@ from vault.vault import Vault
 ENDED: Final = frozenset({"withdrawn", "expired", "ended", "used_up"})
 OVER: Final = """
 SELECT g.id FROM gate g JOIN grant t ON t.id = g.id
-WHERE g.state IN ('live', 'paused') AND (g.not_after <= :now OR g.uses_left = 0)
+WHERE g.state IN ('live', 'restricted') AND (g.not_after <= :now OR g.uses_left = 0)
 """
 FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token WHERE kind = 'kat' AND expires < :then")
 

@@ -1,7 +1,7 @@
 """The life of a grant as a list of steps that only grows (consent.md, Objects): the proof GDPR 7(1) asks for.
 
 States are those of DPV (requested, shown, given, refused, used_up, expired, withdrawn, invalidated, ended) and three
-of ours for what DPV has no word for: narrowed, paused, resumed. Nothing here is removed by a withdrawal.
+of ours for what DPV has no word for: narrowed, restricted, resumed. Nothing here is removed by a withdrawal.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vault.vault import PodFacts, Vault
 
 STATES: Final = frozenset(
     {"requested", "shown", "given", "refused", "used_up", "expired", "withdrawn", "invalidated", "ended"}
-    | {"narrowed", "paused", "resumed"}
+    | {"narrowed", "restricted", "resumed"}
 )
 
 

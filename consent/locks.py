@@ -25,10 +25,10 @@ from vault.generations import Made
 from vault.pod import compartments
 from vault.vault import PodFacts, Vault
 
-LIVE: Final = ("live", "paused")
+LIVE: Final = ("live", "restricted")
 STARTS: Final = """
 SELECT min(k.generation) FROM grantkey k JOIN gate g ON g.id = k.grant
-WHERE k.compartment = :cid AND g.state IN ('live', 'paused') GROUP BY k.grant
+WHERE k.compartment = :cid AND g.state IN ('live', 'restricted') GROUP BY k.grant
 """
 RETIRE: Final = "DELETE FROM grantkey WHERE compartment = :cid AND generation < :first"
 

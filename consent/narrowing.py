@@ -1,9 +1,9 @@
-"""Less of a grant: fewer rows, a sooner end, or a pause (consent.md, Life of a grant).
+"""Less of a grant: fewer rows, a sooner end, or a restriction (consent.md, Life of a grant).
 
 Narrowing makes a new version, signed anew, and deletes the shares of the categories it no longer covers before it is
 answered: no copy of a token opens them any more. What no share guards (fields, single resources, a sooner end) the
-list of deleted shares remembers by version, so that an old copy of the database does not bring it back. A pause deletes
-nothing.
+list of deleted shares remembers by version, so that an old copy of the database does not bring it back. A restriction
+(GDPR 18) deletes nothing.
 """
 
 from collections.abc import Collection
@@ -60,18 +60,18 @@ async def narrow(
     return True
 
 
-async def pause(vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, on: bool) -> bool:
-    """Pause a grant or let it go on; nothing of it is deleted. False if the citizen has no such grant in that state."""
+async def restrict(vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, on: bool) -> bool:
+    """Freeze a grant (GDPR 18) or let it go on; nothing is deleted. False if she has no such grant in that state."""
     found = load(vault, grant)
     if found is None or found.pod.id != session.pod.id:
         return False
-    state = "paused" if on else "resumed"
+    state = "restricted" if on else "resumed"
 
     def write(tx: Tx) -> None:
-        gates.pause(tx, grant, on=on)
+        gates.restrict(tx, grant, on=on)
         events.note(tx, found.pod, grant, gates.ms(now), state, {"rule": "session"})
 
-    facts = told(found.terms, grant, "consent", "pause" if on else "resume", "session")
+    facts = told(found.terms, grant, "consent", "restrict" if on else "resume", "session")
     done = await vault.log.append(Intent(found.pod.id, facts, now, (session.guard,), write=write))
     return isinstance(done, Appended)
 

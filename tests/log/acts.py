@@ -59,7 +59,7 @@ def on_grant(path: str, status: int = 303, *data: dict[str, object], method: str
 
 async def resumed(stage: Stage) -> None:
     held = await stage.house.grant(ALL_INTERESTS)
-    await stage.mine("POST", f"/me/access/{b64(held.id)}/pause")
+    await stage.mine("POST", f"/me/access/{b64(held.id)}/restrict")
     await stage.begin()
     await ok(stage.mine("POST", f"/me/access/{b64(held.id)}/resume"), 303)
 

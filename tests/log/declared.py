@@ -118,11 +118,11 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (on_grant("/me/access/{grant}/less", 303, ALL_INTERESTS, POSTAL, version="1",
                   drop="pd:PostalCode#postal_district"), NARROWED)],
     "POST /me/access/{grant}/{step}": [
-        (on_grant("/me/access/{grant}/pause"), [agreed("pause")]), (acts.resumed, [agreed("resume")])],
+        (on_grant("/me/access/{grant}/restrict"), [agreed("restrict")]), (acts.resumed, [agreed("resume")])],
     "POST /api/grants/{grant}/withdraw": [(on_grant("/api/grants/{grant}/withdraw", 200), [agreed("withdraw")])],
     "POST /api/grants/{grant}/narrow": [
         (on_grant("/api/grants/{grant}/narrow", 200, ALL_INTERESTS, POSTAL, keep="pd:Interest"), NARROWED)],
-    "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/pause", 200), [agreed("pause")])],
+    "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/restrict", 200), [agreed("restrict")])],
     "GET /oauth/authorize": [
         (acts.is_shown, [
             own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)])],

@@ -85,7 +85,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "access": (
         g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
-        *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),
+        *(g.AccessPage((replace(GRANT, restricted=True),), (), done, "Oud") for done in g.DONE),
         g.AccessPage(()),
     ),
     "less": (

@@ -1,4 +1,4 @@
-"""What the pages about access show: every grant of the citizen, live, paused or ended; and giving less of one."""
+"""What the pages about access show: every grant of the citizen, live, restricted or ended; and giving less of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from web.pages.consenting import Choice
 # What was just done with {app}, and what that means.
 DONE: Final[Mapping[str, tuple[str, str]]] = {
     "stopped": ("De toegang van {app} is gestopt.", "De app leest nu niets meer."),
-    "paused": ("{app} staat op pauze.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
+    "restricted": ("{app} is bevroren.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
 }
@@ -34,8 +34,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class GrantCard:
-    """One grant that is live or paused. `reads`: how often it read, `last_read`: when last; `less`: it can be narrowed.
-    `receipt`: id of its proof, "" for none.
+    """One grant that is live or restricted. `reads`: how often it read, `last_read`: when last; `less`: it can be
+    narrowed. `receipt`: id of its proof, "" for none.
     """
 
     id: str
@@ -50,7 +50,7 @@ class GrantCard:
     trusted: bool = False
     ending: bool = False
     receipt: str = ""
-    paused: bool = False
+    restricted: bool = False
     less: bool = False
 
 
@@ -85,9 +85,9 @@ class AccessPage:
         return said.format(app=self.to), means
 
     @property
-    def paused(self) -> int:
-        """How many stand on pause."""
-        return sum(card.paused for card in self.grants)
+    def restricted(self) -> int:
+        """How many stand on restrict."""
+        return sum(card.restricted for card in self.grants)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The citizen's page about who has access: stopping, pausing and giving less, each as a plain form.
+"""The citizen's page about who has access: stopping, restricting and giving less, each as a plain form.
 
 What the page says was done is read from the grant itself, never from the address: it cannot be made to lie by a link,
 and a form that was sent twice says the same twice.
@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 # What an address says was done -> the states in which that is true.
-_TRUE_IN: Final = {"stopped": ("withdrawn",), "paused": ("paused",), "resumed": ("live",), "less": LIVE}
+_TRUE_IN: Final = {"stopped": ("withdrawn",), "restricted": ("restricted",), "resumed": ("live",), "less": LIVE}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Books:
 
 @router.get("/me/access")
 async def access(request: Request) -> HTMLResponse:
-    """Who has access; stopping and pausing are one button each."""
+    """Who has access; stopping and restricting are one button each."""
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
     kept = grants.kept_receipts(house.vault, session.pod)
@@ -119,13 +119,13 @@ async def give_less(request: Request, grant: str) -> RedirectResponse:
 
 
 @router.post("/me/access/{grant}/{step}")
-async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) -> RedirectResponse:
-    """Pause a grant, or let it go on."""
+async def restrict(request: Request, grant: str, step: Literal["restrict", "resume"]) -> RedirectResponse:
+    """Restrict a grant, or let it go on."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
     found = _hers(house.vault, session, grant)
-    await narrowing.pause(house.vault, session, found.id, house.clock(), on=step == "pause")
-    return _back(**{"paused" if step == "pause" else "resumed": grant})
+    await narrowing.restrict(house.vault, session, found.id, house.clock(), on=step == "restrict")
+    return _back(**{"restricted" if step == "restrict" else "resumed": grant})
 
 
 def _hers(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
@@ -173,7 +173,7 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
         trusted=client is not None and client.trust == "city",
         receipt=books.proofs.get(grant.id, ""),
         ending=terms.expires - books.now.timestamp() * 1000 < SOON_MS,
-        paused=grant.state == "paused",
+        restricted=grant.state == "restricted",
         less=len(terms.data) > 1 or (terms.kind == "rar" and bool(_ends(terms, books.now))),
     )
 

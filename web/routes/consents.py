@@ -109,11 +109,11 @@ async def narrow(request: Request, grant: str) -> JSONResponse:
 
 
 @router.post("/api/grants/{grant}/{step}")
-async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) -> JSONResponse:
-    """Pause a grant, or let it go on."""
+async def restrict(request: Request, grant: str, step: Literal["restrict", "resume"]) -> JSONResponse:
+    """Restrict a grant, or let it go on."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
-    if not await narrowing.pause(house.vault, session, own.ident(grant), house.clock(), on=step == "pause"):
+    if not await narrowing.restrict(house.vault, session, own.ident(grant), house.clock(), on=step == "restrict"):
         raise HTTPException(404, "not_found")
     return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
