@@ -139,4 +139,4 @@ class Letters:
         context = grant_context(self.pod, grant, terms, cid, made.row.generation)
         letter = deliver_ck(public, context, made.key)
         return GrantKeyRow(grant=grant, compartment=cid, generation=made.row.generation, pod=self.pod.id,
-                           form="letter", wrap=letter)  # fmt: skip
+                           form="letter", keyed=held[0].keyed, wrap=letter)  # fmt: skip

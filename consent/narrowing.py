@@ -10,13 +10,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from consent import events, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import BadChoice, OAuthError
-from consent.grants import READS, GrantFacts, load, put_receipt
+from consent.grants import DECIDED, READS, GrantFacts, load, put_receipt
 from consent.lines import told
 from consent.locks import LIVE
 from consent.tables import Grant, GrantKeyRow, Token
@@ -27,13 +26,11 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict, Denied
 from vault.keyring import Change
+from vault.keysets import part
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Drop, narrowed
 from vault.unlocked import commit, identity, root
 from vault.vault import Vault
-
-COLUMNS: Final = ("version", "sealed", "commitment", "signature")
-
 
 async def narrow(
     vault: Vault, session: SessionFacts, grant: bytes, keep: Collection[str], now: datetime, *, until: int | None = None
@@ -120,22 +117,23 @@ def _intent(
     change: Change,
 ) -> Intent:
     pod, at = found.pod, gates.ms(now)
-    receipt = receipts.issue(vault.issuer, terms, b64(found.id), "given", now)
+    receipt = receipts.issue(vault.issuer, terms, b64(found.id), "amended", now)
 
     def write(tx: Tx) -> None:
         epoch = gates.renew(tx, found.id, terms.expires)
         change(tx)
-        columns = {name: getattr(row, name) for name in COLUMNS}
+        columns = {name: getattr(row, name) for name in DECIDED}
         if tx.change(Grant, {"id": found.id, "version": found.version}, **columns) != 1:
             raise Conflict("ended")
         tx.change(Token, {"grant": found.id}, epoch=epoch)
         for cid in gone:
             tx.remove(GrantKeyRow, grant=found.id, compartment=cid)
-        events.note(tx, pod, found.id, at, "narrowed", {"version": row.version, "receipt": receipt.digest})
+        events.note(tx, pod, found.id, at, "amended", {"version": row.version, "by": "narrow", "receipt": receipt.digest})
         put_receipt(tx, pod, found.id, receipt.jws, at)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
-    drops = [Drop("grant", found.id, cid) for cid in gone]
+    keyed = max((row.keyed for row in vault.db.read.find(GrantKeyRow, grant=found.id)), default=1)
+    drops = [Drop("grant", found.id, part(cid, keyed)) for cid in gone]
     if not _by_keys(found.terms, terms):
         drops.append(narrowed(found.id, row.version))
     facts = replace(facts, keyring=change.digest, grant_version=row.version)

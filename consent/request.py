@@ -3,7 +3,7 @@
 ``parse`` accepts only what the app's registration and the registries allow; ``choose`` can only narrow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -62,7 +62,9 @@ def parse(detail: object, client: Registered, base: str, now: datetime) -> Terms
     _matches_registration(asked, client)
     pod = _pod(asked["locations"][0], base)
     rows = tuple(_row(row, asked["purpose"]["code"], pod, base) for row in asked["datatypes"])
-    _consistent(rows, client.trust)
+    consistent(rows)
+    if client.trust == "unverified" and any(row.special for row in rows):
+        raise _no("Only reviewed apps may ask for special categories.")
     try:
         period.read(asked["retention"])
         return _terms(asked, client, pod, rows, _expiry(asked["expires"], now))
@@ -252,12 +254,13 @@ def _crooked(path: str) -> bool:
     return urlsplit(path).path != path or plain.count("/") != path.count("/")
 
 
-def _consistent(rows: tuple[Datum, ...], trust: str) -> None:
-    """Rows of one category that open records share one limit, so that together they mean one thing."""
+def consistent(rows: Iterable[Datum]) -> None:
+    """Rows of one category that open records share one limit, so that together they mean one thing.
+
+    Raises ``OAuthError`` ``invalid_authorization_details``.
+    """
     limits: dict[str, tuple[object, ...]] = {}
     for row in rows:
-        if row.special and trust == "unverified":
-            raise _no("Only reviewed apps may ask for special categories.")
         limit = (row.window, row.since, row.resources)
         if not row.derived and limits.setdefault(row.category, limit) != limit:
             raise _no("Two rows of one category have different limits.")

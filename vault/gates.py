@@ -69,6 +69,18 @@ def renew(tx: Tx, gate: bytes, not_after: int) -> int:
     return int(found[0][0])
 
 
+def again(tx: Tx, gate: bytes, epoch: int, not_after: int, uses: int | None, per_day: int | None) -> int:
+    """Open a live gate anew after a new decision, with limits of its own, and return its new epoch.
+
+    Raises Conflict with its state, or "ended" if it is no longer at `epoch`.
+    """
+    new = {"epoch": epoch + 1, "not_after": not_after, "uses_left": uses, "per_day": per_day, "day": 0, "day_left": None}
+    if tx.change(Gate, {"id": gate, "state": "live", "epoch": epoch}, **new) != 1:
+        found = tx.get(Gate, gate)
+        raise Conflict(found.state if found and found.state != "live" else "ended")
+    return epoch + 1
+
+
 def read(tx: Tx, gate: bytes) -> Gate | None:
     """The gate as stored."""
     return tx.get(Gate, gate)

@@ -17,6 +17,13 @@ class GrantWrap:
     letter: bool = False
 
 
+def part(compartment: bytes, keyed: int) -> bytes:
+    """Which part of a grant's shares is a compartment's: each key that the grant ever had (`keyed`, from 1) has shares
+    of its own, since a deleted one never comes back.
+    """
+    return compartment if keyed == 1 else compartment + keyed.to_bytes(8, "big")
+
+
 Keep = Callable[[Tx, bytes, int, bytes], None]
 
 
@@ -28,7 +35,8 @@ def keep_nothing(_tx: Tx, _compartment: bytes, _generation: int, _wrap: bytes) -
 class GrantKeys:
     """A token secret, the grant key wrapped under it, and what hangs under that per compartment and generation.
 
-    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened.
+    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened; `keyed` is the version
+    of the grant that this key was made for.
     """
 
     grant: bytes
@@ -37,10 +45,11 @@ class GrantKeys:
     gk_wrap: bytes
     compartments: dict[tuple[bytes, int], GrantWrap]
     keep: Keep = field(default=keep_nothing)
+    keyed: int = 1
 
     def want(self, compartment: bytes) -> Want:
         """The share this path needs for a compartment."""
-        return Want("grant", self.grant, compartment)
+        return Want("grant", self.grant, part(compartment, self.keyed))
 
     def reaches(self, compartment: bytes, generation: int, custody: str) -> bool:  # noqa: ARG002 -- the wraps decide
         """Whether this path leads to a generation."""

@@ -55,6 +55,11 @@ SAID: Final[Mapping[str, str]] = {
     "narrow": "gaf {app} minder",
     "restrict": "bevroor {app}",
     "resume": "liet {app} weer toe",
+    "amend": "veranderde wat {app} mag",
+    "defer": "beslist later over {app}",
+    "reopen": "laat {app} opnieuw vragen",
+    "object": "maakte bezwaar tegen {app}",
+    "invalidate": "zette de toegang van {app} stop",
     "sign": "ondertekende de toegang van {app}",
     "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
     "revoke": "gaf de toegang terug",
@@ -68,6 +73,10 @@ BY_CITIZEN: Final = frozenset(
         "narrow",
         "restrict",
         "resume",
+        "amend",
+        "defer",
+        "reopen",
+        "object",
         "login",
         "logout",
         "logout elsewhere",
@@ -100,6 +109,12 @@ DENIED: Final[Mapping[str, str]] = {
     "sign_count": "met een kopie van je passkey",
     "no_prf": "met een passkey die geen sleutel geeft",
     "damaged_item": "omdat iets beschadigd is",
+    "asked_too_soon": "je weigerde dit nog maar pas",
+    "no_fallback": "je weigerde hier toestemming voor",
+    "objected": "je maakte hier bezwaar tegen",
+    "restricted": "je had dit bevroren",
+    "other purpose": "het was voor iets anders bedoeld",
+    "other client": "het was de toestemming van een andere app",
     "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
 }
 
@@ -163,6 +178,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     action, app = fields["action"], fields.get("client_name", "")
     if action in BY_KLUIS:
         return "Kluis"
+    if fields["rule"] == "dpo":
+        return "De functionaris van de stad"
     if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
         return "Iemand"
     hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought
@@ -232,6 +249,11 @@ ACTS: Final[Mapping[str, str]] = {
     "narrow": "minder geven",
     "restrict": "bevriezen",
     "resume": "verder laten gaan",
+    "amend": "toestemming veranderen",
+    "defer": "later beslissen",
+    "reopen": "opnieuw laten vragen",
+    "object": "bezwaar maken",
+    "invalidate": "ongeldig verklaren",
     "end": "toegang afgelopen",
     "revoke": "toegang teruggeven",
     "sign": "ondertekenen",
