@@ -74,6 +74,4 @@ def kept(terms: Terms) -> dict[str, Any]:
 
 def read(at: int, detail: dict[str, Any], *, objected: bool) -> Refused:
     """A refusal or objection as its event keeps it."""
-    return Refused(
-        at, detail["client"], detail["purpose"], frozenset(detail["categories"]), detail["basis"], objected
-    )
+    return Refused(at, detail["client"], detail["purpose"], frozenset(detail["categories"]), detail["basis"], objected)

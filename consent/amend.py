@@ -16,7 +16,7 @@ from consent.lines import told
 from consent.oauth.management import unknown
 from consent.oauth.par import Pushed
 from consent.terms import Terms
-from keys.text import b64, unb64
+from keys.text import unb64
 from vault.log import tally
 from vault.log.entry import Intent
 from vault.vault import Vault
@@ -24,20 +24,21 @@ from vault.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A live grant, and what it would become if all that is asked were allowed."""
+    """What a live grant covers, what it would cover if all that is asked were allowed, and which version it is."""
 
-    before: GrantFacts
+    before: Terms
     after: Terms
+    version: int
 
     @property
     def rows(self) -> tuple[changes.Row, ...]:
         """Row by row what happens; the page marks exactly these."""
-        return changes.rows(self.before.terms, self.after)
+        return changes.rows(self.before, self.after)
 
     @property
     def facts(self) -> tuple[str, ...]:
         """Which other parts of the agreement change."""
-        return changes.facts(self.before.terms, self.after)
+        return changes.facts(self.before, self.after)
 
 
 async def check(vault: Vault, said: Pushed, now: datetime) -> None:
@@ -47,19 +48,33 @@ async def check(vault: Vault, said: Pushed, now: datetime) -> None:
     """
     if said.action == "create":
         return
-    found = _named(vault, said.grant)
+    app = (said.client_id, said.terms.client_name)
+    found = await owned(vault, app, said.grant, now)
     if found is None:
-        await tally.add(vault.log, vault.office, "invalid_grant_id", now)
         raise unknown()
-    if found.terms.client != said.client_id or state_at(found, now) != "live":
-        mine = found.terms.client == said.client_id
-        await _refused(vault, found, said, state_at(found, now) if mine else "other client", now)
+    if (state := state_at(found, now)) != "live":
+        await _refused(vault, found, app, state, now)
         raise unknown()
     try:
         changes.proposed(found.terms, said.terms, said.action)
     except OAuthError:
-        await _refused(vault, found, said, "other purpose", now)
+        await _refused(vault, found, app, "other purpose", now)
         raise
+
+
+async def owned(vault: Vault, app: tuple[str, str], grant: str, now: datetime) -> GrantFacts | None:
+    """The grant with this shown id, live or not, if it was given to this app (client id, name).
+
+    None for any other, logged: in the pod whose grant somebody else's app tried, else as a count in the office's log.
+    """
+    found = _named(vault, grant)
+    if found is not None and found.terms.client == app[0]:
+        return found
+    if found is None:
+        await tally.add(vault.log, vault.office, "invalid_grant_id", now)
+    else:
+        await _refused(vault, found, app, "other client", now)
+    return None
 
 
 def standing(vault: Vault, session: SessionFacts, asked: Asked, now: datetime) -> Change | None:
@@ -73,21 +88,26 @@ def standing(vault: Vault, session: SessionFacts, asked: Asked, now: datetime) -
     hers = found is not None and found.pod.id == session.pod.id and found.terms.client == asked.said.client_id
     if found is None or not hers or state_at(found, now) != "live":
         raise OAuthError("access_denied", "There is no such grant to change.")
-    return Change(found, changes.proposed(found.terms, asked.terms, asked.said.action))
+    return Change(found.terms, changes.proposed(found.terms, asked.terms, asked.said.action), found.version)
 
 
 async def decide(
     vault: Vault,
     session: SessionFacts,
     asked: Asked,
-    change: Change,
     ticked: set[str],
     duration: str | None,
     now: datetime,
 ) -> str:
-    """The citizen allows the change, with the optional rows she ticked: the code's text, as `grants.give` does."""
-    terms = changes.decided(change.before.terms, change.after, asked.said.action, ticked, duration, now)
-    return await give(vault, session, asked, terms, now, change.before)
+    """The citizen allows the change, with the optional rows she ticked: the code's text, as `grants.give` does.
+
+    Raises BadChoice for what was not on the page, OAuthError access_denied if the grant is not live any more.
+    """
+    change, found = standing(vault, session, asked, now), _named(vault, asked.said.grant)
+    if change is None or found is None:
+        raise OAuthError("access_denied", "There is no such grant to change.")
+    terms = changes.decided(change.before, change.after, asked.said.action, ticked, duration, now)
+    return await give(vault, session, asked, terms, now, found)
 
 
 def _named(vault: Vault, grant: str) -> GrantFacts | None:
@@ -97,8 +117,8 @@ def _named(vault: Vault, grant: str) -> GrantFacts | None:
         return None
 
 
-async def _refused(vault: Vault, found: GrantFacts, said: Pushed, rule: str, now: datetime) -> None:
+async def _refused(vault: Vault, found: GrantFacts, app: tuple[str, str], rule: str, now: datetime) -> None:
     """In the log of the grant's pod, with the app that tried."""
-    facts = told(said.terms, found.id, "denial", "ask", rule)
-    facts = replace(facts, decision="denied", grant=b64(found.id), grant_version=found.version)
+    facts = replace(told(found.terms, found.id, "denial", "ask", rule), decision="denied", grant_version=found.version)
+    facts = replace(facts, client=app[0], client_name=app[1], app=app[0])
     await vault.log.append(Intent(found.pod.id, facts, now))

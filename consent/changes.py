@@ -17,16 +17,15 @@ from consent.terms import Datum, Terms
 Mark = Literal["added", "removed", "changed", "same"]
 _SAME_PURPOSE: Final = ("client", "controller", "purpose_code", "legal_basis", "kind")
 _SAME_WORDS: Final = ("purpose_version", "purpose_text", "mode")
-_PLAIN: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("until", ("expires",)),
+_PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("how-long", ("expires", "mode", "max_uses", "max_per_day")),
     ("why", ("purpose_version", "purpose_text")),
-    ("actions", ("actions",)),
-    ("limits", ("mode", "max_uses", "max_per_day")),
+    ("doing", ("actions",)),
     ("where", ("storage", "retention")),
     ("who-else", ("recipients",)),
     ("automated", ("automated", "processing")),
 )
-"""What else of a grant a page marks, by the name of its place there, and the terms it stands for."""
+"""What else of an agreement a page marks: the name of its place there, and the terms that stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def rows(before: Terms, after: Terms) -> tuple[Row, ...]:
 def facts(before: Terms, after: Terms) -> tuple[str, ...]:
     """The places of the page, other than rows of data, of which something changes."""
     return tuple(
-        place for place, names in _PLAIN if any(_value(before, name) != _value(after, name) for name in names)
+        place for place, names in _PLACES if any(_value(before, name) != _value(after, name) for name in names)
     )
 
 
@@ -89,7 +88,7 @@ def decided(
 
 def step(before: Terms, after: Terms) -> Literal["amended", "renewed"]:
     """What the new version is: given again for another time, or something else as well."""
-    only_time = facts(before, after) in ((), ("until",))
+    only_time = not facts(before, replace(after, expires=before.expires))
     return "renewed" if only_time and all(row.mark == "same" for row in rows(before, after)) else "amended"
 
 

@@ -64,7 +64,7 @@ class _Held:
     terms: Terms
     created: int
     version: int
-    ring: tuple[tuple[int, str, bytes, int], ...]
+    ring: tuple[tuple[int, str, bytes, bytes], ...]
 
 
 async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
@@ -215,7 +215,7 @@ def _keys(held: _Held, pod: PodFacts, call: Call) -> GrantKeys:
         (cid, generation): GrantWrap(grant_context(pod, held.grant, terms, cid, generation), wrap, form == "letter")
         for generation, form, wrap, _ in held.ring
     }
-    keyed = max((row[3] for row in held.ring), default=1)
+    keyed = max((row[3] for row in held.ring), default=b"")
     return GrantKeys(held.grant, token.secret, context, held.wrap or b"", wraps, partial(locks.keep, held.grant), keyed)
 
 

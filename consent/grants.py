@@ -34,8 +34,8 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict, Denied
 from vault.keyring import Change
-from vault.log.entry import Guard, Intent, Refused
 from vault.keysets import part
+from vault.log.entry import Guard, Intent, Refused
 from vault.pod import compartment_keys
 from vault.shares import Drop, Want, narrowed
 from vault.unlocked import commit, identity, reach
@@ -97,7 +97,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class _Seat:
-    """Which grant a decision makes or changes. `held`: the wraps of its version before, none for a new one."""
+    """Which grant a decision makes or changes. `held`: the wraps of its version before, none for a new one; `keyed`:
+    what its new key is called (vault.keysets.part).
+    """
 
     id: bytes
     version: int
@@ -105,6 +107,7 @@ class _Seat:
     terms: Terms
     before: GrantFacts | None
     held: tuple[GrantKeyRow, ...]
+    keyed: bytes
 
     @property
     def step(self) -> str:
@@ -224,9 +227,9 @@ async def give(
 
 def _seat(vault: Vault, asked: Asked, terms: Terms, before: GrantFacts | None, now: datetime) -> _Seat:
     if before is None:
-        return _Seat(asked.handle, 1, gates.ms(now), terms, None, ())
+        return _Seat(asked.handle, 1, gates.ms(now), terms, None, (), b"")
     held = tuple(vault.db.read.find(GrantKeyRow, order_by="generation", grant=before.id))
-    return _Seat(before.id, before.version + 1, before.created, terms, before, held)
+    return _Seat(before.id, before.version + 1, before.created, terms, before, held, asked.handle)
 
 
 async def _store(
@@ -261,9 +264,7 @@ async def _store(
         said = replace(facts, keyring=change.digest, grant_version=seat.version)
         unit = partial(write, change=change)
         guards = (session.guard,)
-        return Intent(
-            pod.id, said, now, guards, write=unit, new_shares=ring.shares, drops=seat.drops, receipt=True
-        )
+        return Intent(pod.id, said, now, guards, write=unit, new_shares=ring.shares, drops=seat.drops, receipt=True)
 
     try:
         await commit(vault, pod, signer, partial(_known, seat.id, ring), intent)
@@ -371,8 +372,8 @@ def _wrap_all(vault: Vault, pod: PodFacts, seat: _Seat, rk: Root, gk: GrantKey) 
                     continue
                 wrap = wrap_ck(gk, share, grant_context(pod, seat.id, terms, cid, generation), ck)
             rows.append(GrantKeyRow(grant=seat.id, compartment=cid, generation=generation, pod=pod.id,
-                                    keyed=seat.version, wrap=wrap))  # fmt: skip
-        shares.append((Want("grant", seat.id, part(cid, seat.version)), share))
+                                    keyed=seat.keyed, wrap=wrap))  # fmt: skip
+        shares.append((Want("grant", seat.id, part(cid, seat.keyed)), share))
     return _Ring(tuple(rows), tuple(shares), publics)
 
 

@@ -32,6 +32,7 @@ from vault.shares import Drop, narrowed
 from vault.unlocked import commit, identity, root
 from vault.vault import Vault
 
+
 async def narrow(
     vault: Vault, session: SessionFacts, grant: bytes, keep: Collection[str], now: datetime, *, until: int | None = None
 ) -> bool:
@@ -128,11 +129,12 @@ def _intent(
         tx.change(Token, {"grant": found.id}, epoch=epoch)
         for cid in gone:
             tx.remove(GrantKeyRow, grant=found.id, compartment=cid)
-        events.note(tx, pod, found.id, at, "amended", {"version": row.version, "by": "narrow", "receipt": receipt.digest})
+        said = {"version": row.version, "by": "narrow", "receipt": receipt.digest}
+        events.note(tx, pod, found.id, at, "amended", said)
         put_receipt(tx, pod, found.id, receipt.jws, at)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
-    keyed = max((row.keyed for row in vault.db.read.find(GrantKeyRow, grant=found.id)), default=1)
+    keyed = max((row.keyed for row in vault.db.read.find(GrantKeyRow, grant=found.id)), default=b"")
     drops = [Drop("grant", found.id, part(cid, keyed)) for cid in gone]
     if not _by_keys(found.terms, terms):
         drops.append(narrowed(found.id, row.version))

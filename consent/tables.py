@@ -103,8 +103,8 @@ class Token(SQLModel, table=True):
 class GrantKeyRow(SQLModel, table=True):
     """A compartment key wrapped for one grant under its grant key and share (keys.md, `ck-grant`).
 
-    `form` is `letter` while a new generation lies as it was delivered, until its first use makes it `own`; `keyed` is the
-    version of the grant that the grant's key was made for.
+    `form` is `letter` while a new generation lies as it was delivered, until its first use makes it `own`; `keyed` says
+    which of the keys that the grant ever had this one hangs under (vault.keysets.part).
     """
 
     __tablename__ = "grantkey"
@@ -114,7 +114,7 @@ class GrantKeyRow(SQLModel, table=True):
     generation: int = Field(primary_key=True)
     pod: bytes = Field(index=True)
     form: str = "own"
-    keyed: int = 1
+    keyed: bytes = b""
     wrap: bytes
 
 

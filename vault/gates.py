@@ -74,8 +74,8 @@ def again(tx: Tx, gate: bytes, epoch: int, not_after: int, uses: int | None, per
 
     Raises Conflict with its state, or "ended" if it is no longer at `epoch`.
     """
-    new = {"epoch": epoch + 1, "not_after": not_after, "uses_left": uses, "per_day": per_day, "day": 0, "day_left": None}
-    if tx.change(Gate, {"id": gate, "state": "live", "epoch": epoch}, **new) != 1:
+    limits = {"not_after": not_after, "uses_left": uses, "per_day": per_day, "day": 0, "day_left": None}
+    if tx.change(Gate, {"id": gate, "state": "live", "epoch": epoch}, epoch=epoch + 1, **limits) != 1:
         found = tx.get(Gate, gate)
         raise Conflict(found.state if found and found.state != "live" else "ended")
     return epoch + 1

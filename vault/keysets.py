@@ -17,11 +17,11 @@ class GrantWrap:
     letter: bool = False
 
 
-def part(compartment: bytes, keyed: int) -> bytes:
-    """Which part of a grant's shares is a compartment's: each key that the grant ever had (`keyed`, from 1) has shares
-    of its own, since a deleted one never comes back.
+def part(compartment: bytes, keyed: bytes) -> bytes:
+    """Which part of a grant's shares is a compartment's: each key that the grant ever had has shares of its own, since
+    a deleted one never comes back. `keyed` is b"" for the first, else the id of the request that changed the grant.
     """
-    return compartment if keyed == 1 else compartment + keyed.to_bytes(8, "big")
+    return compartment + keyed
 
 
 Keep = Callable[[Tx, bytes, int, bytes], None]
@@ -35,8 +35,7 @@ def keep_nothing(_tx: Tx, _compartment: bytes, _generation: int, _wrap: bytes) -
 class GrantKeys:
     """A token secret, the grant key wrapped under it, and what hangs under that per compartment and generation.
 
-    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened; `keyed` is the version
-    of the grant that this key was made for.
+    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened; `keyed` as in `part`.
     """
 
     grant: bytes
@@ -45,7 +44,7 @@ class GrantKeys:
     gk_wrap: bytes
     compartments: dict[tuple[bytes, int], GrantWrap]
     keep: Keep = field(default=keep_nothing)
-    keyed: int = 1
+    keyed: bytes = b""
 
     def want(self, compartment: bytes) -> Want:
         """The share this path needs for a compartment."""

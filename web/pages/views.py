@@ -20,6 +20,7 @@ from web.pages.granted import AccessPage, LessPage
 from web.pages.leaving import ErasePage, GonePage
 from web.pages.logbook import LogPage
 from web.pages.own import DataPage, RecordsPage, StartPage
+from web.pages.requested import RequestsPage
 from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
@@ -155,6 +156,7 @@ PAGES: dict[str, type] = {
     "records": RecordsPage,
     "access": AccessPage,
     "less": LessPage,
+    "requests": RequestsPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import answers, asks, clients, grants
+from consent import amend, answers, asks, clients, grants, waiting
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
@@ -58,19 +58,32 @@ async def decide(request: Request) -> Response:
     if decision == "deny":
         await asks.refuse(house.vault, session, asked, house.clock())
         return _back(house, asked, error="access_denied")
-    if decision != "allow":
+    if decision == "later":
+        await waiting.defer(house.vault, session, asked, house.clock())
+        return RedirectResponse("/me/requests", 303, headers=NO_STORE)
+    if decision != "allow" or _outdated(house, session, asked, form):
         return await _shown(house, session, client, asked, undecided=True)
     return await _given(house, session, asked, form)
 
 
 async def _given(house: "House", session: SessionFacts, asked: Asked, form: FormData) -> Response:
     now, ticked = house.clock(), {str(key) for key in form.getlist("data")}
+    duration = str(form.get("duration") or "") or None
     try:
-        terms = choose(asked.terms.for_pod(session.pod.name), ticked, str(form.get("duration") or "") or None, now)
+        if asked.said.action != "create":
+            code = await amend.decide(house.vault, session, asked, ticked, duration, now)
+        else:
+            terms = choose(asked.terms.for_pod(session.pod.name), ticked, duration, now)
+            code = await grants.give(house.vault, session, asked, terms, now)
     except BadChoice as wrong:
         raise HTTPException(400, "bad_choice") from wrong
-    code = await grants.give(house.vault, session, asked, terms, now)
     return _back(house, asked, code=code)
+
+
+def _outdated(house: "House", session: SessionFacts, asked: Asked, form: FormData) -> bool:
+    """Whether the grant that would change is another version by now than the one that was on the screen."""
+    change = amend.standing(house.vault, session, asked, house.clock())
+    return change is not None and str(form.get("version", "")) != str(change.version)
 
 
 async def _shown(
@@ -80,13 +93,16 @@ async def _shown(
     now = house.clock()
     try:
         _for(asked, session)
+        change = amend.standing(house.vault, session, asked, now)
     except OAuthError as other:
         return _back(house, asked, error=other.code)
-    if asked.session not in (None, session.handle):
+    if asked.session not in (None, session.handle) or asked.pod not in (None, session.pod.id):
         raise OAuthError("invalid_request_uri", "The request is open in another session.")
-    sources = await answers.sources(house.vault, session, asked.terms, now, "preview")
-    page = asking.page(asked, client, sources, now, undecided=undecided)
-    await asks.show(house.vault, session, asked, asking.notice(page), now)
+    if await waiting.barred(house.vault, session, asked, now):
+        return _back(house, asked, error="access_denied")
+    sources = await answers.sources(house.vault, session, change.after if change else asked.terms, now, "preview")
+    page = asking.page(asked, client, sources, now, undecided=undecided, change=change)
+    await asks.show(house.vault, session, asked, asking.kept(page, client, change), now)
     text = render("consent", page, person=session.name, role=session.role, csrf=session.csrf)
     csp = policy(house.base, _origin(asked.said.redirect_uri)).decode()
     return HTMLResponse(text, headers={**NO_STORE, "content-security-policy": csp})
