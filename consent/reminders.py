@@ -11,6 +11,8 @@ EVERY: Final = timedelta(days=90)
 """How often a grant that goes on is shown again; and how long one may lie unused before closing it is proposed."""
 SHOWN: Final = timedelta(days=14)
 """How long a periodic reminder stands, and how long before its end a grant is said to end."""
+LATE: Final = 4
+"""A short grant is said to end in the last quarter of its time, not from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def _kind(grant: Held, now: int) -> Kind | None:
         return None
     if now - max(grant.decided, grant.last or 0) >= every:
         return "unused"
-    if grant.expires - now <= shown:
+    if grant.expires - now <= min(shown, (grant.expires - grant.decided) // LATE):
         return "ending"
     age = now - grant.decided
     return "periodic" if age >= every and age % every < shown else None

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from consent import amend, asks, endings, events, grants, issue, locks, narrowing, waiting
+from consent.accounts import passphrase
+from consent.accounts.people import enroll
 from consent.asks import Asked, Shown
 from consent.call import Denial
 from consent.errors import OAuthError
@@ -221,3 +223,17 @@ async def test_a_request_that_changes_a_grant_waits_on_the_list_like_any_other(c
     await ask(city, grant, "merge", LOANS)
     (one,) = waiting.of_citizen(city.vault, city.session, city.now)
     assert one.asked.said.grant == b64(grant) and one.here and not one.deferred
+
+
+async def test_a_request_about_anothers_grant_that_a_victim_opens_is_denied(city: City) -> None:
+    """The attacker's own grant and request, finished in somebody else's browser: her pod has no such grant."""
+    grant, _ = await granted(city, ABOUT)
+    asked = await ask(city, grant, "merge", LOANS)
+    made = await enroll(city.vault, "bo", "Bo", "citizen", "bo", None, city.now)
+    opened = await passphrase.login(city.vault, "bo", made.codes[0], city.now)
+    assert opened is not None
+    with pytest.raises(OAuthError, match="access_denied"):
+        amend.standing(city.vault, opened[1], asked, city.now)
+    with pytest.raises(OAuthError, match="access_denied"):
+        await amend.decide(city.vault, opened[1], asked, set(), "asked", city.now)
+    assert found(city, grant).version == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, own_acts
+from tests.log import acts, grant_acts, own_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -33,12 +33,13 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys(["GET /login", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
                      "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less"], FORM),
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
-                     "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts", "GET /api/receipts/{receipt}",
+                     "GET /me/requests", "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts",
+                     "GET /api/receipts/{receipt}",
                      "GET /dev", "GET /insight", "GET /desk"], CONTROL),
     **dict.fromkeys(["GET /api/log", "GET /api/log/export", "GET /api/log/check", "GET /api/log/lines",
                      "GET /api/log/slots", "GET /me/log", "POST /me/log/verify"],
                     "her own log; reading it is the one thing that leaves no entry (access-log.md, Order)"),
-    **dict.fromkeys(["POST /oauth/par", "POST /oauth/introspect", "GET /oauth/grants/{grant_id}"], NOTHING_YET),
+    **dict.fromkeys(["POST /oauth/introspect", "GET /oauth/grants/{grant_id}"], NOTHING_YET),
     **dict.fromkeys(["GET /api/suggestions", "GET /me/suggestions", "POST /me/suggestions/ask",
                      "GET /me/suggestions/granted"],
                     "asks the recommender, which reads as an app, by `GET /api/records`, under a grant of its own"),
@@ -114,6 +115,15 @@ ACL = (b"@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#o> a acl:Authorization
 LEAVES: Final[dict[str, list[Case]]] = {
     # ------------------------------------------------------------ consent
     "POST /me/access/{grant}/withdraw": [(on_grant("/me/access/{grant}/withdraw"), [agreed("withdraw")])],
+    "POST /me/access/{grant}/object": [(on_grant("/me/access/{grant}/object"), [agreed("object")])],
+    "POST /me/requests/{handle}/reopen": [(grant_acts.lets_ask_again, [agreed("reopen", granted=False)])],
+    "POST /api/dpo/grants/{grant}/invalidate": [(grant_acts.is_invalidated, [agreed("invalidate", "dpo")])],
+    "POST /oauth/par": [
+        (acts.pushes, []),
+        (grant_acts.asks_to_change({"ended": True}), [agreed("ask", "withdrawn", "denial", decision="denied")]),
+        (grant_acts.asks_to_change({"ended": False}), [anonymous(rule="invalid_grant_id")])],
+    "POST /oauth/grants/{grant_id}": [
+        (grant_acts.queries(known=True), []), (grant_acts.queries(known=False), [anonymous(rule="invalid_grant_id")])],
     "POST /me/access/{grant}/less": [
         (on_grant("/me/access/{grant}/less", 303, ALL_INTERESTS, POSTAL, version="1",
                   drop="pd:PostalCode#postal_district"), NARROWED)],
@@ -125,10 +135,16 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/restrict", 200), [agreed("restrict")])],
     "GET /oauth/authorize": [
         (acts.is_shown, [
-            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)])],
+            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)]),
+        (grant_acts.asks_again_too_soon, [
+            agreed("ask", "asked_too_soon", "denial", decision="denied", granted=False)])],
     "POST /oauth/authorize": [
         (acts.answers("allow"), [
             own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("give"),
+            agreed("wrap keys", kind="key event", count=2)]),
+        (acts.answers("later"), [agreed("defer", granted=False)]),
+        (grant_acts.changes, [
+            own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("amend"),
             agreed("wrap keys", kind="key event", count=2)]),
         (acts.answers("deny"), [agreed("refuse", granted=False)])],
     "POST /oauth/token": [

@@ -85,9 +85,7 @@ async def test_a_request_put_off_is_over_after_a_day(house: Household, app: App,
     assert "Er wacht geen enkele aanvraag" in await listed(house)
 
 
-async def test_what_she_refused_is_not_shown_again_within_30_days(
-    house: Household, app: App, browser: Browser
-) -> None:
+async def test_what_she_refused_is_not_shown_again_within_30_days(house: Household, app: App, browser: Browser) -> None:
     await refuse(app, browser, ABOUT)
     again_asked = await ask(app, ABOUT, DISTRICT)
     assert again_asked.status_code == 201  # before somebody logs in the app learns nothing
