@@ -101,9 +101,9 @@ REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision
 BO = Line("denial", "read", "denied", "insufficient_authorization_details", "pd:Interest", "", "solid", granted=True)
 FORBIDDEN = replace(BO, rule="forbidden", category="kluis:File")
 EXPORTED = [("kluis:File", 2), ("kluis:File", 2), ("kluis:File", 0), ("kluis:LibraryLoan", 1), ("pd:Interest", 1),
-            ("kluis:Ticket", 0), ("kluis:Card", 0), ("pd:PostalCode", 1), ("kluis:Derived", 0),
+            ("kluis:Ticket", 0), ("kluis:Card", 0), ("pd:PostalCode", 1), ("pd:Age", 0), ("kluis:Derived", 0),
             ("kluis:Answers", 0)]  # fmt: skip
-GENERATIONS = (5, 3, 1, 2, 2, 1, 1, 2, 1, 1)
+GENERATIONS = (5, 3, 1, 2, 2, 1, 1, 2, 1, 1, 1)
 RECORDS = "/api/records?category=pd:Interest"
 APP = {"client_name": "Ander", "controller": "https://stad.example/x", "redirect_uris": [acts.sample.RETURN],
        "jwks": {"keys": [acts.sample.public(acts.sample.APP_KEY)]}, "token_endpoint_auth_method": "private_key_jwt",
