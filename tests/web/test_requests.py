@@ -1,6 +1,7 @@
 """Requests that wait: on a list, each with its page; put off, refused, and not asked again before their time."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from consent import again, events
 from consent.accounts import passphrase
 from consent.again import Refused
-from keys.text import b64
+from keys.text import b64, unb64
 from tests.consent import sample
 from tests.house import Household
 from tests.web.test_managing import ABOUT, DISTRICT, LOANS, app, browser, details, said
@@ -64,14 +65,8 @@ async def test_a_request_put_off_can_be_answered_from_another_session_of_hers(
     page = await browser.open(pushed)
     assert page.status_code == 200 and "code" in said(await browser.press(page, "allow"))
     handle = pushed.json()["request_uri"].rpartition(":")[2]
-    steps = [s.state for s in events.history(house.vault, house.session.pod, sample_id(handle))]
+    steps = [s.state for s in events.history(house.vault, house.session.pod, unb64(handle))]
     assert steps == ["requested", "shown", "deferred", "shown", "given"]
-
-
-def sample_id(handle: str) -> bytes:
-    from keys.text import unb64
-
-    return unb64(handle)
 
 
 async def test_a_request_put_off_is_over_after_a_day(house: Household, app: App, browser: Browser) -> None:
@@ -153,8 +148,6 @@ def test_the_same_request_is_app_purpose_and_categories(before: Refused, why: st
 
 
 def test_an_objection_to_marketing_is_absolute() -> None:
-    from dataclasses import replace
-
     marketing = refused(500, purpose="dpv:PersonalisedAdvertising", objected=True)
     other = replace(sample.terms(), purpose_code="dpv:TargetedAdvertising")
     assert again.barred([marketing], other, sample.NOW) == "objected"
