@@ -120,6 +120,13 @@ async def reopen(vault: Vault, session: SessionFacts, request: bytes, now: datet
     return isinstance(done, Appended)
 
 
+async def invited(vault: Vault, session: SessionFacts, client: str, now: datetime) -> None:
+    """The citizen herself lets an app ask, on a page of ours: what she refused it before no longer stands in the way."""
+    for one in _standing(vault, session.pod):
+        if one.step.state == "refused" and one.step.detail["client"] == client:
+            await reopen(vault, session, one.grant, now)
+
+
 def _standing(vault: Vault, pod: PodFacts) -> list[events.Said]:
     """Refusals and objections that she did not take back, oldest first."""
     back = {one.grant for one in events.of_kind(vault, pod, "reopened")}

@@ -71,9 +71,20 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         e.LoginPage(recover=True),
     ),
     "consent": (
-        c.ConsentPage(**{**vars(CONSENT), "until": NOW, "changed": ("how-long", "doing", "where"), "doing": ("lezen",),
-                         "limits": "Hoogstens 3 keer.", "automated": "Nee.", "data": MARKED}),
-        CONSENT, c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
+        c.ConsentPage(
+            **{
+                **vars(CONSENT),
+                "until": NOW,
+                "changed": ("how-long", "doing", "where"),
+                "doing": ("lezen",),
+                "limits": "Hoogstens 3 keer.",
+                "automated": "Nee.",
+                "data": MARKED,
+            }
+        ),
+        CONSENT,
+        c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""}),
+    ),
     "receipt": (c.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
     "start": (
         o.StartPage("An", (o.Reading("Uitgelezen", ("leningen",)),), 1, (o.Drawer("Interesses", 1, 2),), 9, "Late set"),
@@ -97,8 +108,10 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "requests": (
         q.RequestsPage(
-            (q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", True, True, True),
-             q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", False, False, False)),
+            (
+                q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", True, True, True),
+                q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", False, False, False),
+            ),
             (q.ClosedRequest("aaaa", "App", "Doel", NOW), q.ClosedRequest("bbbb", "App", "Doel", None)),
             reopened=True,
         ),

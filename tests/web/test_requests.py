@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from consent import again, events
+from consent import again, endings, events, waiting
 from consent.accounts import passphrase
 from consent.again import Refused
 from keys.text import b64, unb64
@@ -153,3 +153,20 @@ def test_an_objection_to_marketing_is_absolute() -> None:
     assert again.barred([marketing], other, sample.NOW) == "objected"
     assert again.barred([marketing], sample.terms(), sample.NOW) is None
     assert orjson.loads(orjson.dumps(again.kept(other)))["purpose"] == "dpv:TargetedAdvertising"
+
+
+async def test_an_app_that_she_lets_ask_on_a_page_of_ours_may_ask_but_not_what_she_objected_to(
+    house: Household, app: App, browser: Browser
+) -> None:
+    await refuse(app, browser, ABOUT)
+    await waiting.invited(house.vault, house.session, "other", house.clock())
+    assert said(await browser.open(await ask(app, ABOUT)))["error"] == "access_denied"
+    await waiting.invited(house.vault, house.session, "cultuurgids", house.clock())
+    page = await browser.open(await ask(app, ABOUT))
+    assert page.status_code == 200
+    code = said(await browser.press(page, "allow"))["code"]
+    granted = unb64((await app.redeem(code)).json()["grant_id"])
+    await endings.withdraw(house.vault, house.session, granted, house.clock(), objects=True)
+    await waiting.invited(house.vault, house.session, "cultuurgids", house.clock())
+    assert said(await browser.open(await ask(app, ABOUT)))["error"] == "access_denied"
+    assert rules(house) == ["asked_too_soon", "objected"]
