@@ -121,7 +121,7 @@ async def reopen(vault: Vault, session: SessionFacts, request: bytes, now: datet
 
 
 async def invited(vault: Vault, session: SessionFacts, client: str, now: datetime) -> None:
-    """The citizen herself lets an app ask, on a page of ours: what she refused it before no longer stands in the way."""
+    """She herself lets an app ask, on a page of ours: what she refused it before no longer stands in the way."""
     for one in _standing(vault, session.pod):
         if one.step.state == "refused" and one.step.detail["client"] == client:
             await reopen(vault, session, one.grant, now)
