@@ -11,10 +11,11 @@ from consent import changes
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.errors import OAuthError
-from consent.grants import GrantFacts, give, readable, state_at
+from consent.grants import GrantFacts, readable, state_at
 from consent.lines import told
 from consent.oauth.management import unknown
 from consent.oauth.par import Pushed
+from consent.request import choose
 from consent.terms import Terms
 from keys.text import unb64
 from vault.log import tally
@@ -91,23 +92,18 @@ def standing(vault: Vault, session: SessionFacts, asked: Asked, now: datetime) -
     return Change(found.terms, changes.proposed(found.terms, asked.terms, asked.said.action), found.version)
 
 
-async def decide(
-    vault: Vault,
-    session: SessionFacts,
-    asked: Asked,
-    ticked: set[str],
-    duration: str | None,
-    now: datetime,
-) -> str:
-    """The citizen allows the change, with the optional rows she ticked: the code's text, as `grants.give` does.
+def chosen(
+    vault: Vault, session: SessionFacts, asked: Asked, ticked: set[str], duration: str | None, now: datetime
+) -> tuple[Terms, GrantFacts | None]:
+    """What the citizen allows, with the optional rows she ticked, and the grant that it changes, None for a new one.
 
-    Raises BadChoice for what was not on the page, OAuthError access_denied if the grant is not live any more.
+    Both are for `grants.give`. Raises BadChoice for what was not on the page, OAuthError access_denied if the request
+    names somebody else's pod or a grant that is not live any more.
     """
     change, found = standing(vault, session, asked, now), _named(vault, asked.said.grant)
     if change is None or found is None:
-        raise OAuthError("access_denied", "There is no such grant to change.")
-    terms = changes.decided(change.before, change.after, asked.said.action, ticked, duration, now)
-    return await give(vault, session, asked, terms, now, found)
+        return choose(asked.terms.for_pod(session.pod.name), ticked, duration, now), None
+    return changes.decided(change.before, change.after, asked.said.action, ticked, duration, now), found
 
 
 def _named(vault: Vault, grant: str) -> GrantFacts | None:

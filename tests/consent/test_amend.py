@@ -43,9 +43,14 @@ async def ask(city: City, grant: bytes, action: Any, *rows: dict[str, Any], **ch
     return asks.find(city.vault, b64(asked.handle), "cultuurgids", city.now)
 
 
+async def allow(city: City, asked: Asked) -> str:
+    terms, before = amend.chosen(city.vault, city.session, asked, set(), "asked", city.now)
+    return await grants.give(city.vault, city.session, asked, terms, city.now, before)
+
+
 async def amended(city: City, grant: bytes, action: Any, *rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
     asked = await ask(city, grant, action, *rows, **changes)
-    return await city.redeem(await amend.decide(city.vault, city.session, asked, set(), "asked", city.now))
+    return await city.redeem(await allow(city, asked))
 
 
 async def granted(city: City, *rows: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
@@ -201,7 +206,7 @@ async def test_another_purpose_is_refused_when_it_is_pushed_and_logged(city: Cit
 async def test_two_changes_at_once_have_one_winner(city: City) -> None:
     grant, _ = await granted(city, ABOUT)
     first, second = await ask(city, grant, "merge", LOANS), await ask(city, grant, "replace", INTERESTS)
-    await amend.decide(city.vault, city.session, first, set(), "asked", city.now)
+    await allow(city, first)
     old = replace(found(city, grant), version=1, epoch=1)
     with pytest.raises(OAuthError, match="access_denied"):
         await grants.give(city.vault, city.session, second, second.terms.for_pod("an"), city.now, old)
@@ -235,5 +240,5 @@ async def test_a_request_about_anothers_grant_that_a_victim_opens_is_denied(city
     with pytest.raises(OAuthError, match="access_denied"):
         amend.standing(city.vault, opened[1], asked, city.now)
     with pytest.raises(OAuthError, match="access_denied"):
-        await amend.decide(city.vault, opened[1], asked, set(), "asked", city.now)
+        amend.chosen(city.vault, opened[1], asked, set(), "asked", city.now)
     assert found(city, grant).version == 1

@@ -19,7 +19,6 @@ from consent.asks import Asked
 from consent.errors import BadChoice, OAuthError
 from consent.oauth import par
 from consent.oauth.clients import Client
-from consent.request import choose
 from web import asking, guard
 from web.middleware import policy
 from web.pages.views import render
@@ -70,13 +69,10 @@ async def _given(house: "House", session: SessionFacts, asked: Asked, form: Form
     now, ticked = house.clock(), {str(key) for key in form.getlist("data")}
     duration = str(form.get("duration") or "") or None
     try:
-        if asked.said.action != "create":
-            code = await amend.decide(house.vault, session, asked, ticked, duration, now)
-        else:
-            terms = choose(asked.terms.for_pod(session.pod.name), ticked, duration, now)
-            code = await grants.give(house.vault, session, asked, terms, now)
+        terms, before = amend.chosen(house.vault, session, asked, ticked, duration, now)
     except BadChoice as wrong:
         raise HTTPException(400, "bad_choice") from wrong
+    code = await grants.give(house.vault, session, asked, terms, now, before)
     return _back(house, asked, code=code)
 
 
