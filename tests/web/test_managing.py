@@ -13,6 +13,8 @@ from consent.oauth.management import SUPPORTED
 from keys.text import b64
 from tests.consent import sample
 from tests.house import ALL_INTERESTS, Granted, Household
+from tests.vault.test_at_rest import compartments, keys, rows, thief
+from tests.vault.thief import secret_of
 from tests.web.test_oauth import HTML, SAME, App, Browser
 
 ABOUT = {"category": "pd:Interest", "fields": ["schema:about"], "necessity": "required"}
@@ -197,3 +199,19 @@ async def test_what_is_supported_stands_in_the_metadata(house: Household) -> Non
     assert told["grant_management_actions_supported"] == list(SUPPORTED)
     assert told["grant_management_action_required"] is False
     assert told["grant_management_endpoint"].endswith("/oauth/grants")
+
+
+async def test_after_a_change_the_old_tokens_open_nothing_in_any_copy_of_the_database(
+    house: Household, app: App, browser: Browser
+) -> None:
+    """The thief has the live shares, an old copy of the database and both of the app's old tokens."""
+    granted = await house.grant(ALL_INTERESTS)
+    await house.quiet()
+    old = rows(house)
+    page = await browser.open(await push(app, b64(granted.id), "merge", {**LOANS, "necessity": "required"}))
+    new = (await app.redeem(said(await browser.press(page, "allow"))["code"])).json()["access_token"]
+    await house.quiet()
+    bearers = secret_of(granted.access), secret_of(granted.refresh)
+    assert not keys(thief(house, *bearers), "sealed")
+    assert not keys(thief(house, *bearers, then=old), "sealed")
+    assert keys(thief(house, secret_of(new)), "sealed") == compartments(house, ("interests", "loans"))
