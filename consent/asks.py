@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from consent import columns, events
+from consent import again, columns, events
 from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
 from consent.lines import told
@@ -31,8 +31,9 @@ LIFETIME_S: Final = 90
 OPEN_MS: Final = 600_000
 """How long a request lives on from the moment somebody opened it: long enough to log in and to read."""
 TAKE = """
-UPDATE pushed SET session = :session, expires = max(expires, :until)
+UPDATE pushed SET session = :session, pod = :pod, expires = max(expires, :until)
 WHERE handle = :handle AND done = 0 AND :now < expires AND (session IS NULL OR session = :session)
+  AND (pod IS NULL OR pod = :pod)
 RETURNING handle
 """
 UNSEEN = "SELECT 1 FROM grantevent WHERE grant = :g AND state = 'requested'"
@@ -74,13 +75,16 @@ def replayed(reason: str) -> OAuthError | None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that waits for a citizen: what was said (consent.oauth.par), when (ms), until when, by whom held."""
+    """A request that waits for a citizen: what was said (consent.oauth.par), when (ms), until when, by which session it
+    is held, and whose it is since she first opened it.
+    """
 
     handle: bytes
     said: Pushed
     at: int
     expires: int
     session: bytes | None = None
+    pod: bytes | None = None
 
     @property
     def terms(self) -> Terms:
@@ -118,11 +122,16 @@ def find(vault: Vault, handle: str, client: str, now: datetime) -> Asked:
         row = None
     if row is None or row.done or gates.ms(now) >= row.expires:
         raise _unknown()
-    plain = columns.take(vault.state, "pushed", row.handle, row.sealed)
-    said = Pushed.from_json(plain["said"])
-    if said.client_id != client:
+    asked = read(vault, row)
+    if asked.said.client_id != client:
         raise _unknown()
-    return Asked(row.handle, said, plain["at"], row.expires, row.session)
+    return asked
+
+
+def read(vault: Vault, row: PushedRow) -> Asked:
+    """A stored request."""
+    plain = columns.take(vault.state, "pushed", row.handle, row.sealed)
+    return Asked(row.handle, Pushed.from_json(plain["said"]), plain["at"], row.expires, row.session, row.pod)
 
 
 async def keep(vault: Vault, asked: Asked, now: datetime) -> None:
@@ -132,19 +141,19 @@ async def keep(vault: Vault, asked: Asked, now: datetime) -> None:
         await vault.db.write(lambda tx: tx.change(PushedRow, {"handle": asked.handle, "done": False}, expires=until))
 
 
-async def show(vault: Vault, session: SessionFacts, asked: Asked, notice: dict[str, str], now: datetime) -> None:
+async def show(vault: Vault, session: SessionFacts, asked: Asked, notice: dict[str, Any], now: datetime) -> None:
     """Bind the request to this session before its page is shown; the first time, it enters the citizen's log.
 
-    `notice` says what is about to be shown: hash, language, UI version. Another session's request: OAuthError
-    invalid_request_uri.
+    `notice` says what is about to be shown: hash, language, UI version, and what it can be rebuilt from. Another
+    session's request: OAuthError invalid_request_uri.
     """
     pod, at = session.pod, gates.ms(now)
 
     def write(tx: Tx) -> None:
-        if not tx.run(TAKE, session=session.handle, handle=asked.handle, now=at, until=at + OPEN_MS):
+        if not tx.run(TAKE, session=session.handle, pod=pod.id, handle=asked.handle, now=at, until=at + OPEN_MS):
             raise Conflict("taken")
         if not tx.run(UNSEEN, g=asked.handle):
-            events.note(tx, pod, asked.handle, asked.at, "requested", {"terms": asked.terms.to_json()})
+            events.note(tx, pod, asked.handle, asked.at, "requested", _requested(asked))
         events.note(tx, pod, asked.handle, at, "shown", notice)
 
     facts = told(asked.terms, b"", "consent", "ask", "session", digest=notice["hash"])
@@ -167,7 +176,7 @@ async def refuse(vault: Vault, session: SessionFacts, asked: Asked, now: datetim
 
     def write(tx: Tx) -> None:
         claimed(tx)
-        events.note(tx, pod, asked.handle, at, "refused", {})
+        events.note(tx, pod, asked.handle, at, "refused", again.kept(asked.terms))
 
     await _step(vault, session, pod, told(asked.terms, b"", "consent", "refuse", "session"), now, write)
 
@@ -176,6 +185,10 @@ async def _step(vault: Vault, session: SessionFacts, pod: PodFacts, facts: Facts
     done = await vault.log.append(Intent(pod.id, facts, now, guards=(session.guard,), write=write))
     if not isinstance(done, Appended):
         raise _unknown()
+
+
+def _requested(asked: Asked) -> dict[str, Any]:
+    return {"terms": asked.terms.to_json(), "redirect_uri": asked.said.redirect_uri, "action": asked.said.action}
 
 
 def _unknown() -> OAuthError:

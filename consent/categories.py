@@ -6,6 +6,7 @@ Rungs of the minimisation ladder: 1 yes/no answer, 2 band, 3 fields, 4 single re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, Literal
 
 from consent.errors import UnknownCategory
@@ -45,6 +46,12 @@ class Category:
     special: bool = False
     dated: bool = False
     app_writes: bool = False
+
+    @property
+    def shape(self) -> str:
+        """The name of the fields as they are now, with a hash of them: another field makes another shape."""
+        named = sha256("\n".join(sorted(self.fields)).encode()).hexdigest()[:16]
+        return f"urn:kluis:shape:{self.curie.partition(':')[2]}:{named}"
 
     @property
     def ladder(self) -> tuple[Rung, ...]:
@@ -99,6 +106,28 @@ _PLACE: Final[Mapping[str, Answer]] = {
         2,
         _words("Het district waar je woont", "The district you live in"),
         _words("Geen adres en geen straat.", "No address and no street."),
+    ),
+}
+
+_BIRTH = _words("Geen geboortedatum.", "No date of birth.")
+_AGE: Final[Mapping[str, Answer]] = {
+    "age_over_18": Answer(
+        "age_over_18",
+        1,
+        _words("Of je 18 jaar of ouder bent: ja of nee", "Whether you are 18 or older: yes or no"),
+        _BIRTH,
+    ),
+    "age_over_13": Answer(
+        "age_over_13",
+        1,
+        _words("Of je 13 jaar of ouder bent: ja of nee", "Whether you are 13 or older: yes or no"),
+        _BIRTH,
+    ),
+    "age_band": Answer(
+        "age_band",
+        2,
+        _words("Je leeftijd, ruw: zoals 25 tot 44 jaar", "Your age, roughly: such as 25 to 44"),
+        _words("Geen geboortedatum en geen juiste leeftijd.", "No date of birth and no exact age."),
     ),
 }
 
@@ -165,6 +194,15 @@ _ALL: Final = (
         _words("Je volledige postcode", "Your full postal code"),
         {"schema:postalCode": _words("Je postcode", "Your postal code"), "kluis:source": _SOURCE},
         _PLACE,
+    ),
+    Category(
+        "pd:Age",
+        "age/",
+        "personal",
+        _words("Hoe oud je bent", "How old you are"),
+        _words("Je geboortedatum", "Your date of birth"),
+        {"schema:birthDate": _words("Je geboortedatum", "Your date of birth"), "kluis:source": _SOURCE},
+        _AGE,
     ),
     Category(
         "kluis:Derived",

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from consent import columns
 from consent.errors import OAuthError
-from consent.oauth.clients import Client, Registration
+from consent.oauth.clients import Client, Justification, Registration
 from consent.oauth.registration import check_client
 from consent.tables import ClientRow
 from keys.secret import fresh_bytes
@@ -37,6 +37,7 @@ def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"]
             version=_text(one.get("version", now.date().isoformat())),
             text={_text(language): _text(words) for language, words in one["text"].items()},
             categories=tuple(_text(name) for name in one["categories"]),
+            justified=tuple(_justified(why, trust) for why in one.get("justifications", ())),
         )
         for one in metadata["purposes"]
     )
@@ -66,6 +67,14 @@ def metadata(client: Client) -> dict[str, Any]:
         "purposes": plain["purposes"],
         "trust": client.trust,
     }
+
+
+def _justified(why: Mapping[str, Any], trust: str) -> Justification:
+    """A reason as it was sent; the city approves those of the apps that it reviewed, nobody those of others."""
+    rung = why["rung"]
+    if type(rung) is not int:
+        raise TypeError("not a rung")
+    return Justification(_text(why["category"]), rung, _text(why["text"]), trust if trust == "city" else "")
 
 
 def _keys(jwks: object) -> list[Any]:

@@ -1,36 +1,59 @@
 """How a grant ends: one transaction (gate, wraps, event, receipt, entry), then the shares, then the answer.
 
 No key is needed to end a grant. Its decision, events and receipts stay; token rows stay without their wrap, so that a
-late use is recognised, refused and logged.
+late use is recognised, refused and logged. Where the law or a public task is the ground, the citizen does not withdraw
+but objects (GDPR 21): the same stop.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from consent import events, receipts
+from consent import again, events, receipts
+from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
-from consent.errors import OAuthError
+from consent.errors import BadChoice, OAuthError
 from consent.grants import GrantFacts, load, put_receipt, readable, state_at
 from consent.lines import told
+from consent.oauth.registration import clean_text
+from consent.purposes import withdrawable
 from consent.tables import GrantKeyRow, Token
 from keys.text import b64
 from vault import gates
 from vault.database import Tx
-from vault.errors import Conflict
+from vault.errors import Conflict, Denied
 from vault.log.entry import Appended, Guard, Intent
 from vault.shares import Drop
 from vault.vault import Vault
 
-ENDED: Final = frozenset({"withdrawn", "expired", "ended", "used_up"})
+ENDED: Final = frozenset({"withdrawn", "objected", "invalidated", "expired", "ended", "used_up"})
+LONGEST_REASON: Final = 300
 OVER: Final = """
 SELECT g.id FROM gate g JOIN grant t ON t.id = g.id
-WHERE g.state IN ('live', 'paused') AND (g.not_after <= :now OR g.uses_left = 0)
+WHERE g.state IN ('live', 'restricted') AND (g.not_after <= :now OR g.uses_left = 0)
 """
 FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token WHERE kind = 'kat' AND expires < :then")
 
 
-async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datetime) -> bool:
-    """The citizen takes her grant back; false if she has none with this id.
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a grant ends: the state after it, the action and rule of its line, what the event keeps, and what it says."""
+
+    state: str
+    action: str
+    rule: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+async def withdraw(
+    vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, erase: bool = False, objects: bool = False
+) -> bool:
+    """The citizen takes her grant back, or objects to it; false if she has none with this id.
+
+    What rests on no consent of hers cannot be withdrawn: there it is an objection, and stops as much. She may object to
+    anything. `erase`: she wants the app to delete its copy.
 
     Twice is fine: the second makes sure that no share is left. When this returns no share of the grant exists, so no
     copy of a token opens anything. Raises OAuthError access_denied if the session ended.
@@ -41,22 +64,47 @@ async def withdraw(vault: Vault, session: SessionFacts, grant: bytes, now: datet
     if found.state in ENDED:
         await vault.log.drop((Drop("grant", grant),))
         return True
-    done = await _end(vault, found, "withdrawn", ("withdraw", "session"), (session.guard,), now)
-    if not done and (again := load(vault, grant)) and again.state not in ENDED:
+    objects = objects or not withdrawable(found.terms.legal_basis)
+    why = End("objected", "object", "session") if objects else End("withdrawn", "withdraw", "session")
+    more = again.kept(found.terms) if objects else {}
+    done = await _end(vault, found, replace(why, more=more | ({"erase": True} if erase else {})), (session.guard,), now)
+    if not done and (left := load(vault, grant)) and left.state not in ENDED:
         raise OAuthError("access_denied", "The session has ended.")
+    return True
+
+
+async def invalidate(vault: Vault, officer: SessionFacts, grant: bytes, reason: str, now: datetime) -> bool:
+    """The DPO finds that a consent was never valid and ends it, with a reason that the citizen reads; false if there is
+    no such grant. Nobody's key is needed.
+
+    Raises Denied for any other role and when the session ended, BadChoice without a reason of 1 to 300 characters.
+    """
+    if not may(officer.role, "invalidate grants"):
+        raise Denied("role")
+    said = clean_text(reason)
+    if not 0 < len(said) <= LONGEST_REASON:
+        raise BadChoice("a reason has 1 to 300 characters")
+    found = load(vault, grant)
+    if found is None:
+        return False
+    if found.state not in ENDED:
+        why = End("invalidated", "invalidate", "dpo", {"reason": said}, said)
+        guard = replace(officer.guard, pod=officer.pod.id)
+        if not await _end(vault, found, why, (guard,), now):
+            raise Denied("ended")
     return True
 
 
 async def revoke(vault: Vault, grant: GrantFacts, now: datetime) -> None:
     """The app gives its grant back (RFC 7009, grant management)."""
     if grant.state not in ENDED:
-        await _end(vault, grant, "ended", ("revoke", "client"), (), now)
+        await _end(vault, grant, End("ended", "revoke", "client"), (), now)
 
 
 async def reused(vault: Vault, grant: GrantFacts, now: datetime) -> None:
     """A code was shown twice: somebody else may hold what it gave, so all of it ends."""
     if grant.state not in ENDED:
-        await _end(vault, grant, "ended", ("revoke", "code_reused"), (), now)
+        await _end(vault, grant, End("ended", "revoke", "code_reused"), (), now)
 
 
 async def sweep(vault: Vault, now: datetime) -> int:
@@ -69,26 +117,25 @@ async def sweep(vault: Vault, now: datetime) -> int:
     over = [found for (gate,) in vault.db.read.run(OVER, now=at) if (found := readable(vault, gate))]
     for grant in over:
         state = state_at(grant, now)
-        await _end(vault, grant, state, ("end", state), (), now)
+        await _end(vault, grant, End(state, "end", state), (), now)
     await vault.db.write(lambda tx: [tx.run(sql, then=at - gates.DAY_MS) for sql in FORGET])
     return len(over)
 
 
-async def _end(
-    vault: Vault, grant: GrantFacts, state: str, why: tuple[str, str], guards: tuple[Guard, ...], now: datetime
-) -> bool:
+async def _end(vault: Vault, grant: GrantFacts, why: End, guards: tuple[Guard, ...], now: datetime) -> bool:
     at, pod = gates.ms(now), grant.pod
-    receipt = receipts.issue(vault.issuer, grant.terms, b64(grant.id), state, now)
-    facts = told(grant.terms, grant.id, "consent", *why, digest=receipt.digest)
+    receipt = receipts.issue(vault.issuer, grant.terms, b64(grant.id), why.state, now)
+    facts = told(grant.terms, grant.id, "consent", why.action, why.rule, digest=receipt.digest, note=why.note)
+    facts = replace(facts, grant_version=grant.version)
 
     def write(tx: Tx) -> None:
         gate = gates.read(tx, grant.id)
         if gate is None or gate.state in ENDED:
             raise Conflict("ended")
-        gates.end(tx, grant.id, state)
+        gates.end(tx, grant.id, why.state)
         tx.change(Token, {"grant": grant.id}, wrap=None)
         tx.remove(GrantKeyRow, grant=grant.id)
-        events.note(tx, pod, grant.id, at, state, {"rule": why[1]})
+        events.note(tx, pod, grant.id, at, why.state, {"rule": why.rule, **why.more})
         put_receipt(tx, pod, grant.id, receipt.jws, at)
 
     drops = (Drop("grant", grant.id),)

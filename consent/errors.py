@@ -16,6 +16,7 @@ OAUTH_CODES: Final = frozenset(
         "invalid_client_metadata",  # RFC 7591 3.2.2
         "invalid_dpop_proof",  # RFC 9449 5
         "invalid_grant",
+        "invalid_grant_id",  # Grant Management for OAuth 2.0
         "invalid_redirect_uri",  # RFC 7591 3.2.2
         "invalid_request",
         "invalid_request_uri",  # RFC 9101 6.2

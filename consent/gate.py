@@ -41,7 +41,7 @@ from vault.vault import PodFacts, Vault
 # One read gives the token, its grant's terms, and every generation of the compartment's key for that grant.
 TOKEN = """
 SELECT t.auth, t.kind, t.epoch, t.expires, t.wrap, t.sealed,
-       g.id, g.pod, g.version, g.created, g.sealed, g.commitment, g.signature, k.generation, k.form, k.wrap
+       g.id, g.pod, g.version, g.created, g.sealed, g.commitment, g.signature, k.generation, k.form, k.wrap, k.keyed
 FROM token t JOIN grant g ON g.id = t.grant
 LEFT JOIN grantkey k ON k.grant = t.grant AND k.compartment = :compartment
 WHERE t.handle = :handle
@@ -65,7 +65,7 @@ class _Held:
     terms: Terms
     created: int
     version: int
-    ring: tuple[tuple[int, str, bytes], ...]
+    ring: tuple[tuple[int, str, bytes, bytes], ...]
 
 
 async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
@@ -216,9 +216,10 @@ def _keys(held: _Held, pod: PodFacts, call: Call) -> GrantKeys:
     cid = pod.compartment(top(call.path))
     wraps = {
         (cid, generation): GrantWrap(grant_context(pod, held.grant, terms, cid, generation), wrap, form == "letter")
-        for generation, form, wrap in held.ring
+        for generation, form, wrap, _ in held.ring
     }
-    return GrantKeys(held.grant, token.secret, context, held.wrap or b"", wraps, partial(locks.keep, held.grant))
+    keyed = max((row[3] for row in held.ring), default=b"")
+    return GrantKeys(held.grant, token.secret, context, held.wrap or b"", wraps, partial(locks.keep, held.grant), keyed)
 
 
 async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, now: datetime) -> Admission | Denial:

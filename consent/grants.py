@@ -3,8 +3,10 @@
 Two entries, in this order. First *give*, which claims the request, so that of two answers one wins: once it is durable
 the session's share is released, and RK exists for the length of one function; the covered compartment keys are wrapped
 under the grant's own key and fresh shares. Then one transaction: shares, gate, grant, wraps, code, event, receipt,
-entry. A crash between the two leaves a consent that
-gave nothing, never keys without a line in the log.
+entry. A crash between the two leaves a consent that gave nothing, never keys without a line in the log.
+
+A new version of a grant goes the same way: it gets a new key and new shares, and what the old one had dies in the same
+transaction.
 """
 
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from consent import answers, asks, columns, compartments, events, receipts, signed
+from consent import answers, asks, changes, columns, compartments, events, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.categories import category
@@ -32,13 +34,16 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict, Denied
 from vault.keyring import Change
+from vault.keysets import part
 from vault.log.entry import Guard, Intent, Refused
 from vault.pod import compartment_keys
-from vault.shares import Want
+from vault.shares import Drop, Want, narrowed
 from vault.unlocked import commit, identity, reach
 from vault.vault import PodFacts, Vault
 
 CODE_MS: Final = 60_000
+DECIDED: Final = ("version", "sealed", "commitment", "signature")
+"""The columns of a grant that a new version changes."""
 THERE: Final = "SELECT 1 FROM compartment WHERE id = :id AND generation = :generation"
 READS: Final = frozenset({"read", "recommend", "derive"})
 """Actions that open something; a grant that only writes gets no key, for writing goes through the drop box."""
@@ -88,6 +93,42 @@ class Kept:
     grant: bytes
     at: int
     jws: str
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """Which grant a decision makes or changes. `held`: the wraps of its version before, none for a new one; `keyed`:
+    what its new key is called (vault.keysets.part).
+    """
+
+    id: bytes
+    version: int
+    created: int
+    terms: Terms
+    before: GrantFacts | None
+    held: tuple[GrantKeyRow, ...]
+    keyed: bytes
+
+    @property
+    def step(self) -> str:
+        """What the decision is in the grant's history."""
+        return "given" if self.before is None else changes.step(self.before.terms, self.terms)
+
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        """The shares of the version before; and that an old copy of the database does not bring it back."""
+        if self.before is None:
+            return ()
+        parts = {part(row.compartment, row.keyed) for row in self.held}
+        return (*(Drop("grant", self.id, one) for one in sorted(parts)), narrowed(self.id, self.version))
+
+    def begins(self, place: bytes, curie: str) -> int | None:
+        """The first generation that is covered, None for the newest alone: what was "from now on" stays so."""
+        if not from_now(self.terms, curie):
+            return 0
+        old = () if self.before is None else self.before.terms.data
+        stays = all(datum in old for datum in self.terms.data if datum.compartment == curie)
+        return min((row.generation for row in self.held if row.compartment == place), default=None) if stays else None
 
 
 @dataclass(frozen=True)
@@ -149,22 +190,27 @@ def keys_left(vault: Vault, grant: bytes) -> int:
     return int(found[0][0]) + wraps + vault.shares.count("grant", grant)
 
 
-async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime) -> str:
+async def give(
+    vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime, before: GrantFacts | None = None
+) -> str:
     """Turn a request into a grant of `terms` (already narrowed) and return the code's text; 60 s, once.
 
-    A grant for a session ends with the citizen's own.
+    A grant for a session ends with the citizen's own. With `before` the terms become the next version of that grant.
 
-    Raises OAuthError access_denied if the session ended or the request was decided meanwhile.
+    Raises OAuthError access_denied if the session ended, the request was decided or the grant changed meanwhile.
     """
     if terms.mode == "session":
         terms = replace(terms, expires=min(terms.expires, session.ends))
     await compartments.ensure(vault, session, terms, now)
     await answers.prepare(vault, session, terms, now)
     if READS & set(terms.actions):
-        await fresh_start(vault, session, terms, now)
-    facts = told(terms, asked.handle, "consent", "give", "session", note=_rows(terms))
+        fresh = changes.added(before.terms if before else None, terms)
+        await fresh_start(vault, session, fresh, now)
+    seat = _seat(vault, asked, terms, before, now)
+    facts = told(terms, seat.id, "consent", "amend" if before else "give", "session", note=_rows(terms))
     want = Want("session", session.handle)
     claim = asks.claim(session, asked)
+    facts = replace(facts, grant_version=seat.version)
     done = await vault.log.append(
         Intent(session.pod.id, facts, now, guards=(session.guard,), wants=(want,), write=claim)
     )
@@ -172,57 +218,75 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
         raise OAuthError("access_denied", "The session has ended, or the request was decided already.")
     with GrantKey.fresh() as gk, ExitStack() as held:
         with done.shares[want] as share, reach(session.keys, share) as rk:
-            ring = _wrap_all(vault, session.pod, asked.handle, terms, rk, gk)
+            ring = _wrap_all(vault, session.pod, seat, rk, gk)
             signer = held.enter_context(identity(vault, session.pod, rk))
-        for _, fresh in ring.shares:
-            held.enter_context(fresh)
-        return await _store(vault, session, asked, terms, ring, (gk, signer), now)
+        for _, fresh_share in ring.shares:
+            held.enter_context(fresh_share)
+        return await _store(vault, session, asked, seat, ring, (gk, signer), now)
+
+
+def _seat(vault: Vault, asked: Asked, terms: Terms, before: GrantFacts | None, now: datetime) -> _Seat:
+    if before is None:
+        return _Seat(asked.handle, 1, gates.ms(now), terms, None, (), b"")
+    held = tuple(vault.db.read.find(GrantKeyRow, order_by="generation", grant=before.id))
+    return _Seat(before.id, before.version + 1, before.created, terms, before, held, asked.handle)
 
 
 async def _store(
     vault: Vault,
     session: SessionFacts,
     asked: Asked,
-    terms: Terms,
+    seat: _Seat,
     ring: _Ring,
     keys: tuple[GrantKey, Private],
     now: datetime,
 ) -> str:
-    pod, at, code, (gk, signer) = session.pod, gates.ms(now), new_token("kac"), keys
+    pod, at, code, (gk, signer), terms = session.pod, gates.ms(now), new_token("kac"), keys, seat.terms
     bound = {"client": terms.client, "jkt": asked.said.jkt, "scope": asked.said.scope, **_promise(asked)}
     seen = _notice(vault, pod, asked.handle)
-    receipt = receipts.issue(vault.issuer, terms, b64(asked.handle), "given", now, seen)
-    grant = signed.row(pod, asked.handle, 1, at, terms, signer)
+    receipt = receipts.issue(vault.issuer, terms, b64(seat.id), seat.step, now, seen)
+    grant = signed.row(pod, seat.id, seat.version, seat.created, terms, signer)
 
     def write(tx: Tx, change: Change) -> None:
         change(tx)
-        put_grant(tx, grant, terms)
+        epoch = put_grant(tx, grant, terms) if seat.before is None else _put_next(tx, grant, seat.before, terms)
         for row in ring.rows:
             if not tx.run(THERE, id=row.compartment, generation=row.generation):
                 raise Conflict("changed")
             tx.add(row)
-        tx.add(token_row(pod, asked.handle, code, gk, bound, 1, at + CODE_MS))
-        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
-        put_receipt(tx, pod, asked.handle, receipt.jws, at)
+        tx.add(token_row(pod, seat.id, code, gk, bound, epoch, at + CODE_MS))
+        _note(tx, pod, asked, seat, at, receipt.digest)
+        put_receipt(tx, pod, seat.id, receipt.jws, at)
 
-    facts = told(terms, asked.handle, "key event", "wrap keys", "session", count=len(ring.rows), digest=receipt.digest)
+    facts = told(terms, seat.id, "key event", "wrap keys", "session", count=len(ring.rows), digest=receipt.digest)
 
     def intent(change: Change) -> Intent:
-        said = replace(facts, keyring=change.digest)
+        said = replace(facts, keyring=change.digest, grant_version=seat.version)
         unit = partial(write, change=change)
         guards = (session.guard,)
-        return Intent(pod.id, said, now, guards, write=unit, new_shares=ring.shares, receipt=True)
+        return Intent(pod.id, said, now, guards, write=unit, new_shares=ring.shares, drops=seat.drops, receipt=True)
 
     try:
-        await commit(vault, pod, signer, partial(_known, ring), intent)
+        await commit(vault, pod, signer, partial(_known, seat.id, ring), intent)
     except Denied as refused:
-        raise OAuthError("access_denied", "The session has ended.") from refused
+        raise OAuthError("access_denied", "The session or the grant has ended.") from refused
     return code.text
 
 
-def _known(ring: _Ring, known: Keyring) -> Keyring:
-    """The keyring with where new generations are delivered to this grant."""
-    return replace(known, grants={**known.grants, **ring.publics})
+def _note(tx: Tx, pod: PodFacts, asked: Asked, seat: _Seat, at: int, digest: str) -> None:
+    """The decision in the grant's history; a request that changed a grant has a history of its own, closed here."""
+    if seat.before is None:
+        events.note(tx, pod, seat.id, at, "given", {"receipt": digest})
+        return
+    said = {"receipt": digest, "version": seat.version, "by": asked.said.action, "request": b64(asked.handle)}
+    events.note(tx, pod, seat.id, at, seat.step, said)
+    events.note(tx, pod, asked.handle, at, seat.step, {"grant": b64(seat.id)})
+
+
+def _known(grant: bytes, ring: _Ring, known: Keyring) -> Keyring:
+    """The keyring with where new generations are delivered to this grant, and nowhere else for it."""
+    others = {place: public for place, public in known.grants.items() if place[0] != grant}
+    return replace(known, grants={**others, **ring.publics})
 
 
 def _promise(asked: Asked) -> dict[str, str]:
@@ -236,10 +300,25 @@ def _notice(vault: Vault, pod: PodFacts, grant: bytes) -> receipts.Notice | None
     return receipts.Notice(shown[-1]["hash"], shown[-1]["language"], shown[-1]["version"]) if shown else None
 
 
-def put_grant(tx: Tx, grant: Grant, terms: Terms) -> None:
-    """Open the gate and store the decision, inside a unit of the writer."""
+def put_grant(tx: Tx, grant: Grant, terms: Terms) -> int:
+    """Open the gate and store the decision, inside a unit of the writer; returns the gate's epoch."""
     gates.create(tx, grant.id, grant.pod, terms.expires, terms.max_uses, terms.max_per_day)
     tx.add(grant)
+    return 1
+
+
+def _put_next(tx: Tx, grant: Grant, before: GrantFacts, terms: Terms) -> int:
+    """Store the next version of a grant: no token and no wrapped key of the one before is left. The gate's epoch.
+
+    Raises Conflict if it is not live any more, or not the version that was on the screen.
+    """
+    epoch = gates.again(tx, grant.id, before.epoch, terms.expires, terms.max_uses, terms.max_per_day)
+    now = {name: getattr(grant, name) for name in DECIDED}
+    if tx.change(Grant, {"id": grant.id, "version": before.version}, **now) != 1:
+        raise Conflict("ended")
+    tx.change(TokenRow, {"grant": grant.id}, wrap=None)
+    tx.remove(GrantKeyRow, grant=grant.id)
+    return epoch
 
 
 def put_receipt(tx: Tx, pod: PodFacts, grant: bytes, jws: str, at: int) -> None:
@@ -278,20 +357,23 @@ def token_row(
     )
 
 
-def _wrap_all(vault: Vault, pod: PodFacts, grant: bytes, terms: Terms, rk: Root, gk: GrantKey) -> _Ring:
+def _wrap_all(vault: Vault, pod: PodFacts, seat: _Seat, rk: Root, gk: GrantKey) -> _Ring:
     """Wrap the keys of every sealed compartment that the terms read; the share goes into each wrap."""
-    rows, shares, publics = [], [], {}
+    rows, shares, publics, terms = [], [], {}, seat.terms
     sealed = [c for c in terms.compartments if category(c).custody == "sealed"] if READS & set(terms.actions) else []
     for curie in sealed:
         cid, share = pod.compartment(category(curie).container.rstrip("/")), Share.fresh()
-        private, publics[grant, cid] = grant_pair(gk, share, pod.id, grant, cid)
+        private, publics[seat.id, cid] = grant_pair(gk, share, pod.id, seat.id, cid)
         private.wipe()
-        held = compartment_keys(vault, pod, rk, cid)
-        for ck, generation in held[-1:] if from_now(terms, curie) else held:
+        held, first = compartment_keys(vault, pod, rk, cid), seat.begins(cid, curie)
+        for ck, generation in held:
             with ck:
-                wrap = wrap_ck(gk, share, grant_context(pod, grant, terms, cid, generation), ck)
-            rows.append(GrantKeyRow(grant=grant, compartment=cid, generation=generation, pod=pod.id, wrap=wrap))
-        shares.append((Want("grant", grant, cid), share))
+                if generation < (held[-1][1] if first is None else first):
+                    continue
+                wrap = wrap_ck(gk, share, grant_context(pod, seat.id, terms, cid, generation), ck)
+            rows.append(GrantKeyRow(grant=seat.id, compartment=cid, generation=generation, pod=pod.id,
+                                    keyed=seat.keyed, wrap=wrap))  # fmt: skip
+        shares.append((Want("grant", seat.id, part(cid, seat.keyed)), share))
     return _Ring(tuple(rows), tuple(shares), publics)
 
 

@@ -86,9 +86,9 @@ async def answer(vault: Vault, request: server.TokenRequest, dpop: list[bytes], 
         text, seconds = await solid.token(vault, decision.authenticated.client, shown, now)
         return {"access_token": text, "token_type": "DPoP", "expires_in": seconds, "scope": decision.scope}
     held = code if decision.kind == "code" else old
-    if held is not None and held.grant.state == "paused":
-        await _refused(vault, held, "paused", now)
-        raise OAuthError("access_denied", "The citizen paused this grant; its tokens work again when she resumes it.")
+    if held is not None and held.grant.state == "restricted":
+        await _refused(vault, held, "restricted", now)
+        raise OAuthError("access_denied", "The citizen restricted this grant; its tokens rest until she lifts that.")
     if held is None or not held.live(now):
         raise await _refused(vault, held, "invalid_grant", now)
     if decision.kind == "code":

@@ -25,10 +25,10 @@ from vault.generations import Made
 from vault.pod import compartments
 from vault.vault import PodFacts, Vault
 
-LIVE: Final = ("live", "paused")
+LIVE: Final = ("live", "restricted")
 STARTS: Final = """
 SELECT min(k.generation) FROM grantkey k JOIN gate g ON g.id = k.grant
-WHERE k.compartment = :cid AND g.state IN ('live', 'paused') GROUP BY k.grant
+WHERE k.compartment = :cid AND g.state IN ('live', 'restricted') GROUP BY k.grant
 """
 RETIRE: Final = "DELETE FROM grantkey WHERE compartment = :cid AND generation < :first"
 
@@ -139,4 +139,4 @@ class Letters:
         context = grant_context(self.pod, grant, terms, cid, made.row.generation)
         letter = deliver_ck(public, context, made.key)
         return GrantKeyRow(grant=grant, compartment=cid, generation=made.row.generation, pod=self.pod.id,
-                           form="letter", wrap=letter)  # fmt: skip
+                           form="letter", keyed=held[0].keyed, wrap=letter)  # fmt: skip

@@ -13,6 +13,8 @@ Record = Mapping[str, Any]
 CONTEXT: Final = {"schema": "https://schema.org/", "kluis": "urn:kluis:ns:"}
 _FRAME: Final = frozenset({"@context", "@id", "@type"})
 _MOST_TOPICS: Final = 10
+BANDS: Final = (("0-12", 0), ("13-17", 13), ("18-24", 18), ("25-44", 25), ("45-64", 45), ("65+", 65))
+"""Each band and the age it begins at."""
 _DISTRICTS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("2000", "2018", "2020", "2030", "2040", "2050", "2060"), "2000"),
     **{code: code for code in ("2100", "2140", "2150", "2170", "2180", "2600", "2610", "2660")},
@@ -81,11 +83,27 @@ def is_resident(records: Iterable[Record]) -> bool | None:
     return None if code is None else code in _DISTRICTS
 
 
-_ANSWERS: Final[Mapping[str, tuple[str, Callable[[Iterable[Record]], object]]]] = {
-    "interest_topics_k10": ("schema:about", topics_k10),
-    "postal_district": ("kluis:value", postal_district),
-    "is_resident": ("kluis:value", is_resident),
+def age_band(records: Iterable[Record], today: date) -> str | None:
+    """The band of the last known age, ``None`` if none is known; the bands are the only ones there are."""
+    age = _age(records, today)
+    return None if age is None else next(name for name, first in reversed(BANDS) if age >= first)
+
+
+def age_over(records: Iterable[Record], today: date, least: int) -> bool | None:
+    """Whether somebody is at least this old, from her birthday on; ``None`` if no date of birth is known."""
+    age = _age(records, today)
+    return None if age is None else age >= least
+
+
+_ANSWERS: Final[Mapping[str, tuple[str, Callable[[Iterable[Record], date], object]]]] = {
+    "interest_topics_k10": ("schema:about", lambda records, _: topics_k10(records)),
+    "postal_district": ("kluis:value", lambda records, _: postal_district(records)),
+    "is_resident": ("kluis:value", lambda records, _: is_resident(records)),
+    "age_over_18": ("kluis:value", lambda records, today: age_over(records, today, 18)),
+    "age_over_13": ("kluis:value", lambda records, today: age_over(records, today, 13)),
+    "age_band": ("kluis:value", age_band),
 }
+"""The whole menu: no app can ask for another age or another line on the map, and so none can find the exact value."""
 
 
 def answer(name: str, records: Iterable[Record], now: datetime) -> dict[str, Any]:
@@ -99,7 +117,7 @@ def answer(name: str, records: Iterable[Record], now: datetime) -> dict[str, Any
     field, compute = _ANSWERS[name]
     as_of = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     frame = {"@context": CONTEXT, "@id": "", "@type": "kluis:Answer", "schema:name": name, "kluis:asOf": as_of}
-    return {**frame, field: compute(records)}
+    return {**frame, field: compute(records, now.astimezone(UTC).date())}
 
 
 def _topics(about: object) -> Iterable[str]:
@@ -112,3 +130,19 @@ def _topics(about: object) -> Iterable[str]:
 def _postal_code(records: Iterable[Record]) -> str | None:
     known = [str(r["schema:postalCode"]).strip() for r in records if r.get("schema:postalCode")]
     return known[-1] if known and known[-1] else None
+
+
+def _age(records: Iterable[Record], today: date) -> int | None:
+    """Whole years since the last known date of birth; a date that is none, or in the future, is not known."""
+    known = [born for one in records if (born := _date(one.get("schema:birthDate"))) and born <= today]
+    if not known:
+        return None
+    born = known[-1]
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,22 +1,21 @@
-"""Less of a grant: fewer rows, a sooner end, or a pause (consent.md, Life of a grant).
+"""Less of a grant: fewer rows, a sooner end, or a restriction (consent.md, Life of a grant).
 
 Narrowing makes a new version, signed anew, and deletes the shares of the categories it no longer covers before it is
 answered: no copy of a token opens them any more. What no share guards (fields, single resources, a sooner end) the
-list of deleted shares remembers by version, so that an old copy of the database does not bring it back. A pause deletes
-nothing.
+list of deleted shares remembers by version, so that an old copy of the database does not bring it back. A restriction
+(GDPR 18) deletes nothing.
 """
 
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from consent import events, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import BadChoice, OAuthError
-from consent.grants import READS, GrantFacts, load, put_receipt
+from consent.grants import DECIDED, READS, GrantFacts, load, put_receipt
 from consent.lines import told
 from consent.locks import LIVE
 from consent.tables import Grant, GrantKeyRow, Token
@@ -27,12 +26,11 @@ from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict, Denied
 from vault.keyring import Change
+from vault.keysets import part
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Drop, narrowed
 from vault.unlocked import commit, identity, root
 from vault.vault import Vault
-
-COLUMNS: Final = ("version", "sealed", "commitment", "signature")
 
 
 async def narrow(
@@ -60,18 +58,18 @@ async def narrow(
     return True
 
 
-async def pause(vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, on: bool) -> bool:
-    """Pause a grant or let it go on; nothing of it is deleted. False if the citizen has no such grant in that state."""
+async def restrict(vault: Vault, session: SessionFacts, grant: bytes, now: datetime, *, on: bool) -> bool:
+    """Freeze a grant (GDPR 18) or let it go on; nothing is deleted. False if she has no such grant in that state."""
     found = load(vault, grant)
     if found is None or found.pod.id != session.pod.id:
         return False
-    state = "paused" if on else "resumed"
+    state = "restricted" if on else "resumed"
 
     def write(tx: Tx) -> None:
-        gates.pause(tx, grant, on=on)
+        gates.restrict(tx, grant, on=on)
         events.note(tx, found.pod, grant, gates.ms(now), state, {"rule": "session"})
 
-    facts = told(found.terms, grant, "consent", "pause" if on else "resume", "session")
+    facts = told(found.terms, grant, "consent", "restrict" if on else "resume", "session")
     done = await vault.log.append(Intent(found.pod.id, facts, now, (session.guard,), write=write))
     return isinstance(done, Appended)
 
@@ -120,22 +118,24 @@ def _intent(
     change: Change,
 ) -> Intent:
     pod, at = found.pod, gates.ms(now)
-    receipt = receipts.issue(vault.issuer, terms, b64(found.id), "given", now)
+    receipt = receipts.issue(vault.issuer, terms, b64(found.id), "amended", now)
 
     def write(tx: Tx) -> None:
         epoch = gates.renew(tx, found.id, terms.expires)
         change(tx)
-        columns = {name: getattr(row, name) for name in COLUMNS}
+        columns = {name: getattr(row, name) for name in DECIDED}
         if tx.change(Grant, {"id": found.id, "version": found.version}, **columns) != 1:
             raise Conflict("ended")
         tx.change(Token, {"grant": found.id}, epoch=epoch)
         for cid in gone:
             tx.remove(GrantKeyRow, grant=found.id, compartment=cid)
-        events.note(tx, pod, found.id, at, "narrowed", {"version": row.version, "receipt": receipt.digest})
+        said = {"version": row.version, "by": "narrow", "receipt": receipt.digest}
+        events.note(tx, pod, found.id, at, "amended", said)
         put_receipt(tx, pod, found.id, receipt.jws, at)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
-    drops = [Drop("grant", found.id, cid) for cid in gone]
+    keyed = max((row.keyed for row in vault.db.read.find(GrantKeyRow, grant=found.id)), default=b"")
+    drops = [Drop("grant", found.id, part(cid, keyed)) for cid in gone]
     if not _by_keys(found.terms, terms):
         drops.append(narrowed(found.id, row.version))
     facts = replace(facts, keyring=change.digest, grant_version=row.version)

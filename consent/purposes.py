@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from consent import categories
 from consent.categories import Rung, Words
 from consent.errors import UnknownPurpose
 
@@ -53,12 +54,14 @@ _CULTURE: Final[Mapping[str, Rung]] = {
     "kluis:Ticket": 5,
     "kluis:Derived": 5,
     "pd:PostalCode": 2,
+    "pd:Age": 2,
 }
 _STATISTICS: Final[Mapping[str, Rung]] = {
     "pd:Interest": 2,
     "kluis:LibraryLoan": 2,
     "kluis:Ticket": 2,
     "pd:PostalCode": 2,
+    "pd:Age": 2,
 }
 _SERVICE: Final[Mapping[str, Rung]] = {
     **_CULTURE,
@@ -120,7 +123,7 @@ _ALL: Final = (
         "dpv:IdentityVerification",
         ("dpv:Verification",),
         _words("Nakijken wie je bent", "Check who you are"),
-        {"pd:PostalCode": 2, "kluis:Card": 3},
+        {"pd:PostalCode": 2, "pd:Age": 2, "kluis:Card": 3},
     ),
     Purpose("dpv:PublicBenefit", ("dpv:Purpose",), _words("Algemeen belang", "Public benefit"), {}),
     Purpose(
@@ -177,6 +180,18 @@ def ancestors(code: str) -> frozenset[str]:
 def highest_rung(code: str, category: str) -> Rung | None:
     """The highest rung this purpose may ask of a category; ``None`` if it may not ask at all."""
     return purpose(code).highest.get(category)
+
+
+def lowest(code: str, category: str) -> dict[str, object] | None:
+    """The least this purpose can ask of a category: the yes/no answer or band it begins with, or else the rung; None if
+    it may not ask at all.
+    """
+    top, kind = highest_rung(code, category), categories.category(category)
+    if top is None:
+        return None
+    answers = sorted((one.rung, one.name) for one in kind.answers.values() if one.rung <= top)
+    least = {"derived": answers[0][1]} if answers else {"rung": kind.ladder[0]}
+    return {"category": category, **least}
 
 
 def withdrawable(legal_basis: str) -> bool:

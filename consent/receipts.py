@@ -28,11 +28,13 @@ _STATES: Final[Mapping[str, str]] = {
     "expired": "dpv:ConsentExpired",
     "used_up": "dpv:ConsentExpired",
     "invalidated": "dpv:ConsentInvalidated",
+    "objected": "eu-gdpr:A21",
 }
 _AUTHORITIES: Final = (
     {"name": "Gegevensbeschermingsautoriteit", "url": "https://www.gegevensbeschermingsautoriteit.be"},
     {"name": "Vlaamse Toezichtcommissie"},
 )
+_EXPRESSED: Final = "dpv:ExplicitlyExpressedConsent"
 _RIGHTS: Final = tuple(f"eu-gdpr:A{article}" for article in ("15", "16", "17", "18", "20", "21", "77"))
 
 
@@ -153,7 +155,7 @@ def _event(terms: Terms, state: str, now: datetime) -> dict[str, Any]:
         "event_type": state,
         "event_state": _STATES[state],
         "validity_until": _moment(datetime.fromtimestamp(terms.expires / 1000, UTC)),
-        "consent_type": "dpv:ExplicitlyExpressedConsent",
+        "consent_type": _EXPRESSED if terms.legal_basis in purposes.CONSENT_BASES else None,
         "recurrence": {"mode": terms.mode, "max_uses": terms.max_uses, "max_per_day": terms.max_per_day},
     }
 

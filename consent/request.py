@@ -3,7 +3,7 @@
 ``parse`` accepts only what the app's registration and the registries allow; ``choose`` can only narrow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -43,6 +43,8 @@ class Purpose(Protocol):
     def text(self) -> Mapping[str, str]: ...
     @property
     def categories(self) -> tuple[str, ...]: ...
+    def because(self, category: str, rung: int) -> str:
+        """The registered reason for going up to this rung, "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ def parse(detail: object, client: Registered, base: str, now: datetime) -> Terms
     ``base`` is the configured base URL without a trailing slash.
     """
     asked: dict[str, Any] = schema.check(detail)
-    _matches_registration(asked, client)
+    registered = _matches_registration(asked, client)
     pod = _pod(asked["locations"][0], base)
-    rows = tuple(_row(row, asked["purpose"]["code"], pod, base) for row in asked["datatypes"])
-    _consistent(rows)
+    rows = tuple(_row(row, asked["purpose"]["code"], registered, pod, base) for row in asked["datatypes"])
+    consistent(rows)
     try:
         period.read(asked["retention"])
         return special.check(_terms(asked, client, pod, rows, _expiry(asked["expires"], now)), client.trust)
@@ -155,7 +157,7 @@ def _whole(count: float | None) -> int | None:
     return None if count is None else int(count)
 
 
-def _matches_registration(asked: dict[str, Any], client: Registered) -> None:
+def _matches_registration(asked: dict[str, Any], client: Registered) -> "Purpose":
     """Controller and purpose are what was registered, word for word: nothing else may be shown as theirs."""
     purpose = asked["purpose"]
     registered = client.registration(purpose["code"], purpose["version"])
@@ -165,6 +167,7 @@ def _matches_registration(asked: dict[str, Any], client: Registered) -> None:
         raise _no("The controller is not the registered one.")
     if any(row["category"] not in registered.categories for row in asked["datatypes"]):
         raise _no("A category is not registered for this purpose.")
+    return registered
 
 
 def _pod(location: str, base: str) -> str:
@@ -182,12 +185,12 @@ def _plain(name: str) -> bool:
     return bool(name) and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
 
 
-def _row(row: dict[str, Any], purpose: str, pod: str, base: str) -> Datum:
+def _row(row: dict[str, Any], purpose: str, registered: "Purpose", pod: str, base: str) -> Datum:
     if "derived" in row and ("fields" in row or "resources" in row):
         raise _no("A derived answer has no fields and no resources.")
     datum = Datum(
         category=row["category"],
-        fields=_unique(row.get("fields")),
+        fields=_fields(row),
         derived=row.get("derived"),
         resources=_paths(row["resources"], pod, base) if "resources" in row else None,
         window=row.get("window"),
@@ -195,16 +198,28 @@ def _row(row: dict[str, Any], purpose: str, pod: str, base: str) -> Datum:
         necessity=row["necessity"],
         special=row.get("special", False),
     )
-    _registered(datum, purpose)
-    return datum
+    return replace(datum, because=_registered(datum, purpose, registered))
 
 
-def _unique(fields: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(dict.fromkeys(fields)) if fields else None
+def _fields(row: dict[str, Any]) -> tuple[str, ...] | None:
+    """The fields, by name. A shape stands for the fields it has now, and is pinned by their hash: what a later version
+    of it adds is not gained.
+    """
+    named = tuple(dict.fromkeys(row["fields"])) if "fields" in row else None
+    kind = categories.CATEGORIES.get(row["category"])
+    if "shape" not in row or kind is None:
+        return named
+    if row["shape"] != kind.shape:
+        raise _no("This category has no such shape.")
+    whole = named is None and "derived" not in row and "resources" not in row
+    return tuple(kind.fields) if whole else named
 
 
-def _registered(datum: Datum, purpose: str) -> None:
-    """The registries know this row, and the purpose may climb this high for it."""
+def _registered(datum: Datum, purpose: str, registered: "Purpose") -> str:
+    """The registries know this row, and the purpose may climb this high for it: "", or the reason registered for more.
+
+    A refusal proposes the lowest rung.
+    """
     try:
         kind = categories.category(datum.category)
         top = purposes.highest_rung(purpose, datum.category)
@@ -216,11 +231,20 @@ def _registered(datum: Datum, purpose: str) -> None:
         raise _no("This category has no such field.")
     if any(categories.category_at(path) != kind for path in datum.resources or ()):
         raise _no("A resource lies outside its category.")
-    if top is None or datum.rung > top:
-        raise _no("This purpose may not ask so much of this category.")
+    because = registered.because(datum.category, datum.rung) if top is not None and datum.rung > top else ""
+    if top is None or (datum.rung > top and not because):
+        raise _too_much(purpose, datum.category)
     if kind.special and not datum.special:
         raise _no("A special category must be marked as such.")
     _limits(datum, kind)
+    return because
+
+
+def _too_much(purpose: str, category: str) -> OAuthError:
+    least = purposes.lowest(purpose, category)
+    why = "This purpose may not ask so much of this category."
+    detail = {"proposed": least} if least is not None else {}
+    return OAuthError("invalid_authorization_details", why, detail)
 
 
 def _limits(datum: Datum, kind: categories.Category) -> None:
@@ -252,8 +276,11 @@ def _crooked(path: str) -> bool:
     return urlsplit(path).path != path or plain.count("/") != path.count("/")
 
 
-def _consistent(rows: tuple[Datum, ...]) -> None:
-    """Rows of one category that open records share one limit, so that together they mean one thing."""
+def consistent(rows: Iterable[Datum]) -> None:
+    """Rows of one category that open records share one limit, so that together they mean one thing.
+
+    Raises ``OAuthError`` ``invalid_authorization_details``.
+    """
     limits: dict[str, tuple[object, ...]] = {}
     for row in rows:
         limit = (row.window, row.since, row.resources)

@@ -47,12 +47,13 @@ class Session(SQLModel, table=True):
 class Pushed(SQLModel, table=True):
     """A pushed authorisation request (RFC 9126); `sealed` (state key) holds what was asked and by whom: a grant has the
     id of its request, so a client in clear would name the app of every grant. `session` binds it to the first session
-    that opens it, `done` is set once it is decided.
+    that opens it, `pod` to that session's citizen, also after she put it off; `done` is set once it is decided.
     """
 
     handle: bytes = Field(primary_key=True)
     expires: int
     session: bytes | None = None
+    pod: bytes | None = Field(default=None, index=True)
     done: bool = False
     sealed: bytes
 
@@ -104,7 +105,8 @@ class Token(SQLModel, table=True):
 class GrantKeyRow(SQLModel, table=True):
     """A compartment key wrapped for one grant under its grant key and share (keys.md, `ck-grant`).
 
-    `form` is `letter` while a new generation lies as it was delivered, until its first use makes it `own`.
+    `form` is `letter` while a new generation lies as it was delivered, until its first use makes it `own`; `keyed` says
+    which of the keys that the grant ever had this one hangs under (vault.keysets.part).
     """
 
     __tablename__ = "grantkey"
@@ -114,6 +116,7 @@ class GrantKeyRow(SQLModel, table=True):
     generation: int = Field(primary_key=True)
     pod: bytes = Field(index=True)
     form: str = "own"
+    keyed: bytes = b""
     wrap: bytes
 
 

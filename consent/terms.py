@@ -18,6 +18,7 @@ class Datum:
 
     ``resources`` are pod paths (``/loans/x.jsonld``). ``window`` is an ISO 8601 duration back from now;
     ``since`` is ``"grant"`` (from the grant on) or an ISO date. ``None`` means not narrowed that way.
+    ``because``: the app's registered reason for more than its purpose usually needs, "" where it needs none.
     """
 
     category: str
@@ -28,6 +29,7 @@ class Datum:
     since: str | None = None
     necessity: Literal["required", "optional"] = "required"
     special: bool = False
+    because: str = ""
 
     @property
     def key(self) -> str:

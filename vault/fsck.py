@@ -83,7 +83,7 @@ WHERE s.owner IS NULL AND u.id NOT IN (SELECT owner FROM gone.deleted WHERE kind
 
 -- a share of {} {} outlives its gate
 SELECT DISTINCT s.kind, hex(s.owner) FROM shares.share s LEFT JOIN gate g ON g.id = s.owner
-WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'paused'))
+WHERE s.kind IN ('grant', 'session') AND (g.id IS NULL OR g.state NOT IN ('live', 'restricted'))
 
 -- a share of unlocker {} outlives it
 SELECT hex(s.owner) FROM shares.share s LEFT JOIN unlocker u ON u.id = s.owner

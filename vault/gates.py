@@ -20,7 +20,7 @@ WHERE id = :gate AND pod = :pod AND epoch = :epoch AND state = 'live' AND :now <
   AND (per_day IS NULL OR day <> :day OR day_left >= :use)
 """
 RENEW = """
-UPDATE gate SET epoch = epoch + 1, not_after = min(not_after, :end) WHERE id = :gate AND state IN ('live', 'paused')
+UPDATE gate SET epoch = epoch + 1, not_after = min(not_after, :end) WHERE id = :gate AND state IN ('live', 'restricted')
 """
 COUNT = """
 INSERT INTO grantuse (gate, day, count) VALUES (:gate, :day, :use)
@@ -41,7 +41,7 @@ def create(
 
 
 def end(tx: Tx, gate: bytes, state: str) -> int:
-    """Close a gate for good or for now (withdrawn, paused, expired, ended, used_up) and return its new epoch."""
+    """Close a gate for good or for now (withdrawn, restricted, expired, ended, used_up) and return its new epoch."""
     tx.run("UPDATE gate SET state = :state, epoch = epoch + 1 WHERE id = :gate", gate=gate, state=state)
     found = tx.run("SELECT epoch FROM gate WHERE id = :gate", gate=gate)
     if not found:
@@ -49,24 +49,36 @@ def end(tx: Tx, gate: bytes, state: str) -> int:
     return int(found[0][0])
 
 
-def pause(tx: Tx, gate: bytes, *, on: bool) -> None:
-    """Close a live gate for a while, or open a paused one again, at the same epoch. Raises Conflict with its state."""
-    before, after = ("live", "paused") if on else ("paused", "live")
+def restrict(tx: Tx, gate: bytes, *, on: bool) -> None:
+    """Close a live gate for a while, or open a restricted one, at the same epoch. Raises Conflict with its state."""
+    before, after = ("live", "restricted") if on else ("restricted", "live")
     if tx.change(Gate, {"id": gate, "state": before}, state=after) != 1:
         found = tx.get(Gate, gate)
         raise Conflict(found.state if found else "gone")
 
 
 def renew(tx: Tx, gate: bytes, not_after: int) -> int:
-    """Give a live or paused gate a new epoch, so that permits under the old one no longer pass; return it.
+    """Give a live or restricted gate a new epoch, so that permits under the old one no longer pass; return it.
 
     `not_after` (ms) is its end from now on, never a later one than before.
     """
     tx.run(RENEW, gate=gate, end=not_after)
-    found = tx.run("SELECT epoch FROM gate WHERE id = :gate AND state IN ('live', 'paused')", gate=gate)
+    found = tx.run("SELECT epoch FROM gate WHERE id = :gate AND state IN ('live', 'restricted')", gate=gate)
     if not found:
         raise Conflict("ended")
     return int(found[0][0])
+
+
+def again(tx: Tx, gate: bytes, epoch: int, not_after: int, uses: int | None, per_day: int | None) -> int:
+    """Open a live gate anew after a new decision, with limits of its own, and return its new epoch.
+
+    Raises Conflict with its state, or "ended" if it is no longer at `epoch`.
+    """
+    limits = {"not_after": not_after, "uses_left": uses, "per_day": per_day, "day": 0, "day_left": None}
+    if tx.change(Gate, {"id": gate, "state": "live", "epoch": epoch}, epoch=epoch + 1, **limits) != 1:
+        found = tx.get(Gate, gate)
+        raise Conflict(found.state if found and found.state != "live" else "ended")
+    return epoch + 1
 
 
 def read(tx: Tx, gate: bytes) -> Gate | None:

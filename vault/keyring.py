@@ -115,4 +115,4 @@ def _stand(row: KeyringRow | None) -> tuple[int, bytes] | None:
 
 def _lives(tx: Tx, grant: bytes) -> bool:
     gate = tx.get(Gate, grant)
-    return gate is not None and gate.state in ("live", "paused")
+    return gate is not None and gate.state in ("live", "restricted")

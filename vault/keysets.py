@@ -17,6 +17,13 @@ class GrantWrap:
     letter: bool = False
 
 
+def part(compartment: bytes, keyed: bytes) -> bytes:
+    """Which part of a grant's shares is a compartment's: each key that the grant ever had has shares of its own, since
+    a deleted one never comes back. `keyed` is b"" for the first, else the id of the request that changed the grant.
+    """
+    return compartment + keyed
+
+
 Keep = Callable[[Tx, bytes, int, bytes], None]
 
 
@@ -28,7 +35,7 @@ def keep_nothing(_tx: Tx, _compartment: bytes, _generation: int, _wrap: bytes) -
 class GrantKeys:
     """A token secret, the grant key wrapped under it, and what hangs under that per compartment and generation.
 
-    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened.
+    `keep` stores, inside a unit, the wrap that a letter was turned into when it was first opened; `keyed` as in `part`.
     """
 
     grant: bytes
@@ -37,10 +44,11 @@ class GrantKeys:
     gk_wrap: bytes
     compartments: dict[tuple[bytes, int], GrantWrap]
     keep: Keep = field(default=keep_nothing)
+    keyed: bytes = b""
 
     def want(self, compartment: bytes) -> Want:
         """The share this path needs for a compartment."""
-        return Want("grant", self.grant, compartment)
+        return Want("grant", self.grant, part(compartment, self.keyed))
 
     def reaches(self, compartment: bytes, generation: int, custody: str) -> bool:  # noqa: ARG002 -- the wraps decide
         """Whether this path leads to a generation."""

@@ -32,7 +32,7 @@ ELSE owner IN (SELECT id FROM main_copy.unlocker) END
 
 # No share is left of any grant; what opens without one ends too, for it may have been withdrawn since the copy.
 OVER: Final = """
-INSERT OR IGNORE INTO gone.deleted SELECT 'grant', id, x'' FROM main_copy.gate WHERE state IN ('live', 'paused')
+INSERT OR IGNORE INTO gone.deleted SELECT 'grant', id, x'' FROM main_copy.gate WHERE state IN ('live', 'restricted')
 """
 
 
@@ -165,7 +165,7 @@ def _fit(shares: Path, main: Path) -> None:
     Of people whom that database does not know the shares stay: without them a newer one, if it turns up, is worthless.
     """
     with closing(sqlite3.connect(f"file:{main}?mode=ro&immutable=1", uri=True)) as db:
-        live = {row[0] for row in db.execute("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
+        live = {row[0] for row in db.execute("SELECT id FROM gate WHERE state IN ('live', 'restricted')")}
         ways = {row[0] for row in db.execute("SELECT id FROM unlocker")}
         pods = {row[0] for row in db.execute("SELECT id FROM pod")}
     with closing(Shares(shares)) as store:

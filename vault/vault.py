@@ -35,7 +35,7 @@ from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 PODS_IN_MEMORY = 65_536
 Hear = Callable[[Sequence[Ledger]], None]
 LIVE_VERSION = """
-SELECT g.version FROM grant g JOIN gate t ON t.id = g.id WHERE g.id = :grant AND t.state IN ('live', 'paused')
+SELECT g.version FROM grant g JOIN gate t ON t.id = g.id WHERE g.id = :grant AND t.state IN ('live', 'restricted')
 """
 ROOT_COMPARTMENT = "public"
 UNDER_ROOT = frozenset({"", "profile", "public"})
@@ -342,7 +342,7 @@ def _sweep(vault: Vault, now: int) -> None:
     So is every other share whose deletion was promised and broken off. A pod that was erased and came back with an old
     copy of the database or of the shares is erased again; a grant that had ended, or was wider then, is ended.
     """
-    live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'paused')")}
+    live = {row[0] for row in vault.db.read.run("SELECT id FROM gate WHERE state IN ('live', 'restricted')")}
     dead = [Drop(kind, owner) for kind in ("grant", "session") for owner in vault.shares.owners(kind) - live]
     promised = owed.standing(vault.db.read)
     if promised:

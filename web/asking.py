@@ -1,16 +1,19 @@
 """What the consent page says: who asks, in the registries' words, and the values the app would really get."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from consent import answers, minimise, period
+from consent import answers, events, minimise, period
+from consent.amend import Change
 from consent.asks import Asked
 from consent.categories import CATEGORIES, describe
+from consent.changes import proposed
 from consent.oauth.clients import Client
+from consent.oauth.par import Pushed
 from consent.oauth.registration import clean_text, shown_host
 from consent.purposes import PURPOSES
 from consent.request import offers
@@ -60,6 +63,19 @@ ROLES: Final[Mapping[str, str]] = {
     "third_party": "een andere dienst",
     "joint_controller": "beslist mee",
 }
+DOING: Final[Mapping[str, str]] = {
+    "read": "lezen",
+    "recommend": "voorstellen maken",
+    "derive": "antwoorden krijgen",
+    "append": "iets toevoegen",
+    "write": "iets veranderen",
+    "delete": "iets wissen",
+}
+AUTOMATED: Final[Mapping[str, str]] = {
+    "none": "Nee.",
+    "profiling": "Nee, maar de app maakt wel een profiel van je.",
+    "solely_automated": "Ja, zonder dat een mens meekijkt.",
+}
 LENGTHS: Final[Mapping[str, str]] = {
     "P7D": "1 week",
     "P1M": "1 maand",
@@ -70,10 +86,19 @@ LENGTHS: Final[Mapping[str, str]] = {
 
 
 def page(
-    asked: Asked, client: Client, sources: Mapping[str, list[dict[str, Any]]], now: datetime, *, undecided: bool = False
+    asked: Asked,
+    client: Client,
+    sources: Mapping[str, list[dict[str, Any]]],
+    now: datetime,
+    *,
+    undecided: bool = False,
+    change: Change | None = None,
 ) -> ConsentPage:
-    """The page for a request; `sources` holds the citizen's records per category, opened in her session."""
-    terms = asked.terms
+    """The page for a request; `sources` holds the citizen's records per category, opened in her session. `change`: what
+    the request would make of a grant that she gave before.
+    """
+    terms = asked.terms if change is None else change.after
+    version = () if change is None else (("version", str(change.version)),)
     return ConsentPage(
         app=client.name,
         controller=host(client.controller),
@@ -82,13 +107,18 @@ def page(
         purpose=purpose(terms, client),
         words="" if client.trust == "city" else terms.purpose_text["nl"],
         legal_basis=BASES[terms.legal_basis],
-        data=tuple(_row(datum, sources, now) for datum in terms.data),
+        data=tuple(_rows(terms, change, sources, now)),
         durations=_durations(terms, now),
         storage=_storage(terms),
         retention=_retention(terms),
         recipients=tuple(f"{host(r['id'])} ({ROLES[r['role']]})" for r in terms.recipients),
         undecided=undecided,
-        hidden=(("client_id", client.client_id), ("request_uri", asked.request_uri)),
+        hidden=(("client_id", client.client_id), ("request_uri", asked.request_uri), *version),
+        doing=tuple(DOING[action] for action in terms.actions),
+        limits=_limits(terms),
+        automated=AUTOMATED[terms.automated],
+        until=None if change is None else datetime.fromtimestamp(change.before.expires / 1000, UTC),
+        changed=() if change is None else change.facts,
     )
 
 
@@ -99,7 +129,30 @@ def notice(shown: ConsentPage) -> dict[str, str]:
         del plain[name]
     for row in plain["data"]:
         del row["preview"]
+    plain["until"] = None if shown.until is None else shown.until.isoformat()
     return {"hash": sha256(canonical(_lists(plain))).hexdigest(), "language": "nl", "version": VERSION}
+
+
+def kept(shown: ConsentPage, client: Client, change: Change | None) -> dict[str, Any]:
+    """What the step `shown` keeps: the notice, and what it takes beside the request to make it again (`rebuilt`)."""
+    before = None if change is None else change.before.to_json()
+    return {**notice(shown), "name": client.name, "trust": client.trust, "before": before}
+
+
+def rebuilt(requested: Mapping[str, Any], shown: events.Step) -> ConsentPage:
+    """The page as it was shown, without the values, from the two steps that the books keep of it (GDPR 7(1)).
+
+    Its notice has the hash that was kept, as long as the page has still the version it had then.
+    """
+    terms, detail = Terms.from_json(requested["terms"]), shown.detail
+    client = Client(terms.client, detail["name"], terms.controller, trust=detail["trust"])
+    said = Pushed(terms.client, requested["redirect_uri"], "", "", terms, action=requested["action"])
+    change = None
+    if detail["before"] is not None:
+        before = Terms.from_json(detail["before"])
+        change = Change(before, proposed(before, terms, said.action), 0)
+    now = datetime.fromtimestamp(shown.at / 1000, UTC)
+    return page(Asked(b"", said, shown.at, shown.at), client, {}, now, change=change)
 
 
 def host(uri: str) -> str:
@@ -148,6 +201,22 @@ def _lists(value: Any) -> Any:
     return [_lists(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def _rows(
+    terms: Terms, change: Change | None, sources: Mapping[str, list[dict[str, Any]]], now: datetime
+) -> Iterable[DataRow]:
+    if change is None:
+        return (_row(datum, sources, now) for datum in terms.data)
+    return (replace(_row(one.datum, sources, now), mark=one.mark) for one in change.rows)
+
+
+def _limits(terms: Terms) -> str:
+    """How often, in words."""
+    often = [f"{terms.max_uses} keer" if terms.max_uses and terms.mode != "once" else "",
+             f"{terms.max_per_day} keer per dag" if terms.max_per_day else ""]  # fmt: skip
+    said = listed([one for one in often if one])
+    return f"Hoogstens {said}." if said else ""
+
+
 def _row(datum: Datum, sources: Mapping[str, list[dict[str, Any]]], now: datetime) -> DataRow:
     label, detail = describe(datum.category, datum.fields, datum.derived)
     whole = "" if datum.derived or datum.fields else detail
@@ -160,6 +229,7 @@ def _row(datum: Datum, sources: Mapping[str, list[dict[str, Any]]], now: datetim
         preview=_preview(datum, sources.get(datum.category, []), now),
         left_out=detail if datum.derived else "",
         special=datum.special,
+        because=datum.because,
     )
 
 

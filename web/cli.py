@@ -231,6 +231,10 @@ def register(
     text_fr: Annotated[str | None, typer.Option(help="The same in French.")] = None,
     text_de: Annotated[str | None, typer.Option(help="The same in German.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="A category it may ask for; may be repeated.")] = None,
+    justify: Annotated[
+        list[str] | None,
+        typer.Option(help="Why it asks more of one than usual, as CATEGORY=RUNG=TEXT; may be repeated."),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -250,6 +254,7 @@ def register(
                             "code": purpose,
                             "text": {language: text for language, text in texts.items() if text},
                             "categories": category or [],
+                            **({"justifications": [_justified(one) for one in justify]} if justify else {}),
                         }
                     ],
                 }
@@ -309,6 +314,14 @@ def _state_key(settings: Settings) -> StateKey | None:
     if settings.custodian is None or not custodian_path(settings.custodian).exists():
         return None
     return custodian(settings.custodian_uri).state_key()
+
+
+def _justified(text: str) -> dict[str, object]:
+    """CATEGORY=RUNG=TEXT as registration metadata."""
+    category, rung, why = (*text.split("=", 2), "", "")[:3]
+    if not rung.isdecimal() or not why:
+        stop("--justify expects CATEGORY=RUNG=TEXT, such as 'pd:PostalCode=3=Om te leveren.'")
+    return {"category": category, "rung": int(rung), "text": why}
 
 
 def _reject(reject: Any) -> str:

@@ -9,11 +9,12 @@ from typing import Any, Final
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 
-from consent import grants
+from consent import events, grants
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.grants import GrantFacts
 from consent.holdings import Holding
+from consent.reminders import Held, due
 from keys.secret import Private
 from keys.text import unb64
 from vault.log.search import SCAN, Wanted, search
@@ -46,6 +47,23 @@ def page(name: str, shown: object, session: SessionFacts, status: int = 200) -> 
 def live(vault: Vault, session: SessionFacts, now: datetime) -> list[GrantFacts]:
     """Her grants that give something right now."""
     return [one for one in grants.listing(vault, session.pod) if grants.state_at(one, now) == "live"]
+
+
+def reminders(vault: Vault, given: list[GrantFacts], now: datetime) -> dict[bytes, str]:
+    """What there is to remind her of, by grant (consent.md, U11)."""
+    live = [one for one in given if grants.state_at(one, now) == "live" and one.terms.kind == "rar"]
+    held = [Held(one.id, _decided(vault, one), one.terms.expires, _last(one)) for one in live]
+    return {one.grant: one.kind for one in due(held, now)}
+
+
+def _decided(vault: Vault, grant: GrantFacts) -> int:
+    """When she last said yes to it (ms)."""
+    yes = ("given", "amended", "renewed")
+    return max((s.at for s in events.history(vault, grant.pod, grant.id) if s.state in yes), default=grant.created)
+
+
+def _last(grant: GrantFacts) -> int | None:
+    return None if grant.last is None else (grant.last + 1) * 86_400_000 - 1
 
 
 async def reads(request: Request, session: SessionFacts, since: datetime | None = None) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ REASONS: Mapping[str, tuple[int, str]] = {
     "gone": (401, "invalid_token"),
     "needs_renewal": (401, "invalid_token"),
     "replay": (401, "invalid_dpop_proof"),
-    "paused": (403, "paused"),
+    "restricted": (403, "processing_restricted"),
     "used_up": (401, "invalid_token"),
     "day_cap": (429, "usage_cap"),
     "precondition": (412, "precondition"),

@@ -24,10 +24,12 @@ from web.pages.door import Door, Missing
 CONSENT: Final = "consent"
 
 
-def door(request: Request, session: SessionFacts, asked: Asked, notice: str, failed: Missing | Literal[""]) -> Door:
-    """The part of the page of a request; `notice` is the hash of what it shows beside it."""
+def door(
+    request: Request, session: SessionFacts, asked: Asked, terms: Terms, notice: str, failed: Missing | Literal[""]
+) -> Door:
+    """The part of the page of a request for `terms`; `notice` is the hash of what it shows beside it."""
     house, now = guard.house_of(request), guard.house_of(request).clock()
-    marked, again = special.rows(asked.terms.data), assurance.stale(session.began, now)
+    marked, again = special.rows(terms.data), assurance.stale(session.began, now)
     options = ""
     if marked or again:
         account = people.by_id(house.vault, session.account)

@@ -3,7 +3,7 @@
 from typing import Final, Literal, get_args
 
 Role = Literal["citizen", "developer", "dpo", "institution", "operator"]
-Act = Literal["keep data", "read totals", "look up", "register apps", "read insight"]
+Act = Literal["keep data", "read totals", "look up", "invalidate grants", "register apps", "read insight"]
 PodKind = Literal["citizen", "office", "desk"]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -13,6 +13,7 @@ _MAY: Final[frozenset[tuple[Role, Act]]] = frozenset(
         ("citizen", "keep data"),
         ("dpo", "read totals"),
         ("dpo", "look up"),
+        ("dpo", "invalidate grants"),
         ("developer", "register apps"),
         ("operator", "register apps"),
         ("institution", "read insight"),

@@ -19,6 +19,18 @@ _JTI: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Justification:
+    """Why an app asks more of a category than its purpose usually may (minimisation ladder): up to which rung, in which
+    words, and who approved them.
+    """
+
+    category: str
+    rung: int
+    text: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """One registered purpose of an app: DPV code, version, text per language, categories, and who approved it."""
 
@@ -27,6 +39,17 @@ class Registration:
     text: Mapping[str, str]
     categories: tuple[str, ...]
     approved_by: str = ""
+    justified: tuple[Justification, ...] = ()
+
+    def because(self, category: str, rung: int) -> str:
+        """The registered reason for going up to this rung, "" if there is none."""
+        return next((one.text for one in self.justified if one.category == category and rung <= one.rung), "")
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """A purpose from plain JSON values."""
+        justified = tuple(Justification(**one) for one in stored.get("justified", ()))
+        return cls(**{**stored, "categories": tuple(stored["categories"]), "justified": justified})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +84,8 @@ class Client:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``from_json`` gives back an equal value."""
         plain = asdict(self)
-        plain["purposes"] = [{**one, "categories": list(one["categories"])} for one in plain["purposes"]]
+        lists = ("categories", "justified")
+        plain["purposes"] = [{**one, **{name: list(one[name]) for name in lists}} for one in plain["purposes"]]
         plain["redirect_uris"], plain["jwks"] = list(self.redirect_uris), [dict(key) for key in self.jwks]
         plain["secret_hash"] = None if self.secret_hash is None else b64(self.secret_hash)
         return plain
@@ -70,7 +94,7 @@ class Client:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """A client from ``to_json``; raises ``BadTerms`` when it does not fit."""
         try:
-            purposes = tuple(Registration(**{**p, "categories": tuple(p["categories"])}) for p in stored["purposes"])
+            purposes = tuple(Registration.from_json(one) for one in stored["purposes"])
             uris, jwks = tuple(stored["redirect_uris"]), tuple(stored["jwks"])
             hashed = None if stored["secret_hash"] is None else unb64(stored["secret_hash"])
             changed = {"purposes": purposes, "redirect_uris": uris, "jwks": jwks, "secret_hash": hashed}

@@ -6,6 +6,7 @@ Only what works is listed; ``base`` is the configured base URL without a trailin
 from typing import Any
 
 from consent import assurance
+from consent.oauth import management
 from consent.schema import RAR_TYPE
 
 
@@ -21,6 +22,8 @@ def authorization_server(base: str) -> dict[str, Any]:
         "revocation_endpoint": f"{base}/oauth/revoke",
         "registration_endpoint": f"{base}/oauth/register",
         "grant_management_endpoint": f"{base}/oauth/grants",
+        "grant_management_actions_supported": list(management.SUPPORTED),
+        "grant_management_action_required": False,
         "jwks_uri": f"{base}/oauth/jwks",
         "require_pushed_authorization_requests": True,
         "response_types_supported": ["code"],

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from consent.errors import BadTerms, OAuthError
 from consent.oauth.clients import Client
 from consent.oauth.dpop import Proof
+from consent.oauth.management import Action, wish
 from consent.oauth.rar import read_details
 from consent.terms import Terms
 
@@ -21,7 +22,9 @@ _REPEATABLE: Final = frozenset({"resource"})
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A request that passed every check: where to return, what to prove, and the terms asked for."""
+    """A request that passed every check: where to return, what to prove, the terms asked for, and the shown id of the
+    grant that it would replace or merge into.
+    """
 
     client_id: str
     redirect_uri: str
@@ -31,6 +34,8 @@ class Pushed:
     scope: str = ""
     state: str | None = None
     nonce: str | None = None
+    action: Action = "create"
+    grant: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``from_json`` gives back an equal value."""
@@ -73,6 +78,7 @@ def check_par(form: Mapping[str, str], client: Client, proof: Proof, base: str, 
     if "authorization_details" not in form:
         raise OAuthError("invalid_authorization_details", "Authorization details are needed.")
     _targets(form.get("resource", ""), base)
+    action, grant = wish(form)
     return Pushed(
         client_id=client.client_id,
         redirect_uri=form["redirect_uri"],
@@ -82,6 +88,8 @@ def check_par(form: Mapping[str, str], client: Client, proof: Proof, base: str, 
         scope=form.get("scope", ""),
         state=form.get("state"),
         nonce=form.get("nonce"),
+        action=action,
+        grant=grant,
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from consent import categories, purposes
 from consent.errors import OAuthError, UnknownCategory, UnknownPurpose
-from consent.oauth.clients import Client, Registration
+from consent.oauth.clients import Client, Justification, Registration
 from consent.schema import is_web_address
 from keys.errors import Damaged
 from keys.sign import verify_jws
@@ -21,6 +21,7 @@ _ALIKE: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE",
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _LONGEST_NAME: Final = 80
 _LONGEST_TEXT: Final = 300
+_TOP_RUNG: Final = 5
 _MOST_PURPOSES: Final = 7  # consent.md, rule U20
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
@@ -98,7 +99,19 @@ def _purpose(one: Registration) -> Registration:
         raise OAuthError("invalid_client_metadata", f"Unknown here: {unknown}.") from unknown
     if not known or not one.categories or not _VERSION.fullmatch(one.version):
         _no("A purpose needs a version and categories it may ask for.")
-    return replace(one, text=text)
+    return replace(one, text=text, justified=tuple(_reason(one, why) for why in one.justified))
+
+
+def _reason(one: Registration, why: Justification) -> Justification:
+    """A reason for more than the purpose usually may ask of one of its categories, approved by somebody."""
+    text, usual = clean_text(why.text), purposes.highest_rung(one.code, why.category)
+    if why.category not in one.categories or usual is None or not usual < why.rung <= _TOP_RUNG:
+        _no("A justification is about a category of the purpose, and a rung above its usual ones.")
+    if not 0 < len(text) <= _LONGEST_TEXT or any(mixed(word) for word in text.split()):
+        _no("A justification has 1 to 300 characters, of one script a word.")
+    if not why.approved_by:
+        _no("A justification needs somebody who approved it.")
+    return replace(why, text=text)
 
 
 def mixed(text: str) -> bool:

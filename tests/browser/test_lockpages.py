@@ -53,15 +53,15 @@ def test_a_folder_is_sealed_from_the_page_about_security(
 
 
 @BOTH
-def test_an_app_gets_less_pauses_goes_on_and_stops_in_one_press_each(
+def test_an_app_gets_less_freezes_goes_on_and_stops_in_one_press_each(
     chromium: Browser, town: Town, citizen: Person, scripts: bool
 ) -> None:
     town.furnish(citizen)
     with window(chromium, scripts=scripts) as page:
         log_in(page, town, citizen)
         page.click("nav a:has-text('Toegang')")
-        stop, pause, less = (page.locator(f"[id^={kind}-]") for kind in ("withdraw", "pause", "less"))
-        boxes = [one.bounding_box() for one in (stop, pause, less)]
+        stop, restrict, less = (page.locator(f"[id^={kind}-]") for kind in ("withdraw", "restrict", "less"))
+        boxes = [one.bounding_box() for one in (stop, restrict, less)]
         assert len({(round(box["width"]), round(box["height"])) for box in boxes if box}) == 1
         less.click()
         expect(page.locator("[name=drop]:checked, [name=until]:checked")).to_have_count(0)
@@ -73,9 +73,9 @@ def test_an_app_gets_less_pauses_goes_on_and_stops_in_one_press_each(
         expect(page.locator("[role=status]")).to_contain_text("Cultuurgids ziet nu minder")
         expect(page.locator(".app")).not_to_contain_text("leningen")
         expect(page.locator(".app")).to_contain_text("Je interesses")
-        pause.click()
-        expect(page.locator("[role=status]")).to_contain_text("Cultuurgids staat op pauze")
-        pause.click()
+        restrict.click()
+        expect(page.locator("[role=status]")).to_contain_text("Cultuurgids is bevroren")
+        restrict.click()
         expect(page.locator("[role=status]")).to_contain_text("mag weer verder")
         stop.click()
         expect(page.locator("[role=status]")).to_contain_text("De toegang van Cultuurgids is gestopt")

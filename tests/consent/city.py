@@ -39,6 +39,7 @@ class City:
     clock: Clock
     session: SessionFacts
     nonce: int = 0
+    officer: str = ""  # a recovery code of the DPO's officer, whose user name is "dpo"
 
     @property
     def now(self) -> Any:
@@ -117,7 +118,7 @@ class City:
 @pytest.fixture
 async def city(vault: Vault, clock: Clock) -> City:
     clock.now = sample.NOW
-    await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
+    (dirk,) = await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
     made = await enroll(vault, "an", "An Peeters", "citizen", "an", None, clock())
     opened = await passphrase.login(vault, "an", made.codes[0], clock())
     assert opened is not None
@@ -127,4 +128,4 @@ async def city(vault: Vault, clock: Clock) -> City:
         await store.write(vault, permit, path, "application/ld+json", orjson.dumps(record), clock())
     await clients.register(vault, sample.APP, clock())
     await clients.register(vault, sample.OTHER_APP, clock())
-    return City(vault, clock, session)
+    return City(vault, clock, session, officer=dirk.codes[0])

@@ -38,7 +38,7 @@ APP = Client(
             "dpv:ProvideEventRecommendations",
             "2026-11-01",
             TEXT,
-            ("pd:Interest", "kluis:LibraryLoan", "pd:PostalCode", "kluis:Derived"),
+            ("pd:Interest", "kluis:LibraryLoan", "pd:PostalCode", "kluis:Derived", "pd:Age"),
             "city",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Less of a grant: what was taken out opens nothing in any copy; a pause deletes nothing."""
+"""Less of a grant: what was taken out opens nothing in any copy; a restriction deletes nothing."""
 
 import shutil
 import sqlite3
@@ -92,34 +92,34 @@ async def test_a_grant_is_narrowed_to_some_of_its_own_rows(city: City, keep: lis
         await narrowing.narrow(city.vault, city.session, grant, keep, city.now)
 
 
-async def test_a_pause_stops_everything_and_deletes_nothing(city: City) -> None:
+async def test_a_restriction_stops_everything_and_deletes_nothing(city: City) -> None:
     grant, tokens = await granted(city)
     kept = grants.keys_left(city.vault, grant)
-    assert await narrowing.pause(city.vault, city.session, grant, city.now, on=True)
-    assert not await narrowing.pause(city.vault, city.session, grant, city.now, on=True)
-    with pytest.raises(Denied, match="paused"):
+    assert await narrowing.restrict(city.vault, city.session, grant, city.now, on=True)
+    assert not await narrowing.restrict(city.vault, city.session, grant, city.now, on=True)
+    with pytest.raises(Denied, match="restricted"):
         await city.read(tokens["access_token"], "/interests/a.jsonld")
     with pytest.raises(OAuthError, match="access_denied"):
         await city.renew(tokens["refresh_token"])
     assert grants.keys_left(city.vault, grant) == kept
-    assert await narrowing.pause(city.vault, city.session, grant, city.now, on=False)
+    assert await narrowing.restrict(city.vault, city.session, grant, city.now, on=False)
     assert (await city.read(tokens["access_token"], "/interests/a.jsonld"))["schema:about"] == ["jazz"]
 
 
-async def test_a_paused_grant_still_ends_at_its_end(city: City) -> None:
+async def test_a_restricted_grant_still_ends_at_its_end(city: City) -> None:
     grant, _ = await granted(city)
-    await narrowing.pause(city.vault, city.session, grant, city.now, on=True)
+    await narrowing.restrict(city.vault, city.session, grant, city.now, on=True)
     city.clock.forward(days=400)
     assert await endings.sweep(city.vault, city.now) == 1
     assert grants.keys_left(city.vault, grant) == 0
 
 
-async def test_a_withdrawn_grant_is_neither_narrowed_nor_paused(city: City) -> None:
+async def test_a_withdrawn_grant_is_neither_narrowed_nor_restricted(city: City) -> None:
     grant, _ = await granted(city)
     await endings.withdraw(city.vault, city.session, grant, city.now)
     assert not await narrowing.narrow(city.vault, city.session, grant, [INTERESTS], city.now)
-    assert not await narrowing.pause(city.vault, city.session, grant, city.now, on=True)
-    assert not await narrowing.pause(city.vault, city.session, grant, city.now, on=False)
+    assert not await narrowing.restrict(city.vault, city.session, grant, city.now, on=True)
+    assert not await narrowing.restrict(city.vault, city.session, grant, city.now, on=False)
 
 
 async def test_terms_that_the_citizen_did_not_sign_are_refused_everywhere(city: City) -> None:
@@ -145,8 +145,8 @@ async def test_narrowing_and_pausing_over_http(house: Household) -> None:
     granted = await house.grant({"category": LOANS, "necessity": "required"}, ALL_INTERESTS)
     path, shown = f"/api/grants/{b64(granted.id)}", {"sec-fetch-site": "same-origin", "cookie": f"kluis={house.cookie}"}
     fields = {"csrf": house.session.csrf, "keep": INTERESTS}
-    paused = await house.http.post(f"{path}/pause", data=fields, headers=shown)
-    assert paused.json()["state"] == "paused"
+    restricted = await house.http.post(f"{path}/restrict", data=fields, headers=shown)
+    assert restricted.json()["state"] == "restricted"
     closed = await house.call("GET", "/pods/an/interests/a.jsonld", granted.access)
     assert closed.status_code == 403
     resumed = await house.http.post(f"{path}/resume", data=fields, headers=shown)

@@ -61,7 +61,7 @@ def on_grant(path: str, status: int = 303, *data: dict[str, object], method: str
 
 async def resumed(stage: Stage) -> None:
     held = await stage.house.grant(ALL_INTERESTS)
-    await stage.mine("POST", f"/me/access/{b64(held.id)}/pause")
+    await stage.mine("POST", f"/me/access/{b64(held.id)}/restrict")
     await stage.begin()
     await ok(stage.mine("POST", f"/me/access/{b64(held.id)}/resume"), 303)
 
@@ -102,7 +102,7 @@ def without_token(method: str, path: str, status: int = 401, **headers: str) -> 
 # ---------------------------------------------------------------- OAuth
 
 
-async def _form(stage: Stage, path: str, **form: str) -> httpx.Response:
+async def sends(stage: Stage, path: str, **form: str) -> httpx.Response:
     at = int(stage.house.clock().timestamp())
     own = sample.assertion(jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
     said = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": own, **form}
@@ -112,7 +112,7 @@ async def _form(stage: Stage, path: str, **form: str) -> httpx.Response:
 async def _pushed(stage: Stage) -> str:
     details = json.dumps([sample.detail(datatypes=[ALL_INTERESTS, POSTAL])])
     answer = await ok(
-        _form(stage, "/oauth/par", response_type="code", redirect_uri=sample.RETURN, code_challenge=sample.CHALLENGE,
+        sends(stage, "/oauth/par", response_type="code", redirect_uri=sample.RETURN, code_challenge=sample.CHALLENGE,
               code_challenge_method="S256", state="s", authorization_details=details), 201)  # fmt: skip
     return str(answer.json()["request_uri"])
 
@@ -146,7 +146,7 @@ def is_no_client(path: str) -> Act:
 
 async def introspects(stage: Stage) -> None:
     held = await granted(stage)
-    await ok(_form(stage, "/oauth/introspect", token=held.access))
+    await ok(sends(stage, "/oauth/introspect", token=held.access))
 
 
 async def is_shown(stage: Stage) -> None:
@@ -174,20 +174,20 @@ async def _code(stage: Stage) -> dict[str, str]:
 async def redeems(stage: Stage) -> None:
     form = await _code(stage)
     await stage.begin()
-    await ok(_form(stage, "/oauth/token", **form))
+    await ok(sends(stage, "/oauth/token", **form))
 
 
 async def redeems_twice(stage: Stage) -> None:
     form = await _code(stage)
-    await ok(_form(stage, "/oauth/token", **form))
+    await ok(sends(stage, "/oauth/token", **form))
     await stage.begin()
-    await ok(_form(stage, "/oauth/token", **form), 400)
+    await ok(sends(stage, "/oauth/token", **form), 400)
 
 
 async def refreshes(stage: Stage) -> None:
-    told = (await ok(_form(stage, "/oauth/token", **await _code(stage)))).json()
+    told = (await ok(sends(stage, "/oauth/token", **await _code(stage)))).json()
     await stage.begin()
-    await ok(_form(stage, "/oauth/token", grant_type="refresh_token", refresh_token=told["refresh_token"]))
+    await ok(sends(stage, "/oauth/token", grant_type="refresh_token", refresh_token=told["refresh_token"]))
 
 
 async def logs_a_program_in(stage: Stage) -> None:
@@ -198,12 +198,12 @@ async def logs_a_program_in(stage: Stage) -> None:
 
 async def gives_back(stage: Stage) -> None:
     held = await granted(stage)
-    await ok(_form(stage, "/oauth/revoke", token=held.refresh))
+    await ok(sends(stage, "/oauth/revoke", token=held.refresh))
 
 
 async def lists_receipts(stage: Stage) -> None:
     held = await granted(stage)
-    await ok(_form(stage, "/api/log/receipts", grant=b64(held.id)))
+    await ok(sends(stage, "/api/log/receipts", grant=b64(held.id)))
 
 
 async def takes_receipt(stage: Stage) -> None:
@@ -212,7 +212,7 @@ async def takes_receipt(stage: Stage) -> None:
     await stage.house.vault.publish()
     await stage.begin()
     path, key = f"/api/log/receipts/{answer.headers['kluis-entry']}", answer.headers["kluis-receipt"]
-    await ok(_form(stage, path, key=key))
+    await ok(sends(stage, path, key=key))
 
 
 def manages(method: str, status: int) -> Act:
@@ -317,7 +317,7 @@ async def refreshes_after_withdrawal(stage: Stage) -> None:
     held = await stage.house.grant(ALL_INTERESTS, **ONGOING)
     await stage.house.withdraw(held)
     await stage.begin()
-    await ok(_form(stage, "/oauth/token", grant_type="refresh_token", refresh_token=held.refresh), 400)
+    await ok(sends(stage, "/oauth/token", grant_type="refresh_token", refresh_token=held.refresh), 400)
 
 
 async def citizen_delivers(stage: Stage) -> None:

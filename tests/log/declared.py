@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, own_acts
+from tests.log import acts, grant_acts, own_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -33,7 +33,8 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys(["GET /login", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
                      "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less"], FORM),
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
-                     "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts", "GET /api/receipts/{receipt}",
+                     "GET /me/requests", "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts",
+                     "GET /api/receipts/{receipt}",
                      "GET /dev", "GET /insight", "GET /desk"], CONTROL),
     **dict.fromkeys(["GET /api/log", "GET /api/log/export", "GET /api/log/check", "GET /api/log/lines",
                      "GET /api/log/slots", "GET /me/log", "POST /me/log/verify"],
@@ -100,9 +101,9 @@ REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision
 BO = Line("denial", "read", "denied", "insufficient_authorization_details", "pd:Interest", "", "solid", granted=True)
 FORBIDDEN = replace(BO, rule="forbidden", category="kluis:File")
 EXPORTED = [("kluis:File", 2), ("kluis:File", 2), ("kluis:File", 0), ("kluis:LibraryLoan", 1), ("pd:Interest", 1),
-            ("kluis:Ticket", 0), ("kluis:Card", 0), ("pd:PostalCode", 1), ("kluis:Derived", 0),
+            ("kluis:Ticket", 0), ("kluis:Card", 0), ("pd:PostalCode", 1), ("pd:Age", 0), ("kluis:Derived", 0),
             ("kluis:Answers", 0)]  # fmt: skip
-GENERATIONS = (5, 3, 1, 2, 2, 1, 1, 2, 1, 1)
+GENERATIONS = (5, 3, 1, 2, 2, 1, 1, 2, 1, 1, 1)
 RECORDS = "/api/records?category=pd:Interest"
 APP = {"client_name": "Ander", "controller": "https://stad.example/x", "redirect_uris": [acts.sample.RETURN],
        "jwks": {"keys": [acts.sample.public(acts.sample.APP_KEY)]}, "token_endpoint_auth_method": "private_key_jwt",
@@ -118,21 +119,32 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /me/access/{grant}/withdraw": [
         (on_grant("/me/access/{grant}/withdraw"), [agreed("withdraw")]),
         (without_token("POST", "/me/access/x/withdraw", 303), [anonymous("write")])],
+    "POST /me/access/{grant}/object": [(on_grant("/me/access/{grant}/object"), [agreed("object")])],
+    "POST /me/requests/{handle}/reopen": [(grant_acts.lets_ask_again, [agreed("reopen", granted=False)])],
+    "POST /api/dpo/grants/{grant}/invalidate": [(grant_acts.is_invalidated, [agreed("invalidate", "dpo")])],
+    "POST /oauth/grants/{grant_id}": [
+        (grant_acts.queries(known=True), []), (grant_acts.queries(known=False), [anonymous(rule="invalid_grant_id")])],
     "POST /me/access/{grant}/less": [
         (on_grant("/me/access/{grant}/less", 303, ALL_INTERESTS, POSTAL, version="1",
                   drop="pd:PostalCode#postal_district"), NARROWED)],
     "POST /me/access/{grant}/{step}": [
-        (on_grant("/me/access/{grant}/pause"), [agreed("pause")]), (acts.resumed, [agreed("resume")])],
+        (on_grant("/me/access/{grant}/restrict"), [agreed("restrict")]), (acts.resumed, [agreed("resume")])],
     "POST /api/grants/{grant}/withdraw": [(on_grant("/api/grants/{grant}/withdraw", 200), [agreed("withdraw")])],
     "POST /api/grants/{grant}/narrow": [
         (on_grant("/api/grants/{grant}/narrow", 200, ALL_INTERESTS, POSTAL, keep="pd:Interest"), NARROWED)],
-    "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/pause", 200), [agreed("pause")])],
+    "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/restrict", 200), [agreed("restrict")])],
     "GET /oauth/authorize": [
         (acts.is_shown, [
-            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)])],
+            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)]),
+        (grant_acts.asks_again_too_soon, [
+            agreed("ask", "asked_too_soon", "denial", decision="denied", granted=False)])],
     "POST /oauth/authorize": [
         (acts.answers("allow"), [
             own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("give"),
+            agreed("wrap keys", kind="key event", count=2)]),
+        (acts.answers("later"), [agreed("defer", granted=False)]),
+        (grant_acts.changes, [
+            own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("amend"),
             agreed("wrap keys", kind="key event", count=2)]),
         (acts.answers("deny"), [agreed("refuse", granted=False)])],
     "POST /oauth/token": [
@@ -146,6 +158,8 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (acts.gives_back, [agreed("revoke", "client")]),
         (acts.is_no_client("/oauth/revoke"), [anonymous("revoke", "invalid_client")])],
     "POST /oauth/par": [
+        (grant_acts.asks_to_change({"ended": True}), [agreed("ask", "withdrawn", "denial", decision="denied")]),
+        (grant_acts.asks_to_change({"ended": False}), [anonymous(rule="invalid_grant_id")]),
         (acts.pushes, []),  # an app and the keys it shows about itself: no pod is touched before the citizen decided
         (acts.is_no_client("/oauth/par"), [anonymous("ask", "invalid_client")])],
     "POST /oauth/introspect": [

@@ -7,7 +7,7 @@ from keys.unlock import read_code
 from tests.house import ALL_INTERESTS, Granted, Household
 from tests.vault.thief import Thief, database, secret_of
 
-SEALED = ("loans", "interests", "tickets", "card", "person", "derived", "answers")
+SEALED = ("loans", "interests", "tickets", "card", "person", "age", "derived", "answers")
 MANAGED = ("public", "settings", "inbox")
 
 

@@ -233,8 +233,8 @@ async def test_t14_which_compartments_and_generations_a_grant_opens_can_be_read(
     two = await house.grant(INTERESTS)
     wraps = {row["grant"]: (row["compartment"], row["generation"]) for row in thief.rows("grantkey")}
     assert wraps[one.id] == wraps[two.id] == (house.session.pod.compartment("interests"), 1)
-    assert await narrowing.pause(house.vault, house.session, one.id, house.clock(), on=True)
-    assert thief.rows("gate", id=one.id)[0]["state"] == "paused"
+    assert await narrowing.restrict(house.vault, house.session, one.id, house.clock(), on=True)
+    assert thief.rows("gate", id=one.id)[0]["state"] == "restricted"
 
 
 async def test_t15_how_calls_ended_can_be_read(house: Household, thief: Copy) -> None:

@@ -4,7 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from vault.log.withheld import Count
-from web.pages import consenting as c, entry as e, granted as g, leaving as l, overseeing as d, own as o, views as v
+from web.pages import (
+    consenting as c,
+    entry as e,
+    granted as g,
+    leaving as l,
+    overseeing as d,
+    own as o,
+    requested as q,
+    views as v,
+)
 from web.pages.desk import DESKS
 from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
 from web.pages.taking import Brought, TakeAwayPage
@@ -32,6 +41,8 @@ CONSENT = c.ConsentPage(
     words=FREE_PRIZE,
     hidden=(("request_uri", "urn:ietf:params:oauth:request_uri:x"), ("client_id", "cultuurwijzer")),
 )
+MARKED = tuple(replace(CONSENT.data[i % 3], key=mark, mark=mark, because="Omdat <b>") for i, mark in enumerate(
+    ("same", "added", "changed", "removed")))  # fmt: skip
 GRANT = g.GrantCard(
     "AAAAAAAAAAAAAAAAAAAAAA",
     "Uitgelezen",
@@ -69,7 +80,21 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         e.LoginPage(failed=True, by="passkey"),
         e.LoginPage(recover=True),
     ),
-    "consent": (CONSENT, c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""})),
+    "consent": (
+        c.ConsentPage(
+            **{
+                **vars(CONSENT),
+                "until": NOW,
+                "changed": ("how-long", "doing", "where"),
+                "doing": ("lezen",),
+                "limits": "Hoogstens 3 keer.",
+                "automated": "Nee.",
+                "data": MARKED,
+            }
+        ),
+        CONSENT,
+        c.ConsentPage(**{**vars(CONSENT), "undecided": True, "recipients": ("a", "b"), "words": ""}),
+    ),
     "receipt": (c.ReceiptPage("r", "App", "Stad", "Doel", "grond", NOW, NOW, ("a",), "digest", ("b", "c")),),
     "start": (
         o.StartPage("An", (o.Reading("Uitgelezen", ("leningen",)),), 1, (o.Drawer("Interesses", 1, 2),), 9, "Late set"),
@@ -86,8 +111,21 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "access": (
         g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
-        *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),
+        *(g.AccessPage((replace(GRANT, restricted=True),), (), done, "Oud") for done in g.DONE),
+        *(g.AccessPage((replace(GRANT, reminder=kind, objects=True, marketing=True),)) for kind in g.REMINDED),
+        g.AccessPage((replace(GRANT, marketing=True),), (g.EndedGrant("Oud", "Doel", "invalidated", NOW, 2, "", "x"),)),
         g.AccessPage(()),
+    ),
+    "requests": (
+        q.RequestsPage(
+            (
+                q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", True, True, True),
+                q.WaitingRequest("App", "Doel", NOW, NOW, "/oauth/authorize?x", False, False, False),
+            ),
+            (q.ClosedRequest("aaaa", "App", "Doel", NOW), q.ClosedRequest("bbbb", "App", "Doel", None)),
+            reopened=True,
+        ),
+        q.RequestsPage(()),
     ),
     "less": (
         g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "1 week"),), 1),

@@ -1,4 +1,4 @@
-"""Who has access: less, a pause and an end, as plain forms; what the page says was done is read from the grant."""
+"""Who has access: less, a freeze and an end, as plain forms; what the page says was done is read from the grant."""
 
 import re
 from typing import Any
@@ -41,17 +41,17 @@ def version(shown: str) -> str:
     return found[1]
 
 
-async def test_a_paused_app_reads_nothing_until_it_may_go_on(house: Household) -> None:
+async def test_a_restricted_app_reads_nothing_until_it_may_go_on(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS)
-    done = await house.press(f"/me/access/{b64(granted.id)}/pause")
+    done = await house.press(f"/me/access/{b64(granted.id)}/restrict")
     shown = await look(house, done.headers["location"])
-    assert "staat op pauze" in shown and "1 staat op pauze" in shown and "Verder laten gaan" in shown
+    assert "is bevroren" in shown and "1 is bevroren" in shown and "Verder laten gaan" in shown
     assert (await house.call("GET", "/api/records?category=pd:Interest", granted.access)).status_code == 403
-    again = await house.press(f"/me/access/{b64(granted.id)}/pause")
+    again = await house.press(f"/me/access/{b64(granted.id)}/restrict")
     assert again.headers["location"] == done.headers["location"]
     done = await house.press(f"/me/access/{b64(granted.id)}/resume")
     shown = await look(house, done.headers["location"])
-    assert "mag weer verder" in shown and "Pauzeren" in shown
+    assert "mag weer verder" in shown and "Bevriezen" in shown
     assert (await house.call("GET", "/api/records?category=pd:Interest", granted.access)).status_code == 200
 
 
@@ -122,7 +122,8 @@ async def test_how_far_back_an_app_sees_is_said(house: Household) -> None:
 async def test_stopping_pausing_and_giving_less_weigh_the_same_and_stopping_is_one_press(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS, LOANS)
     shown, name = await look(house), b64(granted.id)
-    classes = {kind: re.search(rf'class="([^"]+)" id="{kind}-{name}"', shown) for kind in ("withdraw", "pause", "less")}
+    buttons = ("withdraw", "restrict", "less")
+    classes = {kind: re.search(rf'class="([^"]+)" id="{kind}-{name}"', shown) for kind in buttons}
     assert {found[1] for found in classes.values() if found} == {"btn"} and all(classes.values())
     done = await house.press(f"/me/access/{name}/withdraw")
     assert "is gestopt" in await look(house, done.headers["location"])
@@ -131,11 +132,11 @@ async def test_stopping_pausing_and_giving_less_weigh_the_same_and_stopping_is_o
 async def test_a_link_cannot_make_the_page_say_what_was_not_done(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS)
     name, plain = b64(granted.id), await look(house)
-    for lie in (f"stopped={name}", f"paused={name}", f"less={name}", "less=x", "resumed=<b>"):
+    for lie in (f"stopped={name}", f"restricted={name}", f"less={name}", "less=x", "resumed=<b>"):
         assert await look(house, f"/me/access?{lie}") == plain
 
 
-@pytest.mark.parametrize("step", ["pause", "resume", "less", "withdraw", "other"])
+@pytest.mark.parametrize("step", ["restrict", "resume", "less", "withdraw", "other"])
 async def test_nobody_elses_grant_and_no_step_that_there_is_not(house: Household, step: str) -> None:
     granted = await house.grant(ALL_INTERESTS)
     for name in (b64(b"x" * 16), "x"):
@@ -146,14 +147,14 @@ async def test_nobody_elses_grant_and_no_step_that_there_is_not(house: Household
     assert found is not None and found.state == "live"
 
 
-async def test_a_paused_app_can_get_less_and_one_that_ended_cannot(house: Household) -> None:
+async def test_a_restricted_app_can_get_less_and_one_that_ended_cannot(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS, LOANS)
     here = f"{b64(granted.id)}/less"
-    await house.press(f"/me/access/{b64(granted.id)}/pause")
+    await house.press(f"/me/access/{b64(granted.id)}/restrict")
     shown = await look(house, f"/me/access/{here}")
     done = await press(house, here, version=version(shown), drop="kluis:LibraryLoan")
     told = await look(house, done.headers["location"])
-    assert "ziet nu minder" in told and "1 staat op pauze" in told
+    assert "ziet nu minder" in told and "1 is bevroren" in told
     await house.press(f"/me/access/{b64(granted.id)}/withdraw")
     ended = await house.http.get(f"/me/access/{here}", headers=headers(house))
     assert (ended.status_code, ended.headers["location"]) == (303, "/me/access")

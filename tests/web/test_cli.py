@@ -315,6 +315,17 @@ def test_app_register_sends_the_app_and_its_purpose_to_the_operators_socket(serv
     assert sent["purposes"] == [{"code": "dpv:X", "text": {"nl": "Tips"}, "categories": ["pd:Interest"]}]
 
 
+def test_app_register_sends_why_an_app_asks_more_than_usual(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text('{"keys": []}', encoding="utf-8")
+    served.answer = (201, {"client_id": "gids"})
+    words = ["--name", "Gids", "--controller", "https://gids.example", "--redirect-uri", "https://gids.example/cb",
+             "--jwks", "jwks.json", "--purpose", "dpv:X", "--text-nl", "Tips", "--data", "d", "--json"]  # fmt: skip
+    assert run("app", "register", *words, "--justify", "pd:PostalCode=3=Om te leveren = thuis.").exit_code == 0
+    why = {"category": "pd:PostalCode", "rung": 3, "text": "Om te leveren = thuis."}
+    assert json.loads(served.asked[0][3])["purposes"][0]["justifications"] == [why]
+    assert run("app", "register", *words, "--justify", "pd:PostalCode").exit_code == 2
+
+
 def test_check_lists_every_setting_and_fails_without_a_custodian(served: Served) -> None:
     done = run("check", "--json")
     names = {row["name"] for row in json.loads(done.stdout)["settings"]}

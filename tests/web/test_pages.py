@@ -294,7 +294,7 @@ def test_the_dpos_lines_and_pieces_are_counted_apart(
 
 def test_every_action_of_the_log_that_people_take_has_words_for_the_dpo() -> None:
     assert set(telling.BY_CITIZEN) <= set(telling.ACTS)
-    assert {"narrow", "pause", "resume", "new generation", "new root", "erase pod"} <= set(telling.ACTS)
+    assert {"narrow", "restrict", "resume", "new generation", "new root", "erase pod"} <= set(telling.ACTS)
 
 
 def test_the_dpo_sees_no_count_below_five() -> None:

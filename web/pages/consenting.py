@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 APP_WORDS_CAP: Final = 200  # most characters of an app's own words that a consent page repeats
 
@@ -12,7 +12,8 @@ APP_WORDS_CAP: Final = 200  # most characters of an app's own words that a conse
 @dataclass(frozen=True)
 class DataRow:
     """One datum of a request. `label`, `why` and `left_out` are registry words; `preview`: the values the app would
-    get. `key` is the value of its check box; a required row has none and comes with the decision.
+    get. `key` is the value of its check box; a required row has none and comes with the decision. `because`: the app's
+    registered reason for more than its purpose usually needs, quoted. `mark`: what a change does to it, "" for nothing.
     """
 
     key: str
@@ -22,6 +23,13 @@ class DataRow:
     preview: tuple[str, ...] = ()
     left_out: str = ""
     special: bool = False
+    because: str = ""
+    mark: Literal["", "added", "removed", "changed", "same"] = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is something to decide about it."""
+        return not self.required and self.mark not in ("same", "removed")
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class ConsentPage:
 
     `purpose`: the registered text. `hidden`: names and values that come back with the form (request_uri, client_id).
     `durations`: shortest first; choosing none means the first. `undecided`: a person pressed Enter, nothing is decided.
+    `doing`, `limits`, `automated`: what the app may do, how often, and whether a computer decides. `until`: how long
+    the grant lasts that this would change, None for a new one; `changed`: the places of the page where it changes.
     """
 
     app: str
@@ -56,6 +66,11 @@ class ConsentPage:
     action: str = "/oauth/authorize"
     contact: str = ""
     undecided: bool = False
+    doing: tuple[str, ...] = ()
+    limits: str = ""
+    automated: str = ""
+    until: datetime | None = None
+    changed: tuple[str, ...] = ()
 
     @property
     def quoted(self) -> str:

@@ -1,4 +1,4 @@
-"""What the pages about access show: every grant of the citizen, live, paused or ended; and giving less of one."""
+"""What the pages about access show: every grant of the citizen, live, restricted or ended; and giving less of one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from web.pages.consenting import Choice
 # What was just done with {app}, and what that means.
 DONE: Final[Mapping[str, tuple[str, str]]] = {
     "stopped": ("De toegang van {app} is gestopt.", "De app leest nu niets meer."),
-    "paused": ("{app} staat op pauze.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
+    "restricted": ("{app} is bevroren.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
+    "objected": ("Je maakte bezwaar tegen {app}.", "De app leest nu niets meer."),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
+}
+REMINDED: Final[Mapping[str, str]] = {
+    "unused": "De app las al 90 dagen niets. Heeft ze dit nog nodig? Je kan de toegang stoppen.",
+    "ending": "Dit loopt binnenkort vanzelf af. Wil je dat niet? Dan moet de app het opnieuw vragen.",
+    "periodic": "Je gaf dit al een tijd geleden. Klopt het nog voor jou?",
 }
 FAILED: Final[Mapping[str, tuple[str, str]]] = {
     "nothing": ("Je koos niets. Er is niets veranderd.", "Kruis aan wat weg mag, of kies een vroeger einde."),
@@ -34,8 +40,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class GrantCard:
-    """One grant that is live or paused. `reads`: how often it read, `last_read`: when last; `less`: it can be narrowed.
-    `receipt`: id of its proof, "" for none.
+    """One grant that is live or restricted. `reads`: how often it read, `last_read`: when last; `less`: it can be
+    narrowed. `receipt`: id of its proof, "" for none; `reminder`: key of REMINDED; `objects`: it rests on no consent,
+    so that she objects to it; `marketing`: an objection is for good.
     """
 
     id: str
@@ -50,13 +57,23 @@ class GrantCard:
     trusted: bool = False
     ending: bool = False
     receipt: str = ""
-    paused: bool = False
+    restricted: bool = False
     less: bool = False
+    reminder: str = ""
+    objects: bool = False
+    marketing: bool = False
+
+    @property
+    def reminded(self) -> str:
+        """What there is to say about it now."""
+        return REMINDED.get(self.reminder, "")
 
 
 @dataclass(frozen=True)
 class EndedGrant:
-    """A grant that gives nothing any more. `state`: withdrawn, expired, used_up or invalidated."""
+    """A grant that gives nothing any more. `state`: withdrawn, objected, expired, used_up, ended or invalidated;
+    `reason`: why the city ended it.
+    """
 
     app: str
     purpose: str
@@ -64,6 +81,7 @@ class EndedGrant:
     at: datetime
     reads: int
     receipt: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,9 +103,9 @@ class AccessPage:
         return said.format(app=self.to), means
 
     @property
-    def paused(self) -> int:
-        """How many stand on pause."""
-        return sum(card.paused for card in self.grants)
+    def restricted(self) -> int:
+        """How many stand on restrict."""
+        return sum(card.restricted for card in self.grants)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ class Drawer:
 
 @dataclass(frozen=True)
 class StartPage:
-    """`/me`. `surprise`: title of a personal suggestion, "" for none; `lines`: this pod's lines in the log."""
+    """`/me`. `surprise`: title of a personal suggestion, "" for none; `lines`: this pod's lines in the log;
+    `waiting`: requests to decide about; `reminders`: grants that she is reminded of.
+    """
 
     name: str
     today: tuple[Reading, ...]
@@ -33,6 +35,8 @@ class StartPage:
     drawers: tuple[Drawer, ...]
     lines: int
     surprise: str = ""
+    waiting: int = 0
+    reminders: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from web.pages.leaving import ErasePage, GonePage
 from web.pages.logbook import LogPage
 from web.pages.overseeing import DpoPage, TouchedPage, WatchPart
 from web.pages.own import DataPage, RecordsPage, StartPage
+from web.pages.requested import RequestsPage
 from web.pages.taking import TakeAwayPage
 
 HERE = Path(__file__).parent
@@ -125,6 +126,7 @@ PAGES: dict[str, type] = {
     "records": RecordsPage,
     "access": AccessPage,
     "less": LessPage,
+    "requests": RequestsPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,

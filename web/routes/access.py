@@ -1,4 +1,4 @@
-"""The citizen's page about who has access: stopping, pausing and giving less, each as a plain form.
+"""The citizen's page about who has access: stopping, restricting and giving less, each as a plain form.
 
 What the page says was done is read from the grant itself, never from the address: it cannot be made to lie by a link,
 and a form that was sent twice says the same twice.
@@ -13,10 +13,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import clients, endings, events, grants, locks, narrowing
+from consent import again, clients, endings, events, grants, locks, narrowing
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.locks import LIVE
+from consent.purposes import withdrawable
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import b64
@@ -30,7 +31,9 @@ router = APIRouter(include_in_schema=False)
 SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 # What an address says was done -> the states in which that is true.
-_TRUE_IN: Final = {"stopped": ("withdrawn",), "paused": ("paused",), "resumed": ("live",), "less": LIVE}
+_TRUE_IN: Final = {
+    "stopped": ("withdrawn",), "restricted": ("restricted",), "resumed": ("live",), "less": LIVE,
+    "objected": ("objected",)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class _Books:
     reads: list[dict[str, Any]]
     proofs: Mapping[bytes, str]
     now: datetime
+    reminders: Mapping[bytes, str]
 
     def times(self, grant: GrantFacts | DamagedGrant) -> list[int]:
         """When a grant was read under, in ms."""
@@ -49,20 +53,20 @@ class _Books:
 
 @router.get("/me/access")
 async def access(request: Request) -> HTMLResponse:
-    """Who has access; stopping and pausing are one button each."""
+    """Who has access; stopping and restricting are one button each."""
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
     kept = grants.kept_receipts(house.vault, session.pod)
     proofs = {one.grant: b64(one.id) for one in reversed(kept)}
-    books = _Books(house.vault, await own.reads(request, session), proofs, house.clock())
-    found = grants.every(house.vault, session.pod)
+    found, now = grants.every(house.vault, session.pod), house.clock()
     given = [one for one in found if isinstance(one, GrantFacts)]
+    books = _Books(house.vault, await own.reads(request, session), proofs, now, own.reminders(house.vault, given, now))
     states = {one.id: grants.state_at(one, books.now) for one in given}
     cards = tuple(_card(books, one) for one in given if states[one.id] in LIVE)
     ended = [_damaged(books, one) for one in found if isinstance(one, DamagedGrant)]
     ended += [_ended(books, one) for one in given if states[one.id] not in LIVE]
     done, to = _news(request, given, states)
-    newest = {one.grant: b64(one.id) for one in kept} if done in ("stopped", "less") else {}
+    newest = {one.grant: b64(one.id) for one in kept} if done in ("stopped", "objected", "less") else {}
     told = AccessPage(
         cards, tuple(ended), done, to.terms.client_name if to else "", newest.get(to.id, "") if to else ""
     )
@@ -72,11 +76,23 @@ async def access(request: Request) -> HTMLResponse:
 @router.post("/me/access/{grant}/withdraw")
 async def stop(request: Request, grant: str) -> RedirectResponse:
     """Withdraw a grant; when this answers, no key of it exists any more."""
-    session, _ = await guard.written(request)
-    house = guard.house_of(request)
-    if not await endings.withdraw(house.vault, session, own.ident(grant), house.clock()):
+    return await _stopped(request, grant, objects=False)
+
+
+@router.post("/me/access/{grant}/object")
+async def objection(request: Request, grant: str) -> RedirectResponse:
+    """Object to a grant (GDPR 21): it stops like a withdrawal; for direct marketing the app may not ask again."""
+    return await _stopped(request, grant, objects=True)
+
+
+async def _stopped(request: Request, grant: str, *, objects: bool) -> RedirectResponse:
+    session, fields = await guard.written(request)
+    house, erase = guard.house_of(request), fields.get("erase") == "1"
+    ended = own.ident(grant)
+    if not await endings.withdraw(house.vault, session, ended, house.clock(), erase=erase, objects=objects):
         raise HTTPException(404, "not_found")
-    return _back(stopped=grant)
+    found = grants.readable(house.vault, ended)
+    return _back(**{"objected" if found and found.state == "objected" else "stopped": grant})
 
 
 @router.get("/me/access/{grant}/less")
@@ -119,13 +135,13 @@ async def give_less(request: Request, grant: str) -> RedirectResponse:
 
 
 @router.post("/me/access/{grant}/{step}")
-async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) -> RedirectResponse:
-    """Pause a grant, or let it go on."""
+async def restrict(request: Request, grant: str, step: Literal["restrict", "resume"]) -> RedirectResponse:
+    """Restrict a grant, or let it go on."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
     found = _hers(house.vault, session, grant)
-    await narrowing.pause(house.vault, session, found.id, house.clock(), on=step == "pause")
-    return _back(**{"paused" if step == "pause" else "resumed": grant})
+    await narrowing.restrict(house.vault, session, found.id, house.clock(), on=step == "restrict")
+    return _back(**{"restricted" if step == "restrict" else "resumed": grant})
 
 
 def _hers(vault: Vault, session: SessionFacts, grant: str) -> GrantFacts:
@@ -173,7 +189,10 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
         trusted=client is not None and client.trust == "city",
         receipt=books.proofs.get(grant.id, ""),
         ending=terms.expires - books.now.timestamp() * 1000 < SOON_MS,
-        paused=grant.state == "paused",
+        restricted=grant.state == "restricted",
+        reminder=books.reminders.get(grant.id, ""),
+        objects=not withdrawable(terms.legal_basis),
+        marketing=again.is_marketing(terms.purpose_code),
         less=len(terms.data) > 1 or (terms.kind == "rar" and bool(_ends(terms, books.now))),
     )
 
@@ -183,7 +202,8 @@ def _ended(books: _Books, grant: GrantFacts) -> EndedGrant:
     at = grant.terms.expires if state == "expired" else steps[-1].at
     purpose = asking.purpose(grant.terms, clients.find(books.vault, grant.terms.client))
     count, proof = len(books.times(grant)), books.proofs.get(grant.id, "")
-    return EndedGrant(grant.terms.client_name, purpose, state, own.moment(at), count, proof)
+    reason = str(steps[-1].detail.get("reason", "")) if steps else ""
+    return EndedGrant(grant.terms.client_name, purpose, state, own.moment(at), count, proof, reason)
 
 
 def _damaged(books: _Books, grant: DamagedGrant) -> EndedGrant:

@@ -12,14 +12,13 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import answers, asks, clients, grants, special
+from consent import amend, answers, asks, clients, grants, special, waiting
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.errors import BadChoice, OAuthError
 from consent.oauth import par
 from consent.oauth.clients import Client
-from consent.request import choose
 from web import asking, guard, stepup
 from web.middleware import policy
 from web.pages.door import Missing
@@ -59,7 +58,10 @@ async def decide(request: Request) -> Response:
     if decision == "deny":
         await asks.refuse(house.vault, session, asked, house.clock())
         return _back(house, asked, error="access_denied")
-    if decision != "allow":
+    if decision == "later":
+        await waiting.defer(house.vault, session, asked, house.clock())
+        return RedirectResponse("/me/requests", 303, headers=NO_STORE)
+    if decision != "allow" or _outdated(house, session, asked, form):
         return await _shown(request, session, client, asked, undecided=True)
     return await _given(request, session, client, asked, form)
 
@@ -67,14 +69,15 @@ async def decide(request: Request) -> Response:
 async def _given(request: Request, session: SessionFacts, client: Client, asked: Asked, form: FormData) -> Response:
     house, now = guard.house_of(request), guard.house_of(request).clock()
     ticked = {str(key) for key in form.getlist("data")} | _explicit(asked, form)
+    duration = str(form.get("duration") or "") or None
     try:
-        terms = choose(asked.terms.for_pod(session.pod.name), ticked, str(form.get("duration") or "") or None, now)
+        terms, before = amend.chosen(house.vault, session, asked, ticked, duration, now)
     except BadChoice as wrong:
         raise HTTPException(400, "bad_choice") from wrong
     sure = await stepup.proven(request, session, asked, terms, form)
     if isinstance(sure, str):
         return await _shown(request, session, client, asked, failed=sure)
-    code = await grants.give(house.vault, session, asked, sure.on(terms), now)
+    code = await grants.give(house.vault, session, asked, sure.on(terms), now, before)
     return _back(house, asked, code=code)
 
 
@@ -82,6 +85,12 @@ def _explicit(asked: Asked, form: FormData) -> set[str]:
     """The optional special rows that she ticked on their own card."""
     said = {str(key) for key in form.getlist("explicit")}
     return {row.key for row in special.rows(asked.terms.data) if row.necessity == "optional"} & said
+
+
+def _outdated(house: "House", session: SessionFacts, asked: Asked, form: FormData) -> bool:
+    """Whether the grant that would change is another version by now than the one that was on the screen."""
+    change = amend.standing(house.vault, session, asked, house.clock())
+    return change is not None and str(form.get("version", "")) != str(change.version)
 
 
 async def _shown(
@@ -97,15 +106,19 @@ async def _shown(
     house, now = guard.house_of(request), guard.house_of(request).clock()
     try:
         _for(asked, session)
+        change = amend.standing(house.vault, session, asked, now)
     except OAuthError as other:
         return _back(house, asked, error=other.code)
-    if asked.session not in (None, session.handle):
+    if asked.session not in (None, session.handle) or asked.pod not in (None, session.pod.id):
         raise OAuthError("invalid_request_uri", "The request is open in another session.")
-    sources = await answers.sources(house.vault, session, asked.terms, now, "preview")
-    page = asking.page(asked, client, sources, now, undecided=undecided)
-    notice = asking.notice(page)
+    if await waiting.barred(house.vault, session, asked, now):
+        return _back(house, asked, error="access_denied")
+    terms = change.after if change else asked.terms
+    sources = await answers.sources(house.vault, session, terms, now, "preview")
+    page = asking.page(asked, client, sources, now, undecided=undecided, change=change)
+    notice = asking.kept(page, client, change)
     await asks.show(house.vault, session, asked, notice, now)
-    door = stepup.door(request, session, asked, notice["hash"], failed)
+    door = stepup.door(request, session, asked, terms, notice["hash"], failed)
     text = render("consent", page, door, person=session.name, role=session.role, csrf=session.csrf)
     csp = policy(house.base, _origin(asked.said.redirect_uri)).decode()
     return HTMLResponse(text, headers={**NO_STORE, "content-security-policy": csp})

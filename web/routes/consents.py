@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from consent import clients, endings, events, grants, holdings, narrowing, receipts
+from consent import clients, endings, events, grants, holdings, narrowing, receipts, waiting
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.terms import Terms
@@ -35,6 +35,8 @@ async def start(request: Request) -> HTMLResponse:
         grants=len(live),
         drawers=tuple(_drawers(held, live)),
         lines=views.of_pod(house.vault, session.pod),
+        waiting=len(waiting.of_citizen(house.vault, session, house.clock())),
+        reminders=len(own.reminders(house.vault, live, house.clock())),
     )
     return own.page("start", page, session)
 
@@ -91,10 +93,13 @@ async def show_grant(request: Request, grant: str) -> JSONResponse:
 
 @router.post("/api/grants/{grant}/withdraw")
 async def withdraw(request: Request, grant: str) -> JSONResponse:
-    """Withdraw a grant; needs the session's form token in the header `kluis-form`."""
-    session, _ = await guard.written(request)
-    await _withdraw(request, session, grant)
-    house = guard.house_of(request)
+    """Withdraw a grant, or object to one that rests on no consent; needs the session's form token in the header
+    `kluis-form`. `erase=1`: the app must delete its copy.
+    """
+    session, fields = await guard.written(request)
+    house, erase = guard.house_of(request), fields.get("erase") == "1"
+    if not await endings.withdraw(house.vault, session, own.ident(grant), house.clock(), erase=erase):
+        raise HTTPException(404, "not_found")
     return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
@@ -109,13 +114,23 @@ async def narrow(request: Request, grant: str) -> JSONResponse:
 
 
 @router.post("/api/grants/{grant}/{step}")
-async def pause(request: Request, grant: str, step: Literal["pause", "resume"]) -> JSONResponse:
-    """Pause a grant, or let it go on."""
+async def restrict(request: Request, grant: str, step: Literal["restrict", "resume"]) -> JSONResponse:
+    """Restrict a grant, or let it go on."""
     session, _ = await guard.written(request)
     house = guard.house_of(request)
-    if not await narrowing.pause(house.vault, session, own.ident(grant), house.clock(), on=step == "pause"):
+    if not await narrowing.restrict(house.vault, session, own.ident(grant), house.clock(), on=step == "restrict"):
         raise HTTPException(404, "not_found")
     return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
+
+
+@router.post("/api/dpo/grants/{grant}/invalidate")
+async def invalidate(request: Request, grant: str) -> Response:
+    """The DPO ends a grant that was never valid, with a reason (field `reason`) that its citizen reads."""
+    session, fields = await guard.written(request, "dpo")
+    house, reason = guard.house_of(request), str(fields.get("reason", ""))
+    if not await endings.invalidate(house.vault, session, own.ident(grant), reason, house.clock()):
+        raise HTTPException(404, "not_found")
+    return Response(status_code=204, headers=own.NO_STORE)
 
 
 @router.get("/api/receipts")
@@ -134,12 +149,6 @@ async def save_receipt(request: Request, receipt: str) -> Response:
     kept = _receipt(guard.house_of(request).vault, session, receipt)
     named = {"content-disposition": f'attachment; filename="kluis-receipt-{receipt}.jwt"'}
     return Response(kept.jws, media_type="application/jose", headers=own.NO_STORE | named)
-
-
-async def _withdraw(request: Request, session: SessionFacts, grant: str) -> None:
-    house = guard.house_of(request)
-    if not await endings.withdraw(house.vault, session, own.ident(grant), house.clock()):
-        raise HTTPException(404, "not_found")
 
 
 def _told(vault: Vault, grant: GrantFacts, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
-from consent import asks, clients, endings, grants, incoming, issue
+from consent import amend, asks, clients, endings, grants, incoming, issue
 from consent.accounts.roles import may
 from consent.errors import OAuthError
 from consent.oauth import metadata, par, rar, server
@@ -66,6 +66,7 @@ async def push(request: Request) -> Response:
         known = _authenticated(house, asked)
         proof = check_proof(_dpop(request), "POST", asked.url, now)
         said = par.check_par(asked.form, known.client, proof, house.base, now)
+        await amend.check(house.vault, said, now)
         kept = await asks.push(house.vault, said, asks.Shown(proof, known.assertion), now)
         body = {"request_uri": kept.request_uri, "expires_in": asks.LIFETIME_S}
         return JSONResponse(body, 201, NO_STORE)
@@ -113,13 +114,21 @@ async def revoke(request: Request) -> Response:
 @router.get("/oauth/grants/{grant_id}")
 async def query_grant(request: Request, grant_id: str) -> Response:
     """What the grant behind the shown token covers (FAPI Grant Management); any other grant is 404."""
+    return await _with_token(request, grant_id, _about)
 
-    async def told(house: "House", grant: grants.GrantFacts) -> Response:
-        state = grants.state_at(grant, house.clock())
-        body = {"grant_id": grant_id, "state": state, "authorization_details": rar.granted(grant.terms, house.base)}
-        return JSONResponse(body, headers=NO_STORE)
 
-    return await _with_token(request, grant_id, told)
+@router.post("/oauth/grants/{grant_id}")
+async def query_grant_as_client(request: Request, grant_id: str) -> Response:
+    """The same for an app that shows who it is as at the token endpoint: also of a grant that has ended."""
+
+    async def told(house: "House", asked: server.TokenRequest) -> Response:
+        client = await proven(house, asked)
+        found = await amend.owned(house.vault, (client.client_id, client.name), grant_id, house.clock())
+        if found is None:
+            raise HTTPException(404, "not_found")
+        return await _about(house, found)
+
+    return await answered(request, told)
 
 
 @router.delete("/oauth/grants/{grant_id}")
@@ -131,6 +140,16 @@ async def end_grant(request: Request, grant_id: str) -> Response:
         return Response(status_code=204, headers=NO_STORE)
 
     return await _with_token(request, grant_id, ended)
+
+
+async def _about(house: "House", grant: grants.GrantFacts) -> Response:
+    told = {
+        "grant_id": b64(grant.id),
+        "state": grants.state_at(grant, house.clock()),
+        "version": grant.version,
+        "authorization_details": rar.granted(grant.terms, house.base),
+    }
+    return JSONResponse(told, headers=NO_STORE)
 
 
 @router.post("/oauth/register")
@@ -230,6 +249,8 @@ async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.G
     url = house.base + request.url.path
     await asks.spend(house.vault, check_proof(_dpop(request), request.method, url, now, shown, held.bound["jkt"]))
     if b64(held.grant.id) != grant_id:
+        app = (held.grant.terms.client, held.grant.terms.client_name)
+        await amend.owned(house.vault, app, grant_id, now)
         raise HTTPException(404, "not_found")
     return held.grant
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from consent import waiting
 from consent.categories import CATEGORIES
 from web import guard
 from web.pages.views import Plain, Reason, Suggestion, SuggestionsPage, render
@@ -53,6 +54,8 @@ async def ask(request: Request) -> RedirectResponse:
         return RedirectResponse("/me/suggestions", 303)
     if "request_uri" not in told:
         raise HTTPException(503, "the recommender cannot ask now")
+    house = guard.house_of(request)
+    await waiting.invited(house.vault, session, told["client_id"], house.clock())
     query = urlencode({"client_id": told["client_id"], "request_uri": told["request_uri"]})
     return RedirectResponse(f"/oauth/authorize?{query}", 303)
 

@@ -78,7 +78,7 @@ class Consent:
     at: int
     until: datetime
     starts: dict[str, int] = field(default_factory=dict)
-    paused: bool = False
+    restricted: bool = False
 
     @property
     def containers(self) -> set[str]:

@@ -13,7 +13,7 @@ from tests.keys.prove.copies import Bearer, Copies
 from tests.proof import figure, rounds
 
 FEW, MOST = 25, 8
-ACTS = {"give": 30, "withdraw": 12, "narrow": 14, "pause": 8, "expire": 5, "cut": 8, "merge": 5, "write": 18}
+ACTS = {"give": 30, "withdraw": 12, "narrow": 14, "restrict": 8, "expire": 5, "cut": 8, "merge": 5, "write": 18}
 TOPICS = ["jazz", "strips", "opera"]
 
 
@@ -30,7 +30,7 @@ class Life:
         """Something happens; whatever is not possible now becomes a consent."""
         weights = np.array(list(ACTS.values()), float)
         act = str(self.rng.choice(list(ACTS), p=weights / weights.sum()))
-        if act in ("withdraw", "narrow", "pause", "expire") and not self.book.live:
+        if act in ("withdraw", "narrow", "restrict", "expire") and not self.book.live:
             act = "give"
         if act == "give" and len(self.book.live) >= MOST:
             act = "withdraw"
@@ -69,11 +69,11 @@ class Life:
         assert await narrowing.narrow(house.vault, house.session, one.bearer.grant, keys, house.clock())
         one.rows = kept
 
-    async def pause(self) -> None:
-        """A pause takes no key away; the gate alone keeps the app out, and keeps it out until she resumes."""
+    async def restrict(self) -> None:
+        """A restriction takes no key away; the gate alone keeps the app out, and keeps it out until she resumes."""
         one, house = self.one(), self.house
-        one.paused = not one.paused
-        assert await narrowing.pause(house.vault, house.session, one.bearer.grant, house.clock(), on=one.paused)
+        one.restricted = not one.restricted
+        assert await narrowing.restrict(house.vault, house.session, one.bearer.grant, house.clock(), on=one.restricted)
 
     async def expire(self) -> None:
         clock = self.house.clock

@@ -40,7 +40,7 @@ POINTS: Final = (
     "vault.shares.Shares.drop",
     "vault.door.finish",
     "vault.store._store",
-    "vault.gates.pause",
+    "vault.gates.restrict",
 )
 
 

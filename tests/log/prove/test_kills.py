@@ -117,21 +117,21 @@ class Program(Told):
 
 
 class Reader(Told):
-    """The app: it reads one record and all of them, while An pauses it and lets it go on."""
+    """The app: it reads one record and all of them, while An restricts it and lets it go on."""
 
     def turn(self, http: httpx.Client) -> None:
         one, batch = "/pods/an/interests/a.jsonld", "/api/records?category=pd:Interest"
         for path, says in ((one, "/interests/a.jsonld"), (batch, "/interests/")):
             status = self.ask(http, "GET", path, self.known.access, ("read", says))
-            if status not in (200, 401, 403):  # 403: paused after the gate had looked, noticed by the writer
+            if status not in (200, 401, 403):  # 403: restricted after the gate had looked, noticed by the writer
                 self.odd.append(f"{path} {status}")
 
 
 class Citizen(Told):
-    """An: she pauses the app's grant and lets it go on."""
+    """An: she restricts the app's grant and lets it go on."""
 
     def turn(self, http: httpx.Client) -> None:
-        step, state = ("resume", "live") if "paused" in self.states else ("pause", "paused")
+        step, state = ("resume", "live") if "restricted" in self.states else ("restrict", "restricted")
         headers = {"cookie": f"kluis={self.known.cookie}", "sec-fetch-site": "same-origin"}
         self.states = self.states | {state}
         told = http.post(f"/api/grants/{self.known.grant}/{step}", data={"csrf": self.known.csrf}, headers=headers)
