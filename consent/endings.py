@@ -7,7 +7,7 @@ late use is recognised, refused and logged.
 from datetime import datetime
 from typing import Final
 
-from consent import events, receipts
+from consent import copies, events, outbox, receipts
 from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
 from consent.grants import GrantFacts, load, put_receipt, readable, state_at
@@ -79,7 +79,7 @@ async def _end(
 ) -> bool:
     at, pod = gates.ms(now), grant.pod
     receipt = receipts.issue(vault.issuer, grant.terms, b64(grant.id), state, now)
-    facts = told(grant.terms, grant.id, "consent", *why, digest=receipt.digest)
+    facts, due = told(grant.terms, grant.id, "consent", *why, digest=receipt.digest), copies.due(grant.terms, at)
 
     def write(tx: Tx) -> None:
         gate = gates.read(tx, grant.id)
@@ -90,6 +90,7 @@ async def _end(
         tx.remove(GrantKeyRow, grant=grant.id)
         events.note(tx, pod, grant.id, at, state, {"rule": why[1]})
         put_receipt(tx, pod, grant.id, receipt.jws, at)
+        outbox.put(tx, pod, grant.id, state, {} if due is None else {"deadline": due}, now)
 
     drops = (Drop("grant", grant.id),)
     intent = Intent(pod.id, facts, now, guards=guards, write=write, drops=drops, receipt=True)

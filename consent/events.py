@@ -16,6 +16,7 @@ from vault.vault import PodFacts, Vault
 STATES: Final = frozenset(
     {"requested", "shown", "given", "refused", "used_up", "expired", "withdrawn", "invalidated", "ended"}
     | {"narrowed", "paused", "resumed"}
+    | {"told", "untold", "delete_asked", "attested"}  # about the app: told of a step, and its copy
 )
 
 

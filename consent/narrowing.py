@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from consent import events, receipts, signed
+from consent import events, outbox, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import BadChoice, OAuthError
@@ -70,6 +70,7 @@ async def pause(vault: Vault, session: SessionFacts, grant: bytes, now: datetime
     def write(tx: Tx) -> None:
         gates.pause(tx, grant, on=on)
         events.note(tx, found.pod, grant, gates.ms(now), state, {"rule": "session"})
+        outbox.put(tx, found.pod, grant, "restricted" if on else "resumed", {}, now)
 
     facts = told(found.terms, grant, "consent", "pause" if on else "resume", "session")
     done = await vault.log.append(Intent(found.pod.id, facts, now, (session.guard,), write=write))
@@ -133,6 +134,7 @@ def _intent(
             tx.remove(GrantKeyRow, grant=found.id, compartment=cid)
         events.note(tx, pod, found.id, at, "narrowed", {"version": row.version, "receipt": receipt.digest})
         put_receipt(tx, pod, found.id, receipt.jws, at)
+        outbox.put(tx, pod, found.id, "narrowed", {"version": row.version}, now)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
     drops = [Drop("grant", found.id, cid) for cid in gone]

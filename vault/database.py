@@ -26,7 +26,7 @@ from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.reserve import Reserve, is_full
 
-VERSION = b"3"
+VERSION = b"4"
 BATCH = 256
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
 T = TypeVar("T")
@@ -60,6 +60,9 @@ def tables_with(column: str) -> list[str]:
 
 class Tx:
     """A connection as rules see it: rows in, rows out. Names come from the table metadata, values are always bound."""
+
+    wake = False
+    """Set by a unit that wrote what somebody waits for (`Database.wake`)."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
@@ -132,6 +135,8 @@ class Database:
         self.reserve = Reserve(folder)
         self.queued = 0
         self.broken: Exception | None = None
+        self.wake: Callable[[], None] = lambda: None
+        """Called in the writer's thread after the commit of a unit that set `Tx.wake`; must neither wait nor raise."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -245,6 +250,9 @@ class Database:
             if isinstance(job.error, Forked):
                 self.broken = job.error
         answer(batch)
+        if tx.wake:
+            tx.wake = False
+            self.wake()
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch; with a full disk only what is vital of it, in the space that was kept back for that."""

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,18 +20,22 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from consent.accounts import people
+from consent.clients import near
+from federation.push import Courier
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
 from vault import office
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems
 from web.middleware import App, Front
+from web.outgoing import Outgoing
 from web.pages.views import STATIC
 from web.recommending import Recommender
 from web.routes import (
     access,
     accounts,
     consents,
+    copies,
     data,
     desks,
     docs,
@@ -47,6 +51,7 @@ from web.routes import (
     records,
     sealed,
     security,
+    signals,
     sources,
     suggestions,
     takeaway,
@@ -58,6 +63,7 @@ ROUTES = (
     access,
     accounts,
     consents,
+    copies,
     data,
     desks,
     docs,
@@ -73,6 +79,7 @@ ROUTES = (
     records,
     sealed,
     security,
+    signals,
     sources,
     suggestions,
     takeaway,
@@ -88,6 +95,10 @@ class House:
     clock: Callable[[], datetime]
     recommender: Recommender
     watching: Watching | None = None
+    outgoing: Outgoing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outgoing", Outgoing(Courier(near=near(self.base))))
 
     @property
     def base(self) -> str:
