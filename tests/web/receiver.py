@@ -7,9 +7,11 @@ The first line is its port. MODE: `good`, `refuse` (400), `broken` (500), `redir
 
 import json
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+PRINTING = threading.Lock()
 ANSWERS = {"good": 202, "refuse": 400, "broken": 500, "redirect": 307, "huge": 202}
 
 
@@ -20,7 +22,8 @@ class Receiver(BaseHTTPRequestHandler):
         token = self.rfile.read(int(self.headers["content-length"])).decode()
         told = {"path": self.path, "type": self.headers["content-type"], "token": token,
                 "bearer": self.headers.get("authorization", ""), "at": time.time()}  # fmt: skip
-        print(json.dumps(told), flush=True)
+        with PRINTING:
+            print(json.dumps(told), flush=True)
         if self.mode == "hang":
             time.sleep(60)
         self.send_response(ANSWERS[self.mode])

@@ -15,6 +15,7 @@ DONE: Final[Mapping[str, tuple[str, str]]] = {
     "paused": ("{app} staat op pauze.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
+    "asked": ("{app} kreeg de vraag om je kopie te wissen.", "Hieronder lees je of ze dat al bevestigde."),
 }
 FAILED: Final[Mapping[str, tuple[str, str]]] = {
     "nothing": ("Je koos niets. Er is niets veranderd.", "Kruis aan wat weg mag, of kies een vroeger einde."),
@@ -55,6 +56,22 @@ class GrantCard:
 
 
 @dataclass(frozen=True)
+class CopyPart:
+    """What an app still holds after a grant. `state`: kept, overdue, deleted, or "" if nobody spoke of a copy; then when
+    it must be gone, when she asked for it, when the app says it was. `told`: waiting or untold if it does not know of
+    the end, else ""; `may_ask`: she can ask now.
+    """
+
+    id: str
+    state: str = ""
+    deadline: datetime | None = None
+    asked: datetime | None = None
+    deleted: datetime | None = None
+    told: str = ""
+    may_ask: bool = False
+
+
+@dataclass(frozen=True)
 class EndedGrant:
     """A grant that gives nothing any more. `state`: withdrawn, expired, used_up or invalidated."""
 
@@ -64,6 +81,7 @@ class EndedGrant:
     at: datetime
     reads: int
     receipt: str = ""
+    copy: CopyPart | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.errors import OAuthError
 from consent.grants import GrantFacts
 from keys.text import unb64
-from web import guard, own
+from web import copied, guard, own
 from web.routes.oauth import NO_STORE, answered, proven
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def ask_by_api(request: Request, grant: str) -> JSONResponse:
     session, _ = await guard.written(request)
     found = await _ask(request, session, grant)
     house = guard.house_of(request)
-    return JSONResponse({"id": grant, "copy": told(house, found)}, headers=own.NO_STORE)
+    return JSONResponse({"id": grant, "copy": copied.kept(house, found)}, headers=own.NO_STORE)
 
 
 @router.post("/me/access/{grant}/copy/delete", include_in_schema=False)
@@ -52,14 +52,6 @@ async def ask(request: Request, grant: str) -> RedirectResponse:
     session, _ = await guard.written(request)
     await _ask(request, session, grant)
     return RedirectResponse(f"/me/access?asked={grant}", 303, headers=own.NO_STORE)
-
-
-def told(house: "House", grant: GrantFacts) -> dict[str, object] | None:
-    """How it stands with the app's copy, as JSON; None while the grant lives, or if there is none. Times in ms."""
-    copy = copies.of_grant(house.vault, grant, house.clock())
-    if copy is None:
-        return None
-    return {"state": copy.state, "deadline": copy.deadline, "asked": copy.asked, "deleted": copy.deleted}
 
 
 async def _ask(request: Request, session: SessionFacts, grant: str) -> GrantFacts:
