@@ -7,7 +7,6 @@ addresses at the connection itself, follows nothing, and reads a small answer fo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ssl import SSLContext
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -64,7 +63,6 @@ class Courier:
 
     near: bool = False
     lookup: Resolve = resolve
-    trust: SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     _fetchers: dict[str, Fetcher] = field(default_factory=dict)
 
@@ -83,5 +81,5 @@ class Courier:
         own = f"{parts.scheme}://{parts.netloc}" if self.near and parts.scheme == "http" else ""
         if own not in self._fetchers:
             named = frozenset({own}) if own else frozenset[str]()
-            self._fetchers[own] = Fetcher(own=named, limits=self.limits, lookup=self.lookup, trust=self.trust)
+            self._fetchers[own] = Fetcher(own=named, limits=self.limits, lookup=self.lookup)
         return self._fetchers[own]

@@ -58,6 +58,10 @@ SAID: Final[Mapping[str, str]] = {
     "sign": "ondertekende de toegang van {app}",
     "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
     "revoke": "gaf de toegang terug",
+    "tell app": "verwittigde {app}",
+    "give up telling app": "kon {app} niet verwittigen",
+    "ask deletion": "vroeg {app} om je kopie te wissen",
+    "attest deletion": "bevestigde dat je kopie gewist is",
     "erase pod": "wiste een kluis",
 }
 BY_CITIZEN: Final = frozenset(
@@ -68,6 +72,7 @@ BY_CITIZEN: Final = frozenset(
         "narrow",
         "pause",
         "resume",
+        "ask deletion",
         "login",
         "logout",
         "logout elsewhere",
@@ -76,7 +81,7 @@ BY_CITIZEN: Final = frozenset(
     }
 )
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end", "tell app", "give up telling app"}
     | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 DENIED: Final[Mapping[str, str]] = {
@@ -234,6 +239,10 @@ ACTS: Final[Mapping[str, str]] = {
     "resume": "verder laten gaan",
     "end": "toegang afgelopen",
     "revoke": "toegang teruggeven",
+    "tell app": "app verwittigen",
+    "give up telling app": "app niet bereikt",
+    "ask deletion": "vragen om te wissen",
+    "attest deletion": "wissen bevestigd",
     "sign": "ondertekenen",
     "keyring": "sleutelbos aanvullen",
     "new generation": "slot vernieuwen",
