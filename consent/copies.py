@@ -1,6 +1,6 @@
 """What an app still holds after its grant ended: a deadline, the citizen's question, and the app's signed answer.
 
-GDPR art. 5(1)(e), 17 and 19. Keys reach no copy: this is a deadline, a question and an answer on paper. The rule is a value in and a value out.
+GDPR art. 5(1)(e), 17 and 19. Keys reach no copy: this is on paper. The rule is a value in and a value out.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""What an app is told about its grant: one signed Security Event Token (RFC 8417, OpenID SSF 1.0) per thing that happened.
+"""What an app is told about its grant: one signed Security Event Token (RFC 8417, OpenID SSF 1.0) per event.
 
-An end of access is CAEP's `session-revoked`; for the rest there is no standard event, so it is a URN of ours. The subject
-is the grant's id, which the app knows already; no token names a pod or a person, nor says what lies in it.
+An end of access is CAEP's `session-revoked`; for the rest there is no standard event, so it is a URN of ours. The
+subject is the grant's id, which the app knows already; no token names a pod or a person, nor says what lies in it.
 """
 
 from collections.abc import Mapping

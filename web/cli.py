@@ -230,11 +230,16 @@ def register(
     text_fr: Annotated[str | None, typer.Option(help="The same in French.")] = None,
     text_de: Annotated[str | None, typer.Option(help="The same in German.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="A category it may ask for; may be repeated.")] = None,
+    push_uri: Annotated[str | None, typer.Option(help="Where it is told of its grants (RFC 8935).")] = None,
+    push_token: Annotated[
+        Path | None, typer.Option(help="A file with the bearer token to show there.", exists=True, dir_okay=False)
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Register an app and its purpose, as operator of the vault that serves this data directory."""
     texts = {"nl": text_nl, "en": text_en, "fr": text_fr, "de": text_de}
+    shown = push_token.read_text(encoding="utf-8").strip() if push_token else ""
     with told(), operator(load(data=data)) as client:
         answer(
             client.register(
@@ -251,6 +256,8 @@ def register(
                             "categories": category or [],
                         }
                     ],
+                    "push_uri": push_uri or "",
+                    "push_token": shown,
                 }
             ),
             as_json=as_json,

@@ -43,7 +43,7 @@ class _Lane:
     """The messages of one app, soonest first, and how its receiver does."""
 
     queue: list[_Waiting] = field(default_factory=list)
-    breaker: Breaker = Breaker()
+    breaker: Breaker = field(default_factory=Breaker)
     work: asyncio.Task[None] | None = None
 
 

@@ -159,7 +159,7 @@ async def _written(
 
 
 def _tell(asked: Asked, admitted: Admission, path: str) -> store.Also | None:
-    """Tell the apps that may read this that it was changed or removed; a managed compartment's WebID agents read live."""
+    """Tell the apps that may read this that it was changed or removed; what is managed is read live."""
     vault, kind, now = asked.house.vault, category_at(path), asked.house.clock()
     pod = vault.pod_by_id(admitted.permit.pod)
     if pod is None or kind.custody != "sealed":

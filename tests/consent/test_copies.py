@@ -39,7 +39,14 @@ def terms(copy: str, retention: str = "P10D") -> Terms:
         ("cache", "P0D", None, None, 3, Copy("overdue", END + 3 * DAY_MS)),
         ("durable", "P5Y", 0, None, 29, Copy("kept", END + 30 * DAY_MS, END)),  # a month once she asked
         ("durable", "P5Y", 0, None, 31, Copy("overdue", END + 30 * DAY_MS, END)),
-        ("durable", "P10D", 11, None, 12, Copy("overdue", END + 10 * DAY_MS, END + 11 * DAY_MS)),  # asking gives no time
+        (
+            "durable",
+            "P10D",
+            11,
+            None,
+            12,
+            Copy("overdue", END + 10 * DAY_MS, END + 11 * DAY_MS),
+        ),  # asking gives no time
         ("durable", "P10D", None, 4, 99, Copy("deleted", END + 10 * DAY_MS, None, END + 4 * DAY_MS)),
         ("none", "P0D", None, None, 99, None),
         ("none", "P0D", 0, None, 5, Copy("kept", END + 30 * DAY_MS, END)),
@@ -96,9 +103,10 @@ async def test_what_an_app_signed_about_its_copy_is_kept_as_evidence_and_ends_th
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [({"sub": "AAAAAAAAAAAAAAAAAAAAAA"}, "sub"), ({"iss": "other"}, "from the app"), ({"aud": "https://x.example"}, "issuer"),
-     ({"typ": "jwt"}, "type"), ({"deleted_at": 1}, "before the end"), ({"deleted_at": 2**40}, "no moment"),
-     ({"deleted_at": True}, "no moment"), ({"deleted_at": "now"}, "no moment"), ({"key": new_es256()}, "not acceptable")],
+    [({"sub": "AAAAAAAAAAAAAAAAAAAAAA"}, "sub"), ({"iss": "other"}, "from the app"),
+     ({"aud": "https://x.example"}, "issuer"), ({"typ": "jwt"}, "type"), ({"deleted_at": 1}, "before the end"), ({"deleted_at": 2**40}, "no moment"),
+     ({"deleted_at": True}, "no moment"), ({"deleted_at": "now"}, "no moment"),
+     ({"key": new_es256()}, "not acceptable")],
 )  # fmt: skip
 async def test_a_statement_that_is_not_the_apps_own_about_this_grant_is_refused(
     house: Household, changes: dict[str, Any], why: str

@@ -117,7 +117,7 @@ COMMANDS = {
 
 SENDERS = {
     "federation/fetch.py": "public documents are fetched; what is sent is their address, a checkpoint, or a token that "
-                           "tells an app what happened to its grant and holds no content, with the line below",
+    "tells an app what happened to its grant and holds no content, with the line below",
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
     "web/app.py": "asks whether a port is taken",
@@ -260,6 +260,7 @@ def test_the_command_export_without_a_server_leaves_the_lines_that_the_page_leav
 
 # ---------------------------------------------------------------- what is sent
 
+
 @pytest.mark.parametrize(
     ("days", "line"), [(0, agreed("tell app", "withdrawn")), (8, agreed("give up telling app", "withdrawn"))]
 )
@@ -277,7 +278,6 @@ async def test_what_an_app_is_told_of_its_grant_leaves_its_line_and_opens_nothin
                 await until(lambda: not outbox.since(house.vault, 0))
             assert (await one.left(), one.opened(), one.watching.faults) == ([line], set(), [])
     assert len(inbox.lines) == (0 if days else 1) and app.push_uri == inbox.uri
-
 
 
 async def test_the_recommender_is_told_names_alone_and_nothing_is_opened_for_it(

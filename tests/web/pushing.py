@@ -1,4 +1,4 @@
-"""What the tests of what goes out share: receivers in processes of their own, apps that listen there, and their grants."""
+"""What the tests of what goes out share: receivers in processes of their own, apps that listen there, their grants."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,8 @@ from consent.request import choose, parse
 from consent.tables import ClientRow
 from keys.secret import fresh_bytes
 from keys.text import b64
-from tests.consent import sample
 from tests.conftest import BASE
+from tests.consent import sample
 from tests.house import ALL_INTERESTS, Household
 from tests.test_contracts import ROOT
 

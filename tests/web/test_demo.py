@@ -173,7 +173,8 @@ async def test_the_app_takes_no_message_that_the_vault_did_not_sign_for_it(visit
     vault, signal = visitor.house.vault, signals.Signal("j", "g", "app-gids", "withdrawn", {}, 0)
     good = signals.sealed(signal, BASE, vault.issuer)
     bad = [signals.sealed(signal, "https://evil.example", vault.issuer), signals.sealed(signal, BASE, new_es256()),
-           signals.sealed(replace(signal, client="other"), BASE, vault.issuer), good[:-2], "x", "x" * 40_000]  # fmt: skip
+           signals.sealed(replace(signal, client="other"), BASE, vault.issuer), good[:-2], "x",
+           "x" * 40_000]  # fmt: skip
     for token in bad:
         answer = await visitor.site.post("/apps/cultuurgids/push", content=token)
         assert answer.status_code == 400 and answer.json()["err"] == "invalid_request", token[:40]

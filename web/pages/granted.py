@@ -57,9 +57,9 @@ class GrantCard:
 
 @dataclass(frozen=True)
 class CopyPart:
-    """What an app still holds after a grant. `state`: kept, overdue, deleted, or "" if nobody spoke of a copy; then when
-    it must be gone, when she asked for it, when the app says it was. `told`: waiting or untold if it does not know of
-    the end, else ""; `may_ask`: she can ask now.
+    """What an app still holds after a grant. `state`: kept, overdue, deleted, or "" if nobody spoke of a copy; then
+    when it must be gone, when she asked for it, when the app says it was. `told`: waiting or untold if the app does
+    not know of everything, else ""; `may_ask`: she can ask now.
     """
 
     id: str

@@ -33,7 +33,13 @@ router = APIRouter(include_in_schema=False)
 SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 # What an address says was done -> the states in which that is true.
-_TRUE_IN: Final = {"stopped": ("withdrawn",), "paused": ("paused",), "resumed": ("live",), "less": LIVE, "asked": copies.ENDINGS}
+_TRUE_IN: Final = {
+    "stopped": ("withdrawn",),
+    "paused": ("paused",),
+    "resumed": ("live",),
+    "less": LIVE,
+    "asked": copies.ENDINGS,
+}
 
 
 @dataclass(frozen=True)
