@@ -104,6 +104,11 @@ def of_pod(vault: Vault, pod: PodFacts) -> list[Message]:
     return _waiting(vault.db.read, pod)
 
 
+def count(vault: Vault) -> int:
+    """How much waits to be told, of all pods."""
+    return int(vault.db.read.run("SELECT count(*) FROM outbox")[0][0])
+
+
 def stands(vault: Vault, message: Message) -> bool:
     """Whether it still has to be told: not if the pod was erased meanwhile."""
     return vault.db.read.get(Waiting, message.id) is not None

@@ -128,7 +128,8 @@ class Receipt(SQLModel, table=True):
 class Waiting(SQLModel, table=True):
     """Something that an app still has to be told (consent.outbox); `id` is its token's jti.
 
-    `after`: how long the log was then. `sealed` (control key) says what and to whom. `pod` is b"" for what an erased pod left, sealed under the state key.
+    `after`: how long the log was then. `sealed` (control key) says what and to whom. `pod` is b"" for what an erased
+    pod left, sealed under the state key.
     """
 
     __tablename__ = "outbox"

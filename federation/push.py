@@ -27,8 +27,8 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """It has not, or did not say so; `why` is a stable word. `alive` if it answered at all: then this token is the
-    trouble, and others need not wait.
+    """It has not, or did not say so; `why` is a stable word. `alive` if this very token is what it objects to (RFC 8935
+    section 2.4, always 400): then others need not wait.
     """
 
     why: str
@@ -43,8 +43,8 @@ class Breaker:
     until: datetime | None = None
 
     def open(self, now: datetime) -> bool:
-        """Whether it is to be left alone now."""
-        return self.until is not None and now < self.until
+        """Whether it is to be left alone now; not for longer than any pause, whatever the clock did meanwhile."""
+        return self.until is not None and now < self.until <= now + LONGEST
 
     def failed(self, now: datetime, chance: float) -> "Breaker":
         """One more failure. `chance` in [0, 1) spreads the tries of many servers."""
@@ -73,7 +73,7 @@ class Courier:
             reply = await self._fetcher(url).post(url, token.encode(), MEDIA, **more)
         except FederationError as error:
             return Held(error.reason)
-        return Taken() if reply.status in GOOD else Held(f"status {reply.status}", alive=True)
+        return Taken() if reply.status in GOOD else Held(f"status {reply.status}", alive=reply.status == 400)
 
     def _fetcher(self, url: str) -> Fetcher:
         """One for the world, and one for each address on this machine that development may use."""

@@ -17,7 +17,7 @@ from consent.errors import BadTerms
 from consent.oauth.clients import Client
 from consent.outbox import Message
 from consent.signals import sealed
-from federation.push import Breaker, Courier, Held, pause
+from federation.push import LONGEST, Breaker, Courier, Held, pause
 from keys.errors import KeysError
 from keys.secret import fresh_bytes
 
@@ -135,19 +135,24 @@ class Outgoing:
 
     async def _serve(self, house: "House", client: str, lane: _Lane) -> None:
         """Work off one lane until it is empty."""
-        while lane.queue and (receiver := _receiver(house, client)) is not None:
-            batch = self._due(lane, house.clock())
-            if not batch:
+        while lane.queue:
+            if not self._ready(lane, house.clock()):
                 await asyncio.sleep(LOOK)
                 continue
+            if (receiver := _receiver(house, client)) is None:
+                return
+            batch = self._due(lane, house.clock())
             await asyncio.gather(*(self._try(house, receiver, lane, one) for one in batch))
+
+    def _ready(self, lane: _Lane, now: datetime) -> bool:
+        """A due time beyond the longest pause was set by a clock that ran ahead and was set right since."""
+        due = lane.queue[0].due
+        return not lane.breaker.open(now) and not now < due <= now + LONGEST
 
     def _due(self, lane: _Lane, now: datetime) -> list[_Waiting]:
         """What may be tried now; after a failure a single one, until the receiver is well again."""
-        if lane.breaker.open(now):
-            return []
         most = 1 if lane.breaker.failures else AT_ONCE
-        return [heapq.heappop(lane.queue) for _ in range(most) if lane.queue and lane.queue[0].due <= now]
+        return [heapq.heappop(lane.queue) for _ in range(most) if lane.queue and self._ready(lane, now)]
 
     async def _try(self, house: "House", receiver: Client, lane: _Lane, one: _Waiting) -> None:
         """One try of one message; whatever happens it is struck off or stands in its lane again."""
@@ -168,7 +173,7 @@ class Outgoing:
             done = True
         except Exception as error:  # noqa: BLE001 -- the log cannot be written, say: it is sent again; never data
             _log.error("telling an app failed: %s", type(error).__name__)
-            one.due = house.clock() + timedelta(seconds=1)
+            one.due = house.clock() + pause(one.tries, _chance())
         finally:
             if done:
                 self._known.discard(message.id)

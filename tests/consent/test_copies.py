@@ -104,7 +104,8 @@ async def test_what_an_app_signed_about_its_copy_is_kept_as_evidence_and_ends_th
 @pytest.mark.parametrize(
     ("changes", "why"),
     [({"sub": "AAAAAAAAAAAAAAAAAAAAAA"}, "sub"), ({"iss": "other"}, "from the app"),
-     ({"aud": "https://x.example"}, "issuer"), ({"typ": "jwt"}, "type"), ({"deleted_at": 1}, "before the end"), ({"deleted_at": 2**40}, "no moment"),
+     ({"aud": "https://x.example"}, "issuer"), ({"typ": "jwt"}, "type"),
+     ({"deleted_at": 1}, "before the end"), ({"deleted_at": 2**40}, "no moment"),
      ({"deleted_at": True}, "no moment"), ({"deleted_at": "now"}, "no moment"),
      ({"key": new_es256()}, "not acceptable")],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consent import endings, erasure, events, narrowing, outbox, signals
+from consent import clients, endings, erasure, events, narrowing, outbox, signals
 from consent.errors import BadChoice, OAuthError
 from consent.oauth.registration import check_client
 from consent.tables import Waiting
@@ -140,7 +140,8 @@ async def test_a_dead_receiver_costs_nothing_but_tries_and_is_given_up_after_sev
 @pytest.mark.parametrize(
     ("uri", "why"),
     [("https://10.0.0.1/x", "address"), ("https://127.0.0.1/x", "address"),
-     ("https://[::ffff:169.254.169.254]/", "address"), ("http://example.org/x", "address"), ("https://example.org:8443/x", "port"),
+     ("https://[::ffff:169.254.169.254]/", "address"), ("http://example.org/x", "address"),
+     ("https://example.org:8443/x", "port"),
      ("https://a@example.org/x", "userinfo")],
 )  # fmt: skip
 async def test_an_inner_address_is_never_called(uri: str, why: str) -> None:
@@ -164,6 +165,7 @@ def test_pauses_double_up_to_an_hour_and_differ_by_chance() -> None:
     assert once == Breaker(1, START + timedelta(seconds=1))
     assert once.open(START) and not once.open(START + timedelta(seconds=1)) and not Breaker().open(START)
     assert once.failed(START, 0).until == START + timedelta(seconds=2)
+    assert not Breaker(1, START + timedelta(days=9)).open(START)  # the clock was far ahead when that was set
 
 
 async def test_a_start_sends_what_was_left_under_the_same_ids_and_a_crash_before_the_strike_off_sends_it_again(
@@ -275,6 +277,15 @@ async def test_what_is_said_about_the_stream_is_so(house: Household) -> None:
 def test_an_address_that_is_not_safe_to_call_is_refused_at_registration(changes: dict[str, str]) -> None:
     with pytest.raises(OAuthError):
         check_client(replace(sample.APP, **changes))  # type: ignore[arg-type]
+
+
+async def test_an_app_registers_where_it_is_told_and_its_token_is_never_shown_again(house: Household) -> None:
+    asked = clients.metadata(sample.APP) | {"push_uri": "https://stad.example/x", "push_token": "abc"}
+    made = await clients.register(house.vault, clients.described(asked, "city", house.clock()), house.clock())
+    found = clients.find(house.vault, made.client_id)
+    assert found is not None and (found.push_uri, found.push_token) == ("https://stad.example/x", "abc")
+    told = clients.metadata(found)
+    assert told["push_uri"] == "https://stad.example/x" and "abc" not in json.dumps(told) and "abc" not in repr(found)
 
 
 async def test_only_a_vault_for_development_takes_an_app_on_its_own_machine(
