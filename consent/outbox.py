@@ -5,12 +5,13 @@ sends the same token again, with the same `jti`. A message is sealed under its p
 what an erasure itself has to tell is sealed under the state key and names no pod.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from consent import columns, events, signals
+from consent.errors import BadTerms
 from consent.signals import Signal
 from consent.tables import Grant, Waiting
 from consent.terms import Datum, Terms
@@ -67,8 +68,7 @@ def corrected(tx: Tx, pod: PodFacts, path: str, category: str, by: str, now: dat
     Once, as long as an app has not been told; not the app whose own grant it was, `by` (its shown id, or "").
     """
     known = {(one.signal.grant, one.signal.detail.get("category")) for one in _waiting(tx, pod)}
-    for (grant,) in tx.run(LIVE, pod=pod.id):
-        terms = _terms(tx, pod, grant)
+    for grant, terms in _readable(tx, pod, [grant for (grant,) in tx.run(LIVE, pod=pod.id)]):
         told = {datum.category for datum in terms.data if _covers(datum, path, category)}
         for one in sorted(told) if "read" in terms.actions and b64(grant) != by else ():
             if (b64(grant), one) not in known:
@@ -80,17 +80,11 @@ def last(tx: Tx, state: StateKey, pod: PodFacts, now: datetime, deadline: int) -
     ended, and that what they kept must be gone by `deadline` (ms). Whatever waited for the pod is told no more.
     """
     live, detail = {grant for (grant,) in tx.run(LIVE, pod=pod.id)}, {"deadline": deadline}
-    for row in tx.find(Grant, pod=pod.id):
-        try:
-            terms = _terms(tx, pod, row.id)
-        except (KeysError, ValueError):  # a damaged decision names no app, and must not keep its citizen from leaving
-            continue
-        if terms.kind != "rar":
-            continue
-        if row.id in live:
-            _add(tx, state, NOBODY, _plain(row.id, terms, "withdrawn", detail, now))
-        if not tx.run(DELETED, grant=row.id):
-            _add(tx, state, NOBODY, _plain(row.id, terms, "delete", detail, now))
+    for grant, terms in _readable(tx, pod, [row.id for row in tx.find(Grant, pod=pod.id)]):
+        if grant in live:
+            _add(tx, state, NOBODY, _plain(grant, terms, "withdrawn", detail, now))
+        if not tx.run(DELETED, grant=grant):
+            _add(tx, state, NOBODY, _plain(grant, terms, "delete", detail, now))
 
 
 def since(vault: Vault, after: int) -> list[Message]:
@@ -150,6 +144,17 @@ def _terms(tx: Tx, pod: PodFacts, grant: bytes) -> Terms:
     return Terms.from_json(plain)
 
 
+def _readable(tx: Tx, pod: PodFacts, grants: Iterable[bytes]) -> Iterator[tuple[bytes, Terms]]:
+    """Those of the grants that an app has. A damaged decision names no app, and keeps its citizen from nothing."""
+    for grant in grants:
+        try:
+            terms = _terms(tx, pod, grant)
+        except (BadTerms, KeysError, ValueError):
+            continue
+        if terms.kind == "rar":
+            yield grant, terms
+
+
 def _covers(datum: Datum, path: str, category: str) -> bool:
     """Whether a row of a grant shows what lies at this path."""
     if datum.derived:
@@ -180,18 +185,24 @@ def _add(tx: Tx, key: StateKey | ControlKey, pod: bytes, plain: Mapping[str, Any
 
 
 def _waiting(tx: Tx, pod: PodFacts) -> list[Message]:
-    return [_message(pod.control, row) for row in tx.find(Waiting, order_by="after, id", pod=pod.id)]
+    found = (_message(pod.control, row) for row in tx.find(Waiting, order_by="after, id", pod=pod.id))
+    return [one for one in found if one is not None]
 
 
 def _opened(vault: Vault, row: Waiting) -> Message | None:
+    if row.pod == NOBODY:
+        return _message(vault.state, row)
     try:
-        pod = vault.pod_by_id(row.pod) if row.pod else None
-        key = vault.state if not row.pod else pod.control if pod else None
-        return _message(key, row) if key else None
-    except (KeysError, VaultError, ValueError):
+        pod = vault.pod_by_id(row.pod)
+    except (KeysError, VaultError):
         return None
+    return None if pod is None else _message(pod.control, row)
 
 
-def _message(key: StateKey | ControlKey, row: Waiting) -> Message:
-    plain = columns.take(key, "outbox", row.id, row.sealed)
+def _message(key: StateKey | ControlKey, row: Waiting) -> Message | None:
+    """What a row says; None for a damaged one, which is told to nobody and holds up no other."""
+    try:
+        plain = columns.take(key, "outbox", row.id, row.sealed)
+    except (KeysError, ValueError):
+        return None
     return Message(row.id, row.pod, row.after, Signal(jti=b64(row.id), **plain["signal"]), plain["about"])

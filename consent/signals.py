@@ -69,10 +69,14 @@ def supported() -> list[str]:
 
 
 def claims(signal: Signal, issuer: str) -> dict[str, Any]:
-    """What a token says, the same at every try; times in seconds UTC. Neither `sub` nor `exp` (SSF 1.0 section 4.1)."""
+    """What a token says, the same at every try; times in seconds UTC. Neither `sub` nor `exp` (SSF 1.0 section 4.1).
+
+    `at` is the moment in ms: tokens come in any order, and the later of two that contradict each other holds.
+    """
     told = {name: _seconds(value) if name == "deadline" else value for name, value in signal.detail.items()}
     by = ENDS.get(signal.event) or CHANGES[signal.event]
-    body = {"event_timestamp": _seconds(signal.at), "initiating_entity": by, "grant_event": signal.event, **told}
+    when = {"event_timestamp": _seconds(signal.at), "at": signal.at}
+    body = {**when, "initiating_entity": by, "grant_event": signal.event, **told}
     return {
         "iss": issuer,
         "aud": signal.client,

@@ -12,7 +12,7 @@ import pytest
 from consent import clients, endings, erasure, events, narrowing, outbox, signals
 from consent.errors import BadChoice, OAuthError
 from consent.oauth.registration import check_client
-from consent.tables import Waiting
+from consent.tables import Grant, Waiting
 from federation.push import Breaker, Courier, Held, Taken, pause
 from keys.text import b64, unb64
 from tests.conftest import START
@@ -69,6 +69,7 @@ async def test_each_thing_that_happens_to_a_grant_is_told_as_what_it_is(house: H
         async with running(house):
             for on in (True, False):
                 await narrowing.pause(house.vault, house.session, grant, house.clock(), on=on)
+                house.clock.forward(seconds=0.2)
             await narrowing.narrow(house.vault, house.session, grant, ["pd:Interest"], house.clock())
             house.clock.forward(days=30)
             await endings.sweep(house.vault, house.clock())
@@ -78,6 +79,7 @@ async def test_each_thing_that_happens_to_a_grant_is_told_as_what_it_is(house: H
     assert {name: kind for name, (kind, _) in found.items()} == {
         "restricted": "restricted", "resumed": "resumed", "narrowed": "narrowed", "expired": "session-revoked"
     }  # fmt: skip
+    assert found["restricted"][1]["at"] < found["resumed"][1]["at"]  # whatever the order in which they came
     assert found["narrowed"][1]["version"] == 2 and found["expired"][1]["initiating_entity"] == "policy"
 
 
@@ -101,7 +103,7 @@ async def test_a_correction_is_told_to_who_may_read_it_once_and_names_the_catego
             await until(inbox.look)
     kind, said = event(house, inbox.tokens()[0])
     assert kind == "urn:kluis:event:corrected" and said["category"] == "pd:Interest"
-    assert said.keys() == {"event_timestamp", "initiating_entity", "grant_event", "category"}
+    assert said.keys() == {"event_timestamp", "at", "initiating_entity", "grant_event", "category"}
 
 
 @pytest.mark.parametrize("mode", ["broken", "redirect", "huge", "refuse"])
@@ -324,3 +326,22 @@ async def test_what_an_app_changes_in_a_pod_is_told_to_the_others_that_may_read_
     await outbox.told(house.vault, message, "poll", house.clock())
     assert (await house.call("DELETE", path, writer.access)).status_code == 204
     assert [one.signal.event for one in outbox.of_pod(house.vault, house.session.pod)] == ["corrected"]
+
+
+async def test_damaged_rows_keep_nobody_from_writing_leaving_or_being_told(house: Household) -> None:
+    bad, good = await given(house), await given(house)
+    await stop(house, await given(house))
+    (lost,) = rows(house)
+
+    def damage(tx: Any) -> None:
+        tx.change(Grant, {"id": bad}, sealed=b"\x01" + bytes(80))
+        tx.change(Waiting, {"id": lost.id}, sealed=b"\x01" + bytes(80))
+
+    await house.vault.db.write(damage)
+    pod, now = house.session.pod, house.clock()
+    await house.vault.db.write(lambda tx: outbox.corrected(tx, pod, "/interests/a", "pd:Interest", "", now))
+    assert [one.signal.grant for one in outbox.of_pod(house.vault, pod)] == [b64(good)]
+    await erasure.by_citizen(house.vault, house.session, house.clock())
+    assert {(one.signal.grant, one.signal.event) for one in outbox.since(house.vault, 0)} >= {
+        (b64(good), "withdrawn"), (b64(good), "delete")
+    }  # fmt: skip
