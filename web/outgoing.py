@@ -78,20 +78,22 @@ class Outgoing:
         lane = self._lanes.get(message.signal.client, _Lane())
         return next((one.tries for one in lane.queue if one.message.id == message.id), 0)
 
-    async def taken(self, house: "House", message: Message, how: str) -> None:
-        """An app has a message: strike it off, for good."""
-        await outbox.told(house.vault, message, how, house.clock())
-        self._forget(message)
+    async def fetched(self, house: "House", client: str, jtis: frozenset[str]) -> None:
+        """An app says that it has these tokens: they are struck off, for good."""
+        lane, now = self._lanes.get(client, _Lane()), house.clock()
+        found = [one.message for one in lane.queue if one.message.signal.jti in jtis]
+        await asyncio.gather(*(outbox.told(house.vault, message, "poll", now) for message in found))
+        self._forget(lane, found)
 
     def _queue(self, message: Message, due: datetime, tries: int = 0) -> None:
         self._number += 1
         lane = self._lanes.setdefault(message.signal.client, _Lane())
         heapq.heappush(lane.queue, _Waiting(due, self._number, message, tries))
 
-    def _forget(self, message: Message) -> None:
-        self._known.discard(message.id)
-        lane = self._lanes[message.signal.client]
-        lane.queue = [one for one in lane.queue if one.message.id != message.id]
+    def _forget(self, lane: _Lane, messages: list[Message]) -> None:
+        gone = {message.id for message in messages}
+        self._known -= gone
+        lane.queue = [one for one in lane.queue if one.message.id not in gone]
         heapq.heapify(lane.queue)
 
     # ------------------------------------------------------------ what runs
@@ -129,9 +131,8 @@ class Outgoing:
         self._cleared = house.clock()
         for lane in list(self._lanes.values()):
             old = [one.message for one in lane.queue if one.message.outdated(house.clock())]
-            for message in old:
-                await outbox.give_up(house.vault, message, house.clock())
-                self._forget(message)
+            await asyncio.gather(*(outbox.give_up(house.vault, message, house.clock()) for message in old))
+            self._forget(lane, old)
 
     async def _serve(self, house: "House", client: str, lane: _Lane) -> None:
         """Work off one lane until it is empty."""

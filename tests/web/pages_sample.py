@@ -31,6 +31,12 @@ CONSENT = c.ConsentPage(
     words=FREE_PRIZE,
     hidden=(("request_uri", "urn:ietf:params:oauth:request_uri:x"), ("client_id", "cultuurwijzer")),
 )
+COPIES = (
+    g.CopyPart("aaaa", "kept", NOW, may_ask=True),
+    g.CopyPart("bbbb", "kept", NOW, NOW, told="waiting"),
+    g.CopyPart("cccc", "overdue", NOW, NOW, told="untold"),
+    g.CopyPart("dddd", "deleted", NOW, NOW, NOW),
+)
 GRANT = g.GrantCard(
     "AAAAAAAAAAAAAAAAAAAAAA",
     "Uitgelezen",
@@ -86,6 +92,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "access": (
         g.AccessPage((GRANT,), (g.EndedGrant("Oud", "Doel", "withdrawn", NOW, 0),), "stopped", "Oud", "rrrr"),
         *(g.AccessPage((replace(GRANT, paused=True),), (), done, "Oud") for done in g.DONE),
+        g.AccessPage((), tuple(g.EndedGrant("Oud", "Doel", "expired", NOW, 3, copy=copy) for copy in COPIES)),
         g.AccessPage(()),
     ),
     "less": (

@@ -39,9 +39,7 @@ async def poll(request: Request) -> JSONResponse:
     if type(most) is not int or most < 0 or not isinstance(acked, list):
         raise OAuthError("invalid_request", "maxEvents is a number, ack a list.")
     house.outgoing.gather(house)
-    for message in house.outgoing.waiting(client.client_id):
-        if message.signal.jti in acked:
-            await house.outgoing.taken(house, message, "poll")
+    await house.outgoing.fetched(house, client.client_id, frozenset(one for one in acked if isinstance(one, str)))
     left = house.outgoing.waiting(client.client_id)
     shown = [one.signal for one in left[: min(most, MOST)]]
     sets = {one.jti: signals.sealed(one, house.base, house.issuer_key) for one in shown}
