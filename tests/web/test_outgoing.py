@@ -196,12 +196,14 @@ async def test_a_start_sends_what_was_left_under_the_same_ids_and_a_crash_before
     assert [one for one in lines(house) if one[0] == "tell app"] == [("tell app", "withdrawn", "push")] * 3
 
 
+@pytest.mark.timeout(1200)  # in a proof a thousand grants are given first
 async def test_a_receiver_that_hangs_delays_no_other(house: Household) -> None:
     count, told = rounds(30, "P1"), dict[str, float]()
+    derived = {"category": "kluis:Derived", "necessity": "required"}
     with receiver("hang") as hung, receiver() as inbox:
         slow, app = await listens(house, hung.uri, "slow"), await listens(house, inbox.uri)
         held = [await given(house, slow) for _ in range(10)]
-        good = [await given(house, app) for _ in range(count)]
+        good = [await given(house, app, derived, actions=["append"]) for _ in range(count)]
         async with running(house):
             for grant in held:
                 await stop(house, grant)
