@@ -8,6 +8,7 @@
 #   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
 #   make prove-keys   the proofs of the keys: mutations, consent states, restores, cost, other programs, published vectors
 #   make prove-log    the proofs of the log: outside verifiers, kills, speed, erasure
+#   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -23,7 +24,7 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log
+.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-push
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -44,6 +45,9 @@ prove-keys: install
 
 prove-log: install
 	$(BIN)/python -m tests.proof log
+
+prove-push: install
+	$(BIN)/python -m tests.proof push
 
 lint: install
 	$(BIN)/ruff check $(CODE)

@@ -49,6 +49,8 @@ def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"]
         jwks=tuple({_text(k): v for k, v in key.items() if isinstance(v, str)} for key in _keys(metadata["jwks"])),
         purposes=purposes,
         trust=trust,
+        push_uri=_text(metadata.get("push_uri", "")),
+        push_token=_text(metadata.get("push_token", "")),
     )
 
 
@@ -66,7 +68,13 @@ def metadata(client: Client) -> dict[str, Any]:
         "controller": client.controller,
         "purposes": plain["purposes"],
         "trust": client.trust,
+        **({"push_uri": client.push_uri} if client.push_uri else {}),
     }
+
+
+def near(base: str) -> bool:
+    """Whether a vault with this address is one for development, which may push to its own machine."""
+    return base.startswith("http://")  # settings allow plain http for localhost alone
 
 
 def _justified(why: Mapping[str, Any], trust: str) -> Justification:
@@ -97,6 +105,8 @@ async def register(vault: Vault, client: Client, now: datetime) -> Client:
     Raises OAuthError (RFC 7591 3.2.2) for what may not be registered, Conflict("exists") if the id is taken.
     """
     checked = check_client(client)
+    if checked.push_uri.startswith("http://") and not near(vault.base):
+        raise OAuthError("invalid_client_metadata", "A push address on this machine is for development only.")
 
     def write(tx: Tx) -> None:
         if tx.get(ClientRow, checked.client_id) is not None:

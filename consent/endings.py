@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from consent import again, events, receipts
+from consent import again, copies, events, outbox, receipts
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from consent.errors import BadChoice, OAuthError
@@ -126,7 +126,8 @@ async def _end(vault: Vault, grant: GrantFacts, why: End, guards: tuple[Guard, .
     at, pod = gates.ms(now), grant.pod
     receipt = receipts.issue(vault.issuer, grant.terms, b64(grant.id), why.state, now)
     facts = told(grant.terms, grant.id, "consent", why.action, why.rule, digest=receipt.digest, note=why.note)
-    facts = replace(facts, grant_version=grant.version)
+    facts, wish = replace(facts, grant_version=grant.version), at if why.more.get("erase") else None
+    copy = copies.standing(grant.terms, at, wish, None, now)
 
     def write(tx: Tx) -> None:
         gate = gates.read(tx, grant.id)
@@ -137,6 +138,11 @@ async def _end(vault: Vault, grant: GrantFacts, why: End, guards: tuple[Guard, .
         tx.remove(GrantKeyRow, grant=grant.id)
         events.note(tx, pod, grant.id, at, why.state, {"rule": why.rule, **why.more})
         put_receipt(tx, pod, grant.id, receipt.jws, at)
+        due = {} if copy is None else {"deadline": copy.deadline}
+        outbox.put(tx, pod, grant.id, why.state, due, now)
+        if wish is not None:
+            events.note(tx, pod, grant.id, at, "delete_asked", {"rule": why.rule})
+            outbox.put(tx, pod, grant.id, "delete", due, now)
 
     drops = (Drop("grant", grant.id),)
     intent = Intent(pod.id, facts, now, guards=guards, write=write, drops=drops, receipt=True)

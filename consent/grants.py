@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from consent import answers, asks, changes, columns, compartments, events, receipts, signed
+from consent import answers, asks, changes, columns, compartments, events, outbox, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.asks import Asked
 from consent.categories import category
@@ -257,6 +257,8 @@ async def _store(
         tx.add(token_row(pod, seat.id, code, gk, bound, epoch, at + CODE_MS))
         _note(tx, pod, asked, seat, at, receipt.digest)
         put_receipt(tx, pod, seat.id, receipt.jws, at)
+        if seat.before is not None:
+            outbox.put(tx, pod, seat.id, "amended", {"version": seat.version}, now)
 
     facts = told(terms, seat.id, "key event", "wrap keys", "session", count=len(ring.rows), digest=receipt.digest)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from consent import events, receipts, signed
+from consent import events, outbox, receipts, signed
 from consent.accounts.sessions import SessionFacts
 from consent.categories import category
 from consent.errors import BadChoice, OAuthError
@@ -68,6 +68,7 @@ async def restrict(vault: Vault, session: SessionFacts, grant: bytes, now: datet
     def write(tx: Tx) -> None:
         gates.restrict(tx, grant, on=on)
         events.note(tx, found.pod, grant, gates.ms(now), state, {"rule": "session"})
+        outbox.put(tx, found.pod, grant, "restricted" if on else "resumed", {}, now)
 
     facts = told(found.terms, grant, "consent", "restrict" if on else "resume", "session")
     done = await vault.log.append(Intent(found.pod.id, facts, now, (session.guard,), write=write))
@@ -132,6 +133,7 @@ def _intent(
         said = {"version": row.version, "by": "narrow", "receipt": receipt.digest}
         events.note(tx, pod, found.id, at, "amended", said)
         put_receipt(tx, pod, found.id, receipt.jws, at)
+        outbox.put(tx, pod, found.id, "narrowed", {"version": row.version}, now)
 
     facts: Facts = told(terms, found.id, "key event", "narrow", "session", count=len(gone), digest=receipt.digest)
     keyed = max((row.keyed for row in vault.db.read.find(GrantKeyRow, grant=found.id)), default=b"")

@@ -1,7 +1,8 @@
 """Which step may follow which in the life of a grant or request: a table, values in and values out.
 
-Steps are those of DPV that consent.md lists, `ended` for a grant that its app gave back, and two of ours: `resumed`
-ends a restriction, `reopened` lets an app ask again what the citizen refused or objected to.
+Steps are those of DPV that consent.md lists, `ended` for a grant that its app gave back, and some of ours: `resumed`
+ends a restriction, `reopened` lets an app ask again what the citizen refused or objected to. Four are about the app and
+change no phase: it was told or could not be (`untold`), was asked to delete its copy, signed (`attested`) that it did.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,10 @@ _OPEN: Final[tuple[Phase, ...]] = ("live", "restricted")
 
 def _ends(phase: Phase) -> dict[Phase, Phase]:
     return dict.fromkeys(_OPEN, phase)
+
+
+def _stays(*phases: Phase) -> dict[Phase, Phase]:
+    return {phase: phase for phase in phases}
 
 
 _CHANGED: Final[Mapping[Phase, Phase]] = {"live": "live", "restricted": "restricted", "asked": "over"}
@@ -36,6 +41,10 @@ TABLE: Final[Mapping[str, Mapping[Phase, Phase]]] = {
     "expired": _ends("over"),
     "used_up": _ends("over"),
     "invalidated": _ends("over"),
+    "told": _stays("live", "restricted", "objected", "over"),
+    "untold": _stays("live", "restricted", "objected", "over"),
+    "delete_asked": _stays("objected", "over"),
+    "attested": _stays("objected", "over"),
 }
 """Step -> the phases in which it may be taken, each with the phase after it. What is not here may not happen."""
 

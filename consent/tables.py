@@ -130,6 +130,21 @@ class Receipt(SQLModel, table=True):
     sealed: bytes
 
 
+class Waiting(SQLModel, table=True):
+    """Something that an app still has to be told (consent.outbox); `id` is its token's jti.
+
+    `after`: how long the log was then. `sealed` (control key) says what and to whom. `pod` is b"" for what an erased
+    pod left, sealed under the state key.
+    """
+
+    __tablename__ = "outbox"
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    after: int = Field(index=True)
+    sealed: bytes
+
+
 class Link(SQLModel, table=True):
     """A one-time login link of the demo city."""
 

@@ -122,8 +122,10 @@ class Fetcher:
             flight.add_done_callback(lambda done: self._land(key, done))
         return await asyncio.shield(flight)
 
-    async def post(self, url: str, content: bytes, media: str) -> Reply:
+    async def post(self, url: str, content: bytes, media: str, **more: str) -> Reply:
         """Send a small body and give the answer, without cache and redirects. Raises FederationError.
+
+        `more` are further headers, by their names in small letters.
 
         What the peer says with a status below 500 is an answer; whether it is a good one the caller knows.
         """
@@ -131,16 +133,16 @@ class Fetcher:
         self._refuse_url(target)
         try:
             async with asyncio.timeout(self._limits.total):
-                return await self._deliver(target, content, media)
+                return await self._deliver(target, content, {**more, "Content-Type": media})
         except (TimeoutError, httpx.TimeoutException):
             raise Unreachable("timeout") from None
         except (httpx.HTTPError, ssl.SSLError, OSError):
             raise Unreachable("broken") from None
 
-    async def _deliver(self, url: httpx.URL, content: bytes, media: str) -> Reply:
+    async def _deliver(self, url: httpx.URL, content: bytes, headers: dict[str, str]) -> Reply:
         for address in await self._addresses(url):
             try:
-                async with self._exchange("POST", address, url, {"Content-Type": media}, content) as response:
+                async with self._exchange("POST", address, url, headers, content) as response:
                     if response.status_code in _REDIRECTS:
                         raise BadAnswer("status")
                     return Reply(response.status_code, _media(response), await self._body(response))

@@ -81,6 +81,9 @@ class Held(Protocol):
 class Tx:
     """A connection as rules see it: rows in, rows out. Names come from the table metadata, values are always bound."""
 
+    wake = False
+    """Set by a unit that wrote what somebody waits for (`Database.wake`)."""
+
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self.held: Held | None = None
@@ -174,6 +177,8 @@ class Database:
         self.queued = 0
         self._awaited, self._come = NOBODY, threading.Event()
         self.broken: Exception | None = None
+        self.wake: Callable[[], None] = lambda: None
+        """Called in the writer's thread after the commit of a unit that set `Tx.wake`; must neither wait nor raise."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -299,6 +304,9 @@ class Database:
             if isinstance(job.error, Forked):
                 self.broken = job.error
         answer(batch)
+        if tx.wake:
+            tx.wake = False
+            self.wake()
 
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch; with a full disk only what is vital of it, in the space that was kept back for that."""

@@ -25,6 +25,7 @@ from vault.vault import PodFacts, Vault
 
 TRIES = 8
 AT_ONCE = 32
+Also = Callable[[Tx], None]
 NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
 STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 
@@ -67,11 +68,13 @@ async def write(
     at: datetime,
     expected: int | str | None = None,
     source: str = "",
+    also: Also | None = None,
 ) -> Written:
     """Store a resource (or, with body None, a container) with its missing parents and its entry in one transaction.
 
     `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
-    an expectation a write that lost a race is tried again, as the last one to arrive.
+    an expectation a write that lost a race is tried again, as the last one to arrive. `also` writes in the same
+    transaction if it takes the place of something that was there.
     """
     pod = admit(vault, permit, path)
     if not permit.writes:
@@ -81,9 +84,10 @@ async def write(
     for _ in range(TRIES):
         plan = _planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
+        then = (also,) if also and not plan.fresh else ()
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected)))
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected), *then))
             )
         except Stale:
             continue
@@ -161,12 +165,13 @@ def _once(plans: list[_Plan]) -> list[_Plan]:
     return kept
 
 
-def _allowed(permit: Permit, work: Callable[[Tx], None]) -> Callable[[Tx], None]:
+def _allowed(permit: Permit, *work: Also) -> Also:
     """The work, unless the access control lists behind the permit changed while its body was on the way."""
 
     def checked(tx: Tx) -> None:
         acls.unchanged(tx, permit)
-        work(tx)
+        for one in work:
+            one(tx)
 
     return checked
 
@@ -203,8 +208,10 @@ def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
     tx.add(row)
 
 
-async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None) -> int:
-    """Delete a resource or an empty container; return the entry's index.
+async def remove(
+    vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None, also: Also | None = None
+) -> int:
+    """Delete a resource or an empty container, with what `also` writes; return the entry's index.
 
     The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
     """
@@ -214,7 +221,7 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
     for _ in range(TRIES):
         held = version_of(vault, pod, path) or 0
         facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
-        work = _allowed(permit, partial(_erase, rid, held, expected))
+        work = _allowed(permit, partial(_erase, rid, held, expected), *((also,) if also else ()))
         try:
             done = await vault.log.append(intent(permit, at, facts=facts, write=work))
         except Stale:

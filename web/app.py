@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from consent.accounts import people
+from consent.clients import near
+from federation.push import Courier
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
 from vault import office
@@ -27,12 +29,14 @@ from vault.log.times import last_in
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems
 from web.middleware import App, Front
+from web.outgoing import Outgoing
 from web.pages.views import STATIC
 from web.recommending import Recommender
 from web.routes import (
     access,
     accounts,
     consents,
+    copies,
     data,
     desks,
     docs,
@@ -50,6 +54,7 @@ from web.routes import (
     requests,
     sealed,
     security,
+    signals,
     sources,
     suggestions,
     takeaway,
@@ -62,6 +67,7 @@ ROUTES = (
     access,
     accounts,
     consents,
+    copies,
     data,
     desks,
     docs,
@@ -79,6 +85,7 @@ ROUTES = (
     requests,
     sealed,
     security,
+    signals,
     sources,
     suggestions,
     takeaway,
@@ -95,6 +102,10 @@ class House:
     recommender: Recommender
     watching: Watching | None = None
     keeper: Timekeeper | None = None
+    outgoing: Outgoing = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outgoing", Outgoing(Courier(near=near(self.base))))
 
     @property
     def base(self) -> str:

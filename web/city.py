@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,12 @@ class Seeder:
         self.write("apps.json", told)
 
     async def _register(self, app: DemoApp, client_id: str, jwk: dict[str, str], redirect_uri: str) -> Client:
+        """Only Cultuurgids listens: its server side runs in the demo (`web.demoapp`)."""
         purpose = Registration(app.code, VERSION, app.text, app.categories, approved_by="city")
         trust: Any = app.trust
         client = Client(client_id, app.name, app.controller, (redirect_uri,), (jwk,), (purpose,), trust)
+        if app is APPS[0]:
+            client = replace(client, push_uri=redirect_uri.removesuffix("callback") + "push")
         return await clients.register(self.vault, client, self.now)
 
     def _told(self, app: DemoApp, client: Client, key_file: str) -> dict[str, Any]:

@@ -235,11 +235,16 @@ def register(
         list[str] | None,
         typer.Option(help="Why it asks more of one than usual, as CATEGORY=RUNG=TEXT; may be repeated."),
     ] = None,
+    push_uri: Annotated[str | None, typer.Option(help="Where it is told of its grants (RFC 8935).")] = None,
+    push_token: Annotated[
+        Path | None, typer.Option(help="A file with the bearer token to show there.", exists=True, dir_okay=False)
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Register an app and its purpose, as operator of the vault that serves this data directory."""
     texts = {"nl": text_nl, "en": text_en, "fr": text_fr, "de": text_de}
+    shown = push_token.read_text(encoding="utf-8").strip() if push_token else ""
     with told(), operator(load(data=data)) as client:
         answer(
             client.register(
@@ -257,6 +262,8 @@ def register(
                             **({"justifications": [_justified(one) for one in justify]} if justify else {}),
                         }
                     ],
+                    "push_uri": push_uri or "",
+                    "push_token": shown,
                 }
             ),
             as_json=as_json,

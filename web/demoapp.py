@@ -1,7 +1,8 @@
 """The server side of Cultuurgids, the demo city's app: it asks, redeems and reads over HTTP like an app from outside.
 
 Pushed request (RFC 9126) with rich details (RFC 9396), PKCE S256, DPoP (RFC 9449), private_key_jwt (RFC 7523), and the
-check of `iss` on return (RFC 9207). It holds the app's own key and nothing of the vault.
+check of `iss` on return (RFC 9207). What the vault pushes about its grants (RFC 8935) it checks, keeps once, and if it
+is asked to delete, signs that it did. It holds the app's own key and nothing of the vault.
 """
 
 import json
@@ -14,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from consent import jws
 from keys.secret import fresh_bytes
 from keys.sign import new_es256, sign_es256
 from keys.text import b64
@@ -24,7 +26,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOPICS: Final = "interest_topics_k10"
 READS: Final = {"interests": "/api/records?category=pd:Interest", "topics": f"/api/answers/{TOPICS}"}
 ASKED_DAYS: Final = 182
-MOST: Final = 200  # visits that are remembered; the oldest goes first
+MOST: Final = 200  # visits and messages that are remembered; the oldest goes first
 _KEY: Final = ("kty", "crv", "x", "y")
 
 
@@ -42,6 +44,15 @@ class Visit:
     dpop: dict[str, str]
     access: str = ""
     refresh: str = ""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message of the vault: when it came, what happened (its own word), the grant's id."""
+
+    at: datetime
+    event: str
+    grant: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,67 @@ class DemoApp:
         self.base, self._told, self._key, self._clock = base, told, key, clock
         self._http = httpx.AsyncClient(base_url=base, transport=way, timeout=30, trust_env=False)
         self._visits: dict[str, Visit] = {}
+        self._heard: dict[str, Heard] = {}
+        self._keys: dict[str, dict[str, Any]] = {}
+
+    @property
+    def heard(self) -> list[Heard]:
+        """What the vault told this app, newest first."""
+        return list(self._heard.values())[::-1]
+
+    async def hear(self, token: str) -> None:
+        """Take a pushed token; one that came before changes nothing. Raises Refused for one that is not for us.
+
+        Asked to delete, it answers with what it signed; it keeps nothing of what it reads, so that is done at once.
+        """
+        claims = await self._opened(token)
+        jti, subject, events = claims.get("jti"), claims.get("sub_id"), claims.get("events")
+        if not isinstance(jti, str) or not isinstance(subject, dict) or not isinstance(events, dict):
+            raise Refused("this is no security event token")
+        if jti in self._heard:
+            return
+        (said,) = events.values()
+        heard = Heard(self._clock(), str(said.get("grant_event")), str(subject.get("id")))
+        if heard.event == "delete":
+            await self._attest(heard.grant)
+        while len(self._heard) >= MOST:
+            del self._heard[next(iter(self._heard))]
+        self._heard[jti] = heard
+
+    async def _opened(self, token: str) -> Mapping[str, Any]:
+        """What a token says, if the vault signed it and it is for this app."""
+        try:
+            found = jws.read(token)
+            kid = str(found.header.get("kid"))
+            if kid not in self._keys:
+                told = _object(await self._get("/oauth/jwks"), 200)
+                self._keys = {key["kid"]: key for key in told["keys"]}
+            found.verify(self._keys.get(kid, {}), frozenset({"ES256"}))
+        except jws.BadJws as bad:
+            raise Refused(str(bad)) from bad
+        ours = (found.claims.get("iss"), found.claims.get("aud")) == (self.base, self._told["client_id"])
+        if not ours or found.header.get("typ") != "secevent+jwt":
+            raise Refused("this is not for us")
+        return found.claims
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            return await self._http.get(path)
+        except httpx.HTTPError as error:
+            raise Refused(f"the vault does not answer ({type(error).__name__})") from error
+
+    async def _attest(self, grant: str) -> None:
+        """Sign that nothing of a grant is kept here; one that the vault has erased wants no answer."""
+        at = int(self._clock().timestamp())
+        said = {"iss": self._told["client_id"], "aud": self.base, "sub": grant, "deleted_at": at}
+        signed = _jwt({"alg": "ES256", "typ": "kluis-attestation+jwt", "kid": self._key["kid"]}, said, self._key)
+        form = {"attestation": signed} | self._assertion()
+        try:
+            answer = await self._http.post(f"/oauth/grants/{grant}/attest", data=form)
+        except httpx.HTTPError as error:
+            raise Refused(f"the vault does not answer ({type(error).__name__})") from error
+        if answer.status_code != 404:
+            _object(answer, 200)
 
     async def ask(self) -> str:
         """Push a request; the address in the vault to send the browser to. Raises Refused."""

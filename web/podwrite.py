@@ -1,8 +1,9 @@
 """Writing to a pod: PUT, POST and DELETE. Everything is checked before the door, which stores all of it or nothing."""
 
 from dataclasses import replace
+from functools import partial
 
-from consent import answers
+from consent import answers, outbox
 from consent.call import Admission, Denial
 from consent.categories import category_at
 from keys.secret import fresh_bytes
@@ -46,7 +47,8 @@ async def delete(asked: Asked) -> Reply:
     expected = _expected(asked, path, version)
     number = expected if isinstance(expected, int) else None
     try:
-        index = await store.remove(asked.house.vault, admitted.permit, path, asked.house.clock(), number)
+        now, also = asked.house.clock(), _tell(asked, admitted, path)
+        index = await store.remove(asked.house.vault, admitted.permit, path, now, number, also)
     except Denied as error:
         if error.reason == "gone" and version is None:  # the resource, not the grant
             return nothing()
@@ -143,7 +145,8 @@ async def _written(
     (media, body), vault, now = content, asked.house.vault, asked.house.clock()
     stored = None if media is None else body
     try:
-        return await store.write(vault, admitted.permit, path, media or "", stored, now, expected)
+        also = _tell(asked, admitted, path)
+        return await store.write(vault, admitted.permit, path, media or "", stored, now, expected, also=also)
     except NoCompartment:
         if not isinstance(admitted.keys, CustodyKeys):
             raise
@@ -153,6 +156,15 @@ async def _written(
     # Making room made the container itself, at version 1; writing it again gives this request its own entry.
     first = FIRST if path == f"/{paths.compartment_of(path)}/" else expected
     return replace(await store.write(vault, permit, path, media or "", stored, now, first), created=True)
+
+
+def _tell(asked: Asked, admitted: Admission, path: str) -> store.Also | None:
+    """Tell the apps that may read this that it was changed or removed; what is managed is read live."""
+    vault, kind, now = asked.house.vault, category_at(path), asked.house.clock()
+    pod = vault.pod_by_id(admitted.permit.pod)
+    if pod is None or kind.custody != "sealed":
+        return None
+    return partial(outbox.corrected, pod=pod, path=path, category=kind.curie, by=admitted.permit.facts.grant, now=now)
 
 
 def _expected(asked: Asked, path: str, version: int | None) -> Expected:

@@ -3,6 +3,7 @@
 Plain pages without a script. The app's server side is `web.demoapp`; `state` in the address names the visit.
 """
 
+import json
 from html import escape
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +17,21 @@ PAGE: Final = (
 )
 HERE: Final = "/apps/cultuurgids/"
 LABELS: Final = {"interests": "Je interesses", "topics": "De onderwerpen van wat je leende"}
+HEARD: Final = {
+    "withdrawn": "de toegang is gestopt",
+    "expired": "de toestemming is afgelopen",
+    "used_up": "de toestemming is opgebruikt",
+    "ended": "de toegang is afgesloten",
+    "invalidated": "de stad zette de toegang stop",
+    "objected": "er is bezwaar gemaakt",
+    "restricted": "even niets lezen: pauze",
+    "resumed": "de pauze is voorbij",
+    "narrowed": "er mag minder gelezen worden",
+    "amended": "de toestemming is veranderd",
+    "corrected": "iets is verbeterd: lees opnieuw",
+    "delete": "wis je kopie (gedaan, en bevestigd)",
+}
+LONGEST: Final = 16 * 1024  # bytes of a pushed token
 WORDS: Final = {
     401: "Geweigerd: deze app heeft geen toegang (meer).",
     403: "Geweigerd: dit heb je niet toegestaan.",
@@ -27,8 +43,11 @@ Page = tuple[int, str, str]  # status, then title and HTML; for 303 the address 
 def site(base: str, app: DemoApp) -> App:
     """The site as an ASGI app; `base` is the vault's address."""
 
-    async def served(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] == HERE + "push" and scope["method"] == "POST":
+            await _hear(app, receive, send)
             return
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         try:
@@ -51,6 +70,22 @@ def site(base: str, app: DemoApp) -> App:
     return served
 
 
+async def _hear(app: DemoApp, receive: Receive, send: Send) -> None:
+    """What the vault pushes: 202 once it is taken, else an error as RFC 8935 section 2.4 says."""
+    body, more = b"", True
+    while more and len(body) <= LONGEST:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    status, told = 202, b""
+    try:
+        await app.hear(body.decode("ascii", "replace"))
+    except Refused as refused:
+        status, told = 400, json.dumps({"err": "invalid_request", "description": str(refused)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": told})
+
+
 async def _page(base: str, app: DemoApp, path: str, query: dict[str, str]) -> Page:
     state = query.get("state", "")
     if path == HERE + "ask":
@@ -62,6 +97,8 @@ async def _page(base: str, app: DemoApp, path: str, query: dict[str, str]) -> Pa
         return 303, f"{HERE}read?{urlencode({'state': state})}", ""
     if path == HERE + "read" and app.knows(state):
         return 200, f"Dit leest {NAME} nu", _told(await app.read(state)) + _reading(base, state)
+    if path == HERE + "heard":
+        return 200, f"Dit hoorde {NAME} van Kluis", _listed(app) + _again()
     if path.endswith("/callback"):  # somebody else's request, such as an example program's
         return 200, "De app kreeg je antwoord", _text("Je kan dit venster sluiten.")
     if path == "/":
@@ -79,9 +116,15 @@ def _answer(one: Read) -> str:
     return f"<ul>{''.join(f'<li>{escape(word)}</li>' for word in one.words)}</ul>"
 
 
+def _listed(app: DemoApp) -> str:
+    lines = (f"{one.at:%H:%M:%S} UTC: {HEARD.get(one.event, one.event)} ({one.grant[:6]}…)" for one in app.heard)
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if app.heard else _text("Nog niets.")
+
+
 def _reading(base: str, state: str) -> str:
     again = f'<p><a href="{HERE}read?{escape(urlencode({"state": state}))}">Lees opnieuw</a></p>'
-    return f'{again}<p><a href="{escape(base)}/me/access">Stop de app in Kluis</a> en lees dan opnieuw.</p>'
+    heard = f'<p><a href="{HERE}heard">Wat hoorde {NAME} van Kluis?</a></p>'
+    return f'{again}<p><a href="{escape(base)}/me/access">Stop de app in Kluis</a> en lees dan opnieuw.</p>{heard}'
 
 
 def _again() -> str:

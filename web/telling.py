@@ -64,6 +64,10 @@ SAID: Final[Mapping[str, str]] = {
     "sign": "ondertekende de toegang van {app}",
     "end": "sloot de toegang van {app} af: de tijd of het aantal keren was op",
     "revoke": "gaf de toegang terug",
+    "tell app": "verwittigde {app}",
+    "give up telling app": "kon {app} niet verwittigen",
+    "ask deletion": "vroeg {app} om je kopie te wissen",
+    "attest deletion": "bevestigde dat je kopie gewist is",
     "erase pod": "wiste een kluis",
     "remove officer": "haalde een collega weg uit het kantoor",
     "accept clock": "nam de tijd van de klok over",
@@ -81,6 +85,7 @@ BY_CITIZEN: Final = frozenset(
         "defer",
         "reopen",
         "object",
+        "ask deletion",
         "login",
         "logout",
         "logout elsewhere",
@@ -89,7 +94,7 @@ BY_CITIZEN: Final = frozenset(
     }
 )
 BY_KLUIS: Final = frozenset(
-    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end"}
+    {"wrap keys", "create pod", "session expired", "keyring", "sign", "end", "tell app", "give up telling app"}
     | {"move to new custody key", "new custody key", "destroy custody key"}
 )
 BY_OFFICE: Final = frozenset({"look up"})
@@ -267,6 +272,10 @@ ACTS: Final[Mapping[str, str]] = {
     "invalidate": "ongeldig verklaren",
     "end": "toegang afgelopen",
     "revoke": "toegang teruggeven",
+    "tell app": "app verwittigen",
+    "give up telling app": "app niet bereikt",
+    "ask deletion": "vragen om te wissen",
+    "attest deletion": "wissen bevestigd",
     "sign": "ondertekenen",
     "keyring": "sleutelbos aanvullen",
     "new generation": "slot vernieuwen",

@@ -57,7 +57,8 @@ class Client:
     """A registered app. Kind ``rar`` asks for grants by PAR; kind ``solid`` is a plain Solid app or credential.
 
     ``trust`` is ``city`` (reviewed) or ``unverified``. ``jwks`` holds public keys only. ``webid`` binds client
-    credentials to the person who made them. ``secret_hash`` is ``secret_hash(secret)``.
+    credentials to the person who made them. ``secret_hash`` is ``secret_hash(secret)``. ``push_uri`` is where it is
+    told what happens to its grants (RFC 8935), "" for nowhere; ``push_token`` what it wants to be shown there.
     """
 
     client_id: str
@@ -70,6 +71,8 @@ class Client:
     kind: Literal["rar", "solid", "source"] = "rar"
     secret_hash: bytes | None = field(default=None, repr=False)
     webid: str = ""
+    push_uri: str = ""
+    push_token: str = field(default="", repr=False)
 
     def registration(self, code: str, version: str) -> Registration | None:
         """The registered purpose of this code and version, or ``None``."""

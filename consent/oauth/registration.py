@@ -26,6 +26,7 @@ _MOST_PURPOSES: Final = 7  # consent.md, rule U20
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_BEARER: Final = re.compile(r"([A-Za-z0-9._~+/-]{1,510}=*){0,1}")
 _ALG_OF: Final = {"EC": "ES256", "OKP": "EdDSA"}
 
 
@@ -44,7 +45,22 @@ def check_client(client: Client) -> Client:
     if not is_web_address(client.controller):
         _no("The controller is not an http(s) address with a plain host.")
     _public(client.jwks)
+    _reachable(client)
     return replace(client, name=clean_name(client.name), purposes=tuple(_purpose(p) for p in client.purposes))
+
+
+def _reachable(client: Client) -> None:
+    """An address to push to is as safe as one to return to, on the port of https: we call it, so no other is tried."""
+    if not client.push_uri:
+        if client.push_token:
+            _no("A push_token belongs to a push_uri.")
+        return
+    if not safe_redirect(client.push_uri):
+        _no("A push_uri is https, or http on loopback for development, and has no fragment.")
+    if urlsplit(client.push_uri).scheme == "https" and urlsplit(client.push_uri).port not in (None, 443):
+        _no("A push_uri is on port 443.")
+    if not _BEARER.fullmatch(client.push_token):
+        _no("A push_token is a bearer token (RFC 6750 2.1) of at most 512 characters.")
 
 
 def clean_name(name: str) -> str:

@@ -27,7 +27,8 @@ SILENT: Final[dict[str, str]] = {
                      "GET /log/{shard}/consistency", "GET /log/{shard}/checkpoint",
                      "GET /log/{shard}/tile/{place:path}", "GET /.well-known/oauth-authorization-server",
                      "GET /.well-known/openid-configuration", "GET /.well-known/oauth-protected-resource",
-                     "GET /oauth/jwks", "GET pods/description", "HEAD pods/description"], EVERYBODY),
+                     "GET /oauth/jwks", "GET /.well-known/ssf-configuration",
+                     "GET pods/description", "HEAD pods/description"], EVERYBODY),
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
     **dict.fromkeys(["GET /login", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
@@ -168,6 +169,14 @@ LEAVES: Final[dict[str, list[Case]]] = {
     # Proofs of what the app was given before: hashes and receipts, nothing of the pod.
     "POST /api/log/receipts": [(acts.lists_receipts, [])],
     "POST /api/log/receipts/{entry}": [(acts.takes_receipt, [])],
+    "POST /oauth/grants/{grant_id}/attest": [
+        (acts.attests, [agreed("attest deletion", "client")]), (acts.attests_alive, [])],
+    "POST /oauth/signals": [(acts.polls, []), (acts.acknowledges, [agreed("tell app", "withdrawn")])],
+    "POST /me/access/{grant}/copy/delete": [
+        (acts.asks_deletion("/me/access/{grant}/copy/delete", 303), [agreed("ask deletion")]),
+        (on_grant("/me/access/{grant}/copy/delete", 404), [])],
+    "POST /api/grants/{grant}/copy/delete": [
+        (acts.asks_deletion("/api/grants/{grant}/copy/delete", 200), [agreed("ask deletion")])],
     "DELETE /oauth/grants/{grant_id}": [(acts.manages("DELETE", 204), [agreed("revoke", "client")])],
     "POST /oauth/register": [
         (acts.registers_as_developer, [Line("admin", "register app", rule="registered", client="app", whose="office")]),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from consent import endings, gate
+from consent import endings, gate, outbox
 from consent.accounts import passphrase, sessions
 from keys import age
 from tests.conftest import START
@@ -26,6 +26,7 @@ from tests.log.stage import STATEMENT, Line, Stage, stage
 from tests.stories.provenance import watch
 from tests.test_contracts import ROOT
 from tests.web import test_leaving
+from tests.web.pushing import listens, receiver, running, until
 from tests.web.test_leaving import ASKED, PHRASE, Place
 from tests.web.test_watching import Watched
 from vault import store
@@ -145,7 +146,8 @@ COMMANDS = {
 }  # fmt: skip
 
 SENDERS = {
-    "federation/fetch.py": "public documents are fetched; what is sent is their address",
+    "federation/fetch.py": "public documents are fetched; what is sent is their address, a checkpoint, or a token that "
+    "tells an app what happened to its grant and holds no content, with the line below",
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
     "web/app.py": "asks whether a port is taken",
@@ -163,6 +165,7 @@ BESIDE = {
     "vault/log/handover.py shield": "the change of the log's key, which a call that goes away does not stop",
     "web/app.py create_task": "the servers and the clockwork",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
+    "web/outgoing.py create_task": "tells apps what happened to their grants, with the line below",
     "web/cli.py execv": APP,
     "web/cli.py execve": APP,
     "web/demo.py Popen": SENDERS["web/demo.py"],
@@ -288,6 +291,25 @@ def test_the_command_export_without_a_server_leaves_the_lines_that_the_page_leav
 
 
 # ---------------------------------------------------------------- what is sent
+
+
+@pytest.mark.parametrize(
+    ("days", "line"), [(0, agreed("tell app", "withdrawn")), (8, agreed("give up telling app", "withdrawn"))]
+)
+async def test_what_an_app_is_told_of_its_grant_leaves_its_line_and_opens_nothing(
+    house: Household, monkeypatch: pytest.MonkeyPatch, days: int, line: Line
+) -> None:
+    with receiver() as inbox:
+        app = await listens(house, inbox.uri)
+        held = await house.grant(ALL_INTERESTS)
+        await house.withdraw(held)
+        async with stage(house, monkeypatch) as one:
+            house.clock.forward(days=days)
+            await one.begin()
+            async with running(house):
+                await until(lambda: not outbox.since(house.vault, 0))
+            assert (await one.left(), one.opened(), one.watching.faults) == ([line], set(), [])
+    assert len(inbox.lines) == (0 if days else 1) and app.push_uri == inbox.uri
 
 
 async def test_the_recommender_is_told_names_alone_and_nothing_is_opened_for_it(

@@ -50,6 +50,7 @@ MAIN: dict[str, dict[str, str]] = {
     "meta": {"key": "T17", "value": "T17"},
     "month": {"period": "T4", "first": "T2"},
     "oldlog": {"pod": "T1", "public": PUBLIC, "sealed": SEALED},
+    "outbox": {"id": ID, "pod": "T1", "after": "T2", "sealed": SEALED},
     "pod": {"id": "T1", "name_mac": HASH, "identity": PUBLIC, "box": PUBLIC, "sealed": SEALED},
     "podhead": {"pod": "T1", "seq": "T2", "head": HASH},
     "pushed": {"handle": ID, "expires": "T3", "session": "T13", "pod": "T1", "done": "T13", "sealed": SEALED},

@@ -9,8 +9,8 @@ from tests.house import Granted
 from tests.log.everything import routes
 
 FILLED = {
-    "step": "pause", "container": "notes", "source": "mijnbib", "name": "interest_topics_k10", "room": "interests",
-    "shard": "2026h2", "place:path": "0/000", "token": "kln1_x", "decision": "pause",
+    "step": "restrict", "container": "notes", "source": "mijnbib", "name": "interest_topics_k10", "room": "interests",
+    "shard": "2026h2", "place:path": "0/000", "token": "kln1_x", "decision": "restrict",
 }  # fmt: skip
 
 

@@ -43,6 +43,12 @@ CONSENT = c.ConsentPage(
 )
 MARKED = tuple(replace(CONSENT.data[i % 3], key=mark, mark=mark, because="Omdat <b>") for i, mark in enumerate(
     ("same", "added", "changed", "removed")))  # fmt: skip
+COPIES = (
+    g.CopyPart("aaaa", "kept", NOW, may_ask=True),
+    g.CopyPart("bbbb", "kept", NOW, NOW, told="waiting"),
+    g.CopyPart("cccc", "overdue", NOW, NOW, told="untold"),
+    g.CopyPart("dddd", "deleted", NOW, NOW, NOW),
+)
 GRANT = g.GrantCard(
     "AAAAAAAAAAAAAAAAAAAAAA",
     "Uitgelezen",
@@ -114,6 +120,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         *(g.AccessPage((replace(GRANT, restricted=True),), (), done, "Oud") for done in g.DONE),
         *(g.AccessPage((replace(GRANT, reminder=kind, objects=True, marketing=True),)) for kind in g.REMINDED),
         g.AccessPage((replace(GRANT, marketing=True),), (g.EndedGrant("Oud", "Doel", "invalidated", NOW, 2, "", "x"),)),
+        g.AccessPage((), tuple(g.EndedGrant("Oud", "Doel", "expired", NOW, 3, copy=copy) for copy in COPIES)),
         g.AccessPage(()),
     ),
     "requests": (

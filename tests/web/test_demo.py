@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from consent import clients, grants
+from consent import clients, copies, grants, outbox, signals
 from keys.sign import new_es256
 from keys.text import b64
 from tests.conftest import BASE
@@ -143,3 +143,40 @@ async def test_what_comes_in_is_escaped_and_only_so_many_visits_are_kept(visitor
         await visitor.app.ask()
     assert "Je kan dit venster sluiten" in (await visitor.site.get(f"/apps/x/callback?{first}")).text
     assert len(visitor.app._visits) == MOST
+
+
+async def pushed(visitor: Visitor) -> list[str]:
+    """Everything that waits for the app, as the tokens that would be pushed."""
+    vault = visitor.house.vault
+    return [signals.sealed(one.signal, BASE, vault.issuer) for one in outbox.of_pod(vault, visitor.house.session.pod)]
+
+
+async def test_the_app_hears_what_happens_to_its_grant_once_and_signs_that_it_deleted(visitor: Visitor) -> None:
+    await visitor.allowed()
+    house = visitor.house
+    (given,) = grants.listing(house.vault, house.session.pod)
+    await house.press(f"/me/access/{b64(given.id)}/withdraw")
+    await house.press(f"/me/access/{b64(given.id)}/copy/delete")
+    tokens = await pushed(visitor)
+    for token in tokens * 2:  # at least once is often twice
+        assert (await visitor.site.post("/apps/cultuurgids/push", content=token)).status_code == 202
+    page = (await visitor.site.get("/apps/cultuurgids/heard")).text
+    assert page.count("<li>") == 2 and "de toegang is gestopt" in page and "wis je kopie" in page
+    found = grants.load(house.vault, given.id)
+    assert found is not None
+    copy = copies.of_grant(house.vault, found, house.clock())
+    assert copy is not None and copy.state == "deleted"
+
+
+async def test_the_app_takes_no_message_that_the_vault_did_not_sign_for_it(visitor: Visitor) -> None:
+    await visitor.allowed()
+    vault, signal = visitor.house.vault, signals.Signal("j", "g", "app-gids", "withdrawn", {}, 0)
+    good = signals.sealed(signal, BASE, vault.issuer)
+    bad = [signals.sealed(signal, "https://evil.example", vault.issuer), signals.sealed(signal, BASE, new_es256()),
+           signals.sealed(replace(signal, client="other"), BASE, vault.issuer), good[:-2], "x",
+           "x" * 40_000]  # fmt: skip
+    for token in bad:
+        answer = await visitor.site.post("/apps/cultuurgids/push", content=token)
+        assert answer.status_code == 400 and answer.json()["err"] == "invalid_request", token[:40]
+    assert "Nog niets" in (await visitor.site.get("/apps/cultuurgids/heard")).text
+    assert (await visitor.site.post("/apps/cultuurgids/push", content=good)).status_code == 202

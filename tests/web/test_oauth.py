@@ -102,7 +102,8 @@ async def an(vault: Vault, clock: Clock) -> Enrolled:
 def house(vault: Vault, clock: Clock, tmp_path: Any) -> FastAPI:
     made = FastAPI()
     settings = SimpleNamespace(data=tmp_path)
-    made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=settings)
+    outgoing = SimpleNamespace(tries=lambda _: 0)
+    made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=settings, outgoing=outgoing)
     for module in (access, accounts, consents, data, oauth):
         made.include_router(module.router)
     problems.install(made)

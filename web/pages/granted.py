@@ -16,6 +16,7 @@ DONE: Final[Mapping[str, tuple[str, str]]] = {
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
     "objected": ("Je maakte bezwaar tegen {app}.", "De app leest nu niets meer."),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
+    "asked": ("{app} kreeg de vraag om je kopie te wissen.", "Hieronder lees je of ze dat al bevestigde."),
 }
 REMINDED: Final[Mapping[str, str]] = {
     "unused": "De app las al 90 dagen niets. Heeft ze dit nog nodig? Je kan de toegang stoppen.",
@@ -70,6 +71,22 @@ class GrantCard:
 
 
 @dataclass(frozen=True)
+class CopyPart:
+    """What an app still holds after a grant. `state`: kept, overdue, deleted, or "" if nobody spoke of a copy; then
+    when it must be gone, when she asked for it, when the app says it was. `told`: waiting or untold if the app does
+    not know of everything, else ""; `may_ask`: she can ask now.
+    """
+
+    id: str
+    state: str = ""
+    deadline: datetime | None = None
+    asked: datetime | None = None
+    deleted: datetime | None = None
+    told: str = ""
+    may_ask: bool = False
+
+
+@dataclass(frozen=True)
 class EndedGrant:
     """A grant that gives nothing any more. `state`: withdrawn, objected, expired, used_up, ended or invalidated;
     `reason`: why the city ended it.
@@ -82,6 +99,7 @@ class EndedGrant:
     reads: int
     receipt: str = ""
     reason: str = ""
+    copy: CopyPart | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ and a form that was sent twice says the same twice.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import again, clients, endings, events, grants, locks, narrowing
+from consent import again, clients, copies, endings, events, grants, locks, narrowing
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.locks import LIVE
@@ -22,9 +22,12 @@ from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import b64
 from vault.vault import Vault
-from web import asking, guard, own
+from web import asking, copied, guard, own
 from web.pages.consenting import Choice
 from web.pages.granted import AccessPage, EndedGrant, GrantCard, LessPage, Seen
+
+if TYPE_CHECKING:
+    from web.app import House
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,19 +35,29 @@ SOON_MS: Final = 2 * 86_400_000
 DAMAGED: Final = "Deze toestemming is beschadigd. De app krijgt er niets meer mee."
 # What an address says was done -> the states in which that is true.
 _TRUE_IN: Final = {
-    "stopped": ("withdrawn",), "restricted": ("restricted",), "resumed": ("live",), "less": LIVE,
-    "objected": ("objected",)}  # fmt: skip
+    "stopped": ("withdrawn",),
+    "restricted": ("restricted",),
+    "resumed": ("live",),
+    "less": LIVE,
+    "objected": ("objected",),
+    "asked": copies.ENDINGS,
+}
 
 
 @dataclass(frozen=True)
 class _Books:
     """What all cards are made from."""
 
-    vault: Vault
+    house: "House"
     reads: list[dict[str, Any]]
     proofs: Mapping[bytes, str]
     now: datetime
     reminders: Mapping[bytes, str]
+
+    @property
+    def vault(self) -> Vault:
+        """Where the grants stand."""
+        return self.house.vault
 
     def times(self, grant: GrantFacts | DamagedGrant) -> list[int]:
         """When a grant was read under, in ms."""
@@ -60,12 +73,15 @@ async def access(request: Request) -> HTMLResponse:
     proofs = {one.grant: b64(one.id) for one in reversed(kept)}
     found, now = grants.every(house.vault, session.pod), house.clock()
     given = [one for one in found if isinstance(one, GrantFacts)]
-    books = _Books(house.vault, await own.reads(request, session), proofs, now, own.reminders(house.vault, given, now))
+    reminders = own.reminders(house.vault, given, now)
+    books = _Books(house, await own.reads(request, session), proofs, now, reminders)
     states = {one.id: grants.state_at(one, books.now) for one in given}
     cards = tuple(_card(books, one) for one in given if states[one.id] in LIVE)
     ended = [_damaged(books, one) for one in found if isinstance(one, DamagedGrant)]
     ended += [_ended(books, one) for one in given if states[one.id] not in LIVE]
     done, to = _news(request, given, states)
+    if done == "asked" and to and not copied.was_asked(house.vault, to):
+        done = ""
     newest = {one.grant: b64(one.id) for one in kept} if done in ("stopped", "objected", "less") else {}
     told = AccessPage(
         cards, tuple(ended), done, to.terms.client_name if to else "", newest.get(to.id, "") if to else ""
@@ -199,11 +215,12 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
 
 def _ended(books: _Books, grant: GrantFacts) -> EndedGrant:
     steps, state = events.history(books.vault, grant.pod, grant.id), grants.state_at(grant, books.now)
-    at = grant.terms.expires if state == "expired" else steps[-1].at
+    at = grant.terms.expires if state == "expired" else copies.ended_at(grant, steps)
     purpose = asking.purpose(grant.terms, clients.find(books.vault, grant.terms.client))
     count, proof = len(books.times(grant)), books.proofs.get(grant.id, "")
-    reason = str(steps[-1].detail.get("reason", "")) if steps else ""
-    return EndedGrant(grant.terms.client_name, purpose, state, own.moment(at), count, proof, reason)
+    reason = next((str(step.detail["reason"]) for step in reversed(steps) if "reason" in step.detail), "")
+    copy = copied.part(books.house, grant)
+    return EndedGrant(grant.terms.client_name, purpose, state, own.moment(at), count, proof, reason, copy)
 
 
 def _damaged(books: _Books, grant: DamagedGrant) -> EndedGrant:

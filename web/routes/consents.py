@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -14,10 +14,13 @@ from consent.terms import Terms
 from keys.text import b64
 from vault.log import views
 from vault.vault import Vault
-from web import asking, guard, own
+from web import asking, copied, guard, own
 from web.pages.consenting import ReceiptPage
 from web.pages.dutch import midnight
 from web.pages.own import Drawer, Reading, StartPage
+
+if TYPE_CHECKING:
+    from web.app import House
 
 router = APIRouter()
 
@@ -75,7 +78,7 @@ async def list_grants(request: Request) -> JSONResponse:
     found = [
         {"id": b64(one.id), "state": one.state, "created": one.created}
         if isinstance(one, DamagedGrant)
-        else _told(house.vault, one, house.clock())
+        else _told(house, one, house.clock())
         for one in grants.every(house.vault, session.pod)
     ]
     return JSONResponse({"grants": found}, headers=own.NO_STORE)
@@ -88,7 +91,7 @@ async def show_grant(request: Request, grant: str) -> JSONResponse:
     house = guard.house_of(request)
     found = _own(house.vault, session, grant)
     steps = [{"at": step.at, "state": step.state} for step in events.history(house.vault, session.pod, found.id)]
-    return JSONResponse({**_told(house.vault, found, house.clock()), "events": steps}, headers=own.NO_STORE)
+    return JSONResponse({**_told(house, found, house.clock()), "events": steps}, headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/withdraw")
@@ -100,7 +103,7 @@ async def withdraw(request: Request, grant: str) -> JSONResponse:
     house, erase = guard.house_of(request), fields.get("erase") == "1"
     if not await endings.withdraw(house.vault, session, own.ident(grant), house.clock(), erase=erase):
         raise HTTPException(404, "not_found")
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
+    return JSONResponse(_told(house, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/narrow")
@@ -110,7 +113,7 @@ async def narrow(request: Request, grant: str) -> JSONResponse:
     house, keep = guard.house_of(request), [str(row) for row in fields.getlist("keep")]
     if not await narrowing.narrow(house.vault, session, own.ident(grant), keep, house.clock()):
         raise HTTPException(404, "not_found")
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
+    return JSONResponse(_told(house, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.post("/api/grants/{grant}/{step}")
@@ -120,7 +123,7 @@ async def restrict(request: Request, grant: str, step: Literal["restrict", "resu
     house = guard.house_of(request)
     if not await narrowing.restrict(house.vault, session, own.ident(grant), house.clock(), on=step == "restrict"):
         raise HTTPException(404, "not_found")
-    return JSONResponse(_told(house.vault, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
+    return JSONResponse(_told(house, _own(house.vault, session, grant), house.clock()), headers=own.NO_STORE)
 
 
 @router.post("/api/dpo/grants/{grant}/invalidate")
@@ -151,7 +154,7 @@ async def save_receipt(request: Request, receipt: str) -> Response:
     return Response(kept.jws, media_type="application/jose", headers=own.NO_STORE | named)
 
 
-def _told(vault: Vault, grant: GrantFacts, now: datetime) -> dict[str, Any]:
+def _told(house: "House", grant: GrantFacts, now: datetime) -> dict[str, Any]:
     return {
         "id": b64(grant.id),
         "state": grants.state_at(grant, now),
@@ -164,7 +167,9 @@ def _told(vault: Vault, grant: GrantFacts, now: datetime) -> dict[str, Any]:
         "expires": grant.terms.expires,
         "uses": grant.uses,
         "last_day": None if grant.last is None else own.moment(grant.last * 86_400_000).date().isoformat(),
-        "keys": grants.keys_left(vault, grant.id),
+        "keys": grants.keys_left(house.vault, grant.id),
+        "copy": copied.kept(house, grant),
+        "told": copied.told(house, grant),
     }
 
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
+from consent import outbox
 from vault.log import views
 from web import guard, watching
 from web.pages.views import HomePage, render
@@ -52,5 +53,7 @@ async def metrics(request: Request) -> PlainTextResponse:
         f"kluis_log_witnesses_cosigning {log['cosigning']}",
         "# TYPE kluis_log_alarm gauge",
         f"kluis_log_alarm {int(log['alarm'] is not None)}",
+        "# TYPE kluis_outbox_waiting gauge",
+        f"kluis_outbox_waiting {outbox.count(vault)}",
     ]
     return PlainTextResponse("\n".join(lines) + "\n")
