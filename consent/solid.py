@@ -1,4 +1,4 @@
-"""A person's own credentials for plain Solid programs: a grant of kind `solid`, and short JWTs under it (Solid-OIDC).
+"""JWTs under a grant of kind `solid`, and a person's own credentials for plain Solid programs (Solid-OIDC).
 
 They reach managed compartments only, so no key is wrapped: the gate row is read on every request, and a withdrawal
 bites at the next one.
@@ -11,7 +11,7 @@ from typing import Final
 from consent import clients, events, period, signed
 from consent.asks import Shown, replayed
 from consent.errors import OAuthError
-from consent.grants import load, put_grant
+from consent.grants import GrantFacts, load, put_grant
 from consent.lines import told
 from consent.oauth.clients import Client, secret_hash
 from consent.oauth.registration import clean_name
@@ -87,19 +87,25 @@ async def token(vault: Vault, client: Client, shown: Shown, now: datetime) -> tu
     done = await vault.log.append(intent)
     if isinstance(done, Refused):
         raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
+    return access(vault, grant, client.webid, shown.proof.jkt, now)
+
+
+def access(vault: Vault, grant: GrantFacts, webid: str, jkt: str, now: datetime) -> tuple[str, int]:
+    """The JWT under a grant, for the person and the DPoP key, and its life in seconds: at most the grant's own."""
     iat = int(now.timestamp())
+    seconds = max(1, min(LIFETIME, grant.terms.expires // 1000 - iat))
     said = SolidToken(
         iss=vault.base,
-        webid=client.webid,
-        client_id=client.client_id,
+        webid=webid,
+        client_id=grant.terms.client,
         iat=iat,
-        exp=iat + LIFETIME,
-        jkt=shown.proof.jkt,
+        exp=iat + seconds,
+        jkt=jkt,
         jti=b64(fresh_bytes(16)),
         grant_id=b64(grant.id),
         epoch=grant.epoch,
     )
-    return make_token(said, vault.issuer), LIFETIME
+    return make_token(said, vault.issuer), seconds
 
 
 def _grant_of(client: Client) -> bytes:

@@ -60,6 +60,7 @@ class Terms:
 
     ``pod`` is the pod's name, ``""`` while it is "the pod of whoever decides". Kind ``rar`` uses ``data`` and
     ``actions``; kind ``solid`` uses ``containers``, ``modes`` and ``elsewhere``. Contradictions raise ``BadTerms``.
+    ``client_hash``: ``Client.digest`` of the app as it was shown (base64url); ``""`` binds to the client's id alone.
     """
 
     client: str
@@ -85,6 +86,7 @@ class Terms:
     modes: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     elsewhere: bool = False
+    client_hash: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in ("rar", "solid") or self.mode not in MODES:

@@ -26,7 +26,7 @@ from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.reserve import Reserve, is_full
 
-VERSION = b"3"
+VERSION = b"4"
 BATCH = 256
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
 T = TypeVar("T")

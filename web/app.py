@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from consent.accounts import people
+from federation.fetch import Fetcher
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
 from vault import office
@@ -40,11 +41,13 @@ from web.routes import (
     leaving,
     locks,
     log,
+    logout,
     oauth,
     operator,
     ownlog,
     receipts,
     records,
+    registration,
     sealed,
     security,
     sources,
@@ -66,11 +69,13 @@ ROUTES = (
     leaving,
     locks,
     log,
+    logout,
     oauth,
     operator,
     ownlog,
     receipts,
     records,
+    registration,
     sealed,
     security,
     sources,
@@ -88,6 +93,16 @@ class House:
     clock: Callable[[], datetime]
     recommender: Recommender
     watching: Watching | None = None
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The one way out to other servers; in development, documents of apps on this machine may be fetched too."""
+        return Fetcher(loopback=self.development)
+
+    @property
+    def development(self) -> bool:
+        """Whether this is a house on somebody's own machine: only there is the base plain http."""
+        return self.base.startswith("http:")
 
     @property
     def base(self) -> str:

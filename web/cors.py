@@ -3,6 +3,6 @@
 CORS = {
     "access-control-allow-origin": "*",
     "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose, Prefer",
-    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-methods": "GET, POST, PUT, DELETE, OPTIONS",
     "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Preference-Applied",
 }

@@ -37,6 +37,7 @@ SAID: Final[Mapping[str, str]] = {
     "wrap keys": "maakte sleutels klaar voor {app}",
     "token": "haalde een sleutel op",
     "refresh": "vernieuwde een sleutel",
+    "sign in": "meldde je aan bij {app}",
     "create pod": "maakte je kluis",
     "create container": "maakte een map",
     "read totals": "bekeek de totalen",
@@ -63,6 +64,7 @@ SAID: Final[Mapping[str, str]] = {
 BY_CITIZEN: Final = frozenset(
     {
         "give",
+        "sign in",
         "refuse",
         "withdraw",
         "narrow",
@@ -83,6 +85,9 @@ DENIED: Final[Mapping[str, str]] = {
     "withdrawn": "je had de toegang gestopt",
     "expired": "de toestemming was afgelopen",
     "replay": "de vraag was een kopie van een oude",
+    "client changed": "de app veranderde sinds je haar toegang gaf",
+    "other client": "een andere app toonde de sleutel",
+    "other key": "de sleutel kwam van een ander toestel",
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
@@ -251,6 +256,9 @@ ACTS: Final[Mapping[str, str]] = {
     "new custody key": "nieuwe sleutel van de server",
     "destroy custody key": "oude sleutel van de server vernietigd",
     "register app": "app inschrijven",
+    "change app": "inschrijving van een app wijzigen",
+    "remove app": "inschrijving van een app wissen",
+    "sign in": "aanmelden bij een app",
     "register source": "bron inschrijven",
 }
 

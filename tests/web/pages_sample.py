@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v
+from web.pages import consenting as c, entry as e, granted as g, leaving as l, own as o, views as v, working as w
 from web.pages.desk import DESKS
 from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
 from web.pages.taking import Brought, TakeAwayPage
@@ -92,6 +92,15 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "1 week"),), 1),
         *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
+    "work": (
+        w.WorkPage("Notities", "app.example", "keert terug naar app.example", "Voor jou werken in je kluis.",
+                   "jouw uitdrukkelijke toestemming", (c.Choice("/", "Alles"), c.Choice("/inbox/", "Je postvak")),
+                   (c.Choice("read", "Lezen"),), (c.Choice("P7D", "1 week"),)),
+        w.WorkPage("Notities", "app.example", "keert terug naar app.example", "Voor jou werken in je kluis.",
+                   "jouw uitdrukkelijke toestemming", (c.Choice("/", "Alles"),), (c.Choice("read", "Lezen"),),
+                   (c.Choice("P7D", "1 week"),), lasting=True, before=True, undecided=True, half=True),
+    ),
+    "logout": (w.LogoutPage("Notities", True, (("state", "x"),)), w.LogoutPage()),
     "log": (
         LogPage(LINES, "o", 42, older="/me/log?before=1"),
         LogPage(LINES, "o", 42, Verdict(True, 2)),

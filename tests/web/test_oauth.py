@@ -22,7 +22,7 @@ from tests.consent import sample
 from vault import store
 from vault.vault import Vault
 from web import problems
-from web.routes import access, accounts, consents, data, oauth
+from web.routes import access, accounts, consents, data, oauth, registration
 
 SAME = {"sec-fetch-site": "same-origin"}
 HTML = {"accept": "text/html"}
@@ -103,7 +103,7 @@ def house(vault: Vault, clock: Clock, tmp_path: Any) -> FastAPI:
     made = FastAPI()
     settings = SimpleNamespace(data=tmp_path)
     made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=settings)
-    for module in (access, accounts, consents, data, oauth):
+    for module in (access, accounts, consents, data, oauth, registration):
         made.include_router(module.router)
     problems.install(made)
     return made

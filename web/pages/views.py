@@ -21,6 +21,7 @@ from web.pages.leaving import ErasePage, GonePage
 from web.pages.logbook import LogPage
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.taking import TakeAwayPage
+from web.pages.working import LogoutPage, WorkPage
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -155,6 +156,8 @@ PAGES: dict[str, type] = {
     "records": RecordsPage,
     "access": AccessPage,
     "less": LessPage,
+    "work": WorkPage,
+    "logout": LogoutPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,

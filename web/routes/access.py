@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import clients, endings, events, grants, locks, narrowing
+from consent import clients, endings, events, grants, locks, narrowing, solid
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.locks import LIVE
@@ -21,7 +21,7 @@ from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import b64
 from vault.vault import Vault
-from web import asking, guard, own
+from web import asking, guard, own, working
 from web.pages.consenting import Choice
 from web.pages.granted import AccessPage, EndedGrant, GrantCard, LessPage, Seen
 
@@ -163,7 +163,7 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
     return GrantCard(
         id=b64(grant.id),
         app=terms.client_name,
-        controller="" if terms.kind == "solid" else own.host(grant),
+        controller="" if terms.client.startswith(solid.PREFIX) else own.host(grant),
         purpose=asking.purpose(terms, client),
         legal_basis=asking.BASES[terms.legal_basis],
         sees=tuple(_seen(grant)),
@@ -196,8 +196,8 @@ def _damaged(books: _Books, grant: DamagedGrant) -> EndedGrant:
 def _seen(grant: GrantFacts) -> Iterable[Seen]:
     terms = grant.terms
     if terms.kind == "solid":
-        everything = "/" in terms.containers
-        return [Seen("Alles in je beheerde mappen")] if everything else [Seen(one) for one in terms.containers]
+        far = [Seen("Wat anderen met je delen")] if terms.elsewhere else []
+        return [*(Seen(one) for one in working.told(terms.containers, terms.modes)), *far]
     given = own.moment(grant.created)
     return [Seen(asking.words(d), _limit(terms, d, given), d.key, d.necessity == "required") for d in terms.data]
 
