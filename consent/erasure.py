@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from consent.accounts.sessions import SessionFacts
-from consent.solid import PREFIX
+from consent.oauth.clients import CREDENTIALS
 from consent.tables import Account, ClientRow, Grant, Link, Pushed, Session
 from keys.text import b64
 from vault import erasure
@@ -38,7 +38,7 @@ def _also(pod: PodFacts) -> Also:
 
     def write(tx: Tx) -> None:
         for grant in tx.find(Grant, pod=pod.id):
-            tx.remove(ClientRow, id=PREFIX + b64(grant.id))
+            tx.remove(ClientRow, id=CREDENTIALS + b64(grant.id))
         for account in tx.find(Account, pod=pod.id):
             tx.remove(Link, account=account.id)
         for session in tx.find(Session, pod=pod.id):

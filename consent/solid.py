@@ -6,14 +6,13 @@ bites at the next one.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from consent import clients, events, period, signed
 from consent.asks import Shown, replayed
 from consent.errors import OAuthError
 from consent.grants import GrantFacts, load, put_grant
 from consent.lines import told
-from consent.oauth.clients import Client, secret_hash
+from consent.oauth.clients import CREDENTIALS, Client, secret_hash
 from consent.oauth.registration import clean_name
 from consent.oauth.tokens import LIFETIME, SolidToken, make_token
 from consent.request import LONGEST, solid
@@ -26,9 +25,6 @@ from vault.errors import Conflict
 from vault.log.entry import Intent, Refused
 from vault.managed import managed_root, signer, unchanged
 from vault.vault import PodFacts, Vault
-
-PREFIX: Final = "solid-"
-"""Before the grant's id, in the client id of a person's own credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: d
     """
     grant, secret, at = fresh_bytes(16), b64(fresh_bytes(32)), gates.ms(now)
     client = Client(
-        client_id=PREFIX + b64(grant),
+        client_id=CREDENTIALS + b64(grant),
         name=clean_name(name),
         controller=webid,
         kind="solid",
@@ -109,6 +105,6 @@ def access(vault: Vault, grant: GrantFacts, webid: str, jkt: str, now: datetime)
 
 
 def _grant_of(client: Client) -> bytes:
-    if client.kind != "solid" or not client.client_id.startswith(PREFIX):
+    if client.kind != "solid" or not client.client_id.startswith(CREDENTIALS):
         raise OAuthError("unauthorized_client", "This client has no credentials of a person.")
-    return unb64(client.client_id.removeprefix(PREFIX))
+    return unb64(client.client_id.removeprefix(CREDENTIALS))

@@ -13,7 +13,7 @@ from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.grants import GrantFacts
 from consent.holdings import Holding
-from consent.solid import PREFIX
+from consent.oauth.clients import CREDENTIALS
 from keys.secret import Private
 from keys.text import unb64
 from vault.log import views
@@ -98,7 +98,7 @@ def may_change(held: Holding) -> bool:
 
 def host(grant: GrantFacts) -> str:
     """Who is behind a grant: the host of the controller's address."""
-    return "jezelf" if grant.terms.client.startswith(PREFIX) else asking.host(grant.terms.controller)
+    return "jezelf" if grant.terms.client.startswith(CREDENTIALS) else asking.host(grant.terms.controller)
 
 
 def moment(ms: int) -> datetime:

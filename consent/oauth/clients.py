@@ -16,6 +16,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SKEW: Final = 60  # seconds iat and nbf may lie ahead
 LONGEST: Final = 3600 + SKEW  # seconds an assertion may still live
 _JTI: Final = 256
+CREDENTIALS: Final = "solid-"
+"""Before the grant's id, in the client id of a person's own credentials."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
-from consent import clients, endings, events, grants, locks, narrowing, solid
+from consent import clients, endings, events, grants, locks, narrowing
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.locks import LIVE
+from consent.oauth.clients import CREDENTIALS
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import b64
@@ -163,7 +164,7 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
     return GrantCard(
         id=b64(grant.id),
         app=terms.client_name,
-        controller="" if terms.client.startswith(solid.PREFIX) else own.host(grant),
+        controller="" if terms.client.startswith(CREDENTIALS) else own.host(grant),
         purpose=asking.purpose(terms, client),
         legal_basis=asking.BASES[terms.legal_basis],
         sees=tuple(_seen(grant)),

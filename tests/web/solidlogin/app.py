@@ -13,6 +13,7 @@ import httpx
 import orjson
 
 from consent.oauth.documents import CONTEXT
+from keys.secret import fresh_bytes
 from keys.sign import new_es256
 from keys.text import b64
 from tests.conftest import BASE
@@ -81,7 +82,8 @@ class SolidApp:
     async def allowed(self, rooms: Sequence[str] = ("/public/",), modes: Sequence[str] = ("read", "write"),
                       **more: str) -> dict[str, Any]:  # fmt: skip
         """The whole login: what the app holds once An allowed it."""
-        said = answer(await self.press(await self.ask(), "allow", rooms, modes, **more))
+        page = await self.ask(state=b64(fresh_bytes(9)))  # the very same request is answered once in a session
+        said = answer(await self.press(page, "allow", rooms, modes, **more))
         got = await self.redeem(said["code"])
         assert got.status_code == 200, got.text
         return dict(got.json())
