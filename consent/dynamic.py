@@ -26,6 +26,8 @@ from vault.vault import Vault
 
 PREFIX: Final = "web-"
 WAITS: Final = timedelta(days=30)
+USED_MS: Final = 366 * gates.DAY_MS
+"""No grant lasts longer."""
 MOST: Final = 10_000
 """How many registered Solid apps that nobody has used yet are kept; beyond it the oldest goes."""
 _WAITING: Final = """
@@ -152,9 +154,13 @@ def _forget(tx: Tx, ids: Iterable[tuple[Any, ...]]) -> None:
         tx.remove(Registered, id=one)
 
 
-def hold(tx: Tx, client_id: str, until: int) -> None:
-    """Keep a client for as long as a grant it was given, inside the unit that gives it. Others are left alone."""
-    row = tx.get(Registered, client_id)
+def hold(tx: Tx, client_id: str, at: int) -> None:
+    """Keep a client beyond any grant it is given now (ms), inside the unit that gives it. Others are left alone.
+
+    Until the end of a block of 30 days a year and more ahead: a grant's own end beside its app would tell whose it is.
+    """
+    row, block = tx.get(Registered, client_id), int(WAITS.total_seconds() * 1000)
+    until = ((at + USED_MS) // block + 2) * block
     if row is not None and row.until < until:
         tx.change(Registered, {"id": client_id}, until=until)
 

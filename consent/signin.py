@@ -129,7 +129,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
         unchanged(tx, pod)
         claim(tx)
         put_grant(tx, row, terms)
-        dynamic.hold(tx, terms.client, terms.expires + int(dynamic.WAITS.total_seconds() * 1000))
+        dynamic.hold(tx, terms.client, at)
         tx.add(kept)
         events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
         put_receipt(tx, pod, asked.handle, receipt.jws, at)

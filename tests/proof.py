@@ -27,6 +27,7 @@ AREAS = {
     ],
     "keys": ["tests/keys", "tests/browser/test_unlockers.py"],
     "log": ["tests/log/prove"],
+    "oauth": ["tests/clients/solidlogin", "tests/web/solidlogin"],
 }
 
 

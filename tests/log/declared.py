@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, own_acts
+from tests.log import acts, own_acts, solid_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
+from web.routes.oauth import CALLED
 
 Case = tuple[Act, list[Line]]
 P = "dpv:ProvideEventRecommendations"
@@ -28,9 +29,10 @@ SILENT: Final[dict[str, str]] = {
                      "GET /log/{shard}/tile/{place:path}", "GET /.well-known/oauth-authorization-server",
                      "GET /.well-known/openid-configuration", "GET /.well-known/oauth-protected-resource",
                      "GET /oauth/jwks", "GET pods/description", "HEAD pods/description"], EVERYBODY),
+    **dict.fromkeys([f"OPTIONS {address}" for address in CALLED], EVERYBODY),
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
-    **dict.fromkeys(["GET /login", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
+    **dict.fromkeys(["GET /login", "GET /oauth/logout", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
                      "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less"], FORM),
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
                      "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts", "GET /api/receipts/{receipt}",
@@ -38,7 +40,8 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys(["GET /api/log", "GET /api/log/export", "GET /api/log/check", "GET /api/log/lines",
                      "GET /api/log/slots", "GET /me/log", "POST /me/log/verify"],
                     "her own log; reading it is the one thing that leaves no entry (access-log.md, Order)"),
-    **dict.fromkeys(["POST /oauth/par", "POST /oauth/introspect", "GET /oauth/grants/{grant_id}"], NOTHING_YET),
+    **dict.fromkeys(["POST /oauth/par", "POST /oauth/introspect", "GET /oauth/grants/{grant_id}",
+                     "GET /oauth/register/{client_id}"], NOTHING_YET),
     **dict.fromkeys(["GET /api/suggestions", "GET /me/suggestions", "POST /me/suggestions/ask",
                      "GET /me/suggestions/granted"],
                     "asks the recommender, which reads as an app, by `GET /api/records`, under a grant of its own"),
@@ -94,6 +97,16 @@ def anonymous(action: str = "read", rule: str = "unauthenticated", whose: str = 
     return Line("denial", action, "denied", rule, count=1, whose=whose)
 
 
+def working(action: str, rule: str = "session", kind: str = "consent", **more: object) -> Line:
+    """A step in the life of a grant of a plain Solid app."""
+    return agreed(action, rule, kind, **({"purpose": SOLID, "client": "web"} | more))
+
+
+def office(action: str) -> Line:
+    """What an app that asks for data changes about itself."""
+    return Line("admin", action, rule="registered", client="cultuurgids", whose="office")
+
+
 NARROWED = [agreed("narrow"), agreed("narrow", kind="key event", count=1)]
 REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision="denied",
                      rule="insufficient_authorization_details", category="pd:Interest")  # fmt: skip
@@ -125,17 +138,25 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /api/grants/{grant}/{step}": [(on_grant("/api/grants/{grant}/pause", 200), [agreed("pause")])],
     "GET /oauth/authorize": [
         (acts.is_shown, [
-            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)])],
+            own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)]),
+        (solid_acts.is_shown, [working("ask", granted=False)]),
+        (solid_acts.comes_back, [working("sign in", kind="key event")])],
     "POST /oauth/authorize": [
         (acts.answers("allow"), [
             own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("give"),
             agreed("wrap keys", kind="key event", count=2)]),
-        (acts.answers("deny"), [agreed("refuse", granted=False)])],
+        (acts.answers("deny"), [agreed("refuse", granted=False)]),
+        (solid_acts.answers("allow"), [working("sign", kind="managed unlock"), working("give")]),
+        (solid_acts.answers("deny"), [working("refuse", granted=False)])],
     "POST /oauth/token": [
         (acts.redeems, [agreed("token", "grant", "key event")]),
         (acts.redeems_twice, [agreed("revoke", "code_reused")]),
         (acts.refreshes, [agreed("refresh", "grant", "key event")]),
         (acts.refreshes_after_withdrawal, [agreed("token", "invalid_grant", "denial", decision="denied")]),
+        (solid_acts.redeems, [working("token", "grant", "key event")]),
+        (solid_acts.refreshes, [working("refresh", "grant", "key event")]),
+        (solid_acts.refreshes_after_a_change, [
+            working("token", "client changed", "denial", decision="denied")]),
         (acts.logs_a_program_in, [agreed("token", "grant", "key event", purpose=SOLID, client="solid")])],
     "POST /oauth/revoke": [(acts.gives_back, [agreed("revoke", "client")])],
     # Proofs of what the app was given before: hashes and receipts, nothing of the pod.
@@ -144,7 +165,14 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "DELETE /oauth/grants/{grant_id}": [(acts.manages("DELETE", 204), [agreed("revoke", "client")])],
     "POST /oauth/register": [
         (acts.registers_as_developer, [Line("admin", "register app", rule="registered", client="app", whose="office")]),
-        (acts.registers_openly, [])],
+        (acts.registers_openly, []),
+        (solid_acts.registers, [])],
+    "PUT /oauth/register/{client_id}": [
+        (solid_acts.manages_itself("PUT", 200), []),
+        (solid_acts.an_app_for_data_manages_itself("PUT", 200), [office("change app")])],
+    "DELETE /oauth/register/{client_id}": [
+        (solid_acts.manages_itself("DELETE", 204), []),
+        (solid_acts.an_app_for_data_manages_itself("DELETE", 204), [office("remove app")])],
     # ------------------------------------------------------------ apps
     "GET /api/records": [
         (reads(RECORDS), [by_app("read")]),
@@ -169,6 +197,9 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (own_acts.logs_in_by_passkey(good=False), [Line("unlock", "login", "denied", "not_verified"),
                                                Line("denial", "login", "denied", "not_verified")])],
     "GET /login/demo/{token}": [(own_acts.follows_link, [Line("unlock", "login", rule="demo"), ENTERED])],
+    "POST /oauth/logout": [
+        (presses("/oauth/logout", end="no"), []),
+        (presses("/oauth/logout", end="yes"), [Line("key event", "logout", rule="session")])],
     "POST /logout": [(own_acts.logs_out, [Line("key event", "logout", rule="session")])],
     # ------------------------------------------------------------ her own pages
     "GET /me/data/{container}": [

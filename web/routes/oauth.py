@@ -39,8 +39,8 @@ CALLED: Final = (
     "/oauth/introspect",
     "/oauth/revoke",
     "/oauth/register",
-    "/oauth/register/{client_id:path}",
-    "/oauth/grants/{grant_id:path}",
+    "/oauth/register/{client_id}",
+    "/oauth/grants/{grant_id}",
 )
 FORM: Final = "application/x-www-form-urlencoded"
 

@@ -1,4 +1,4 @@
-"""O51: `@inrupt/solid-client-authn-node`, unmodified, logs in through the browser and works in the rooms it was given."""
+"""O51: `@inrupt/solid-client-authn-node`, unmodified, logs in by the browser and works in the rooms it was given."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -79,7 +79,9 @@ def test_a_stopped_client_of_inrupts_gets_401_at_once(town: Town) -> None:
         assert arrived["in"] is True
         assert app.do("status", method="GET", url=pod + "settings/") == {"status": 200}
         an.stop("Notities")
-        assert app.do("status", method="GET", url=pod + "settings/") == {"status": 401}
+        late = [app.do("status", method="GET", url=pod + "settings/") for _ in range(20)]
+        figure("O53", sum(one != {"status": 401} for one in late), len(late))
+        assert late == [{"status": 401}] * 20
         assert httpx.get(pod + "public/").status_code == 200
 
 

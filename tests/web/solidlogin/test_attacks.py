@@ -1,4 +1,4 @@
-"""Attacks on the login of Solid apps, one test per attack: an app that is not who it says, that changes, that leads in."""
+"""Attacks on the login of Solid apps, one test per attack: an app that is not who it says, changes, or leads inward."""
 
 import re
 from typing import Any
@@ -16,6 +16,7 @@ from consent.oauth.documents import CONTEXT, read_document
 from federation.fetch import Fetcher
 from tests.federation.sink import reply, sink
 from tests.federation.test_ssrf import SPELLED
+from tests.proof import figure
 from tests.web.solidlogin.app import BASE, SolidApp, answer, claims
 
 pytestmark = pytest.mark.enable_socket
@@ -151,6 +152,28 @@ async def test_ssrf_by_client_id_makes_no_connection_to_an_inner_address(app: So
             assert gone is None or gone.status_code in (400, 503), spelled
             assert gone is None or "location" not in gone.headers, spelled
         assert inner.connections == 0
+
+
+async def test_o52_no_attack_on_the_login_gets_an_app_a_code_or_a_connection(app: SolidApp) -> None:
+    won, tried, house = [], 0, app.house.house
+    own = vars(house).setdefault("fetcher", house.fetcher)
+    async with sink() as inner:
+        vars(house)["fetcher"] = Fetcher(ports=frozenset({443, inner.port}))
+        for spelled in filter(None, SPELLED):
+            await app.ask(client_id=spelled.format(port=inner.port))
+            won, tried = won + ["connection"] * inner.connections, tried + 1
+    vars(house)["fetcher"] = own
+    for name, changes in PAGE.items():
+        filled = {one: value and value.replace("{back}", app.back) for one, value in changes.items()}
+        won, tried = won + [name] * (not refused(await app.ask(**filled), "invalid_request")), tried + 1
+    for name, (asked, code) in BACK.items():
+        won, tried = won + [name] * (answer(await app.ask(**asked)).get("error") != code), tried + 1
+    for name, said in IMPERSONATIONS.items():
+        app.describe(**orjson.loads(orjson.dumps(said).decode().replace("{back}", app.back)))
+        app.house.clock.forward(seconds=61)  # the copy that we had is too old to ask anybody by
+        won, tried = won + [name] * (not refused(await app.ask())), tried + 1
+    figure("O52", len(won), tried)
+    assert won == []
 
 
 async def test_ssrf_by_a_documents_other_addresses_nothing_of_it_is_fetched(app: SolidApp) -> None:
@@ -307,4 +330,4 @@ async def test_an_id_token_opens_nothing_and_an_access_token_is_no_hint(app: Sol
     assert (await app.call("GET", "/pods/an/public/", got["id_token"])).status_code == 401
     assert answer(await app.ask(prompt="none", id_token_hint=got["access_token"]))["error"] == "invalid_request"
     assert claims(got["id_token"])["aud"] == [app.client_id, "solid"]
-    assert front.SCOPES == {"openid", "webid", "offline_access"}
+    assert {"openid", "webid", "offline_access"} == front.SCOPES

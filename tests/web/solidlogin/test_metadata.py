@@ -10,8 +10,8 @@ import pytest
 from consent.oauth.clients import ASSERTION_TYPE
 from keys.sign import verify_jws
 from keys.text import b64, unb64
-from tests.consent import sample
 from tests.conftest import BASE
+from tests.consent import sample
 from tests.house import ALL_INTERESTS, Household
 from tests.web.solidlogin.app import SolidApp, answer, claims
 

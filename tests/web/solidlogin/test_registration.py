@@ -8,8 +8,8 @@ import pytest
 from consent import clients, dynamic
 from consent.tables import ClientRow, Registered
 from keys.text import b64
-from tests.consent import sample
 from tests.conftest import BASE
+from tests.consent import sample
 from tests.house import ALL_INTERESTS, Household
 from tests.web.solidlogin.app import SolidApp, answer
 
