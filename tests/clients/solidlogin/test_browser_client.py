@@ -1,4 +1,4 @@
-"""O54: `@inrupt/solid-client-authn-browser`, unmodified, in Chromium: login, work, a reload without a question, the end."""
+"""O54: `@inrupt/solid-client-authn-browser`, unmodified, in Chromium: login, work, a silent reload, the end."""
 
 import subprocess
 from collections.abc import Iterator
