@@ -1,7 +1,7 @@
 """Logging in to a plain Solid app: the request through the browser, the page that asks, and the way back to the app.
 
-Until the app is known and its address is its own, every fault stays on a page of ours. From then on it goes back to the
-app, as OpenID Connect Core 3.1.2.6 names it.
+Until the app is known and its address is its own, every fault stays on a page of ours; from then on, and for whoever is
+logged in, it goes back to the app, as OpenID Connect Core 3.1.2.6 names it (RFC 9700 4.11.2: no open redirector).
 """
 
 import re
@@ -49,7 +49,13 @@ async def begin(request: Request, pairs: Iterable[tuple[str, str]]) -> Response:
     try:
         if client is None:  # `target` refused it already
             raise OAuthError("invalid_request", "The app is not known here.")
-        return await _asked(request, check_front(params, client, house.base), params)
+        front = check_front(params, client, house.base)
+    except OAuthError as refused:
+        if await guard.current(request) is None:  # anybody can be an app: our address must not lead strangers to it
+            return _unfit(request, refused)
+        return back(house.base, redirect, params.get("state"), error=refused.code)
+    try:
+        return await _asked(request, front, params)
     except OAuthError as refused:
         return back(house.base, redirect, params.get("state"), error=refused.code)
 

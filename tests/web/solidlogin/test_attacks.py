@@ -277,6 +277,12 @@ async def test_a_front_channel_request_for_more_than_a_login_is_refused_to_the_a
     assert (said["error"], said["state"], said["iss"], said["to"]) == (code, "s", BASE, app.back)
 
 
+@pytest.mark.parametrize("attack", BACK)
+async def test_open_redirect_by_a_faulty_request_leads_a_stranger_nowhere(app: SolidApp, attack: str) -> None:
+    changes, code = BACK[attack]
+    assert refused(await app.ask(cookie="", **changes), code)
+
+
 async def test_a_parameter_that_comes_twice_stays_on_our_page(app: SolidApp) -> None:
     query = httpx.QueryParams(app.params()).add("redirect_uri", EVIL)
     page = await app.house.http.get("/oauth/authorize", params=query, headers={"accept": "text/html"})
