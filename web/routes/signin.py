@@ -61,10 +61,10 @@ async def begin(request: Request, pairs: Iterable[tuple[str, str]]) -> Response:
 
 
 def _unfit(request: Request, refused: OAuthError) -> Response:
-    """400, whatever the code: nobody authenticates here by HTTP."""
-    response = problems.answer(request, refused)
-    if refused.code != "temporarily_unavailable":
-        response.status_code = 400
+    """400, whatever the code: nobody authenticates here by HTTP. A site that is away is as unknown as any other."""
+    away = refused.code == "temporarily_unavailable"
+    response = problems.answer(request, OAuthError("invalid_client", refused.description) if away else refused)
+    response.status_code = 400
     if "www-authenticate" in response.headers:
         del response.headers["www-authenticate"]
     return response

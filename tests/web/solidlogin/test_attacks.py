@@ -148,10 +148,21 @@ async def test_ssrf_by_client_id_makes_no_connection_to_an_inner_address(app: So
         vars(house)["fetcher"] = Fetcher(ports=frozenset({443, inner.port}))  # as in production: no loopback
         for spelled in SPELLED:
             url = spelled.format(port=inner.port)
-            gone = await app.ask(client_id=url) if url else None
-            assert gone is None or gone.status_code in (400, 503), spelled
-            assert gone is None or "location" not in gone.headers, spelled
+            if url.startswith(("http:", "https:")):
+                assert refused(await app.ask(client_id=url)), spelled
+            elif url:
+                assert refused(await app.ask(client_id=url), "invalid_request"), spelled
         assert inner.connections == 0
+
+
+async def test_ssrf_by_client_id_tells_nobody_which_inner_names_there_are(app: SolidApp) -> None:
+    vars(app.house.house)["fetcher"] = Fetcher()
+    headers, said = {"accept": "application/json"}, set()
+    for host in ("localhost", "no-such-name.invalid", "169.254.169.254"):
+        query = app.params(client_id=f"https://{host}/id.jsonld")
+        answered = await app.house.http.get("/oauth/authorize", params=query, headers=headers)
+        said.add((answered.status_code, answered.text))
+    assert len(said) == 1
 
 
 async def test_o52_no_attack_on_the_login_gets_an_app_a_code_or_a_connection(app: SolidApp) -> None:
