@@ -252,9 +252,7 @@ async def _append(vault: Vault, held: Held, action: str, write: Any, now: dateti
     raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
 
 
-async def _refused(
-    vault: Vault, held: Held | None, rule: str, now: datetime, action: str = "token"
-) -> OAuthError:
+async def _refused(vault: Vault, held: Held | None, rule: str, now: datetime, action: str = "token") -> OAuthError:
     if held is not None:
         grant = held.grant
         facts: Facts = replace(told(grant.terms, grant.id, "denial", action, rule), decision="denied")

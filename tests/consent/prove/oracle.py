@@ -83,7 +83,11 @@ def answers(request: Request, name: str) -> list[dict[str, Any]]:
 
 def stored(row: dict[str, Any]) -> str:
     """Where a derived answer lies in the pod."""
-    return "/answers/" + "-".join([PLACES[row["category"]], row["derived"], *([row["window"]] if "window" in row else [])]) + ".jsonld"
+    return (
+        "/answers/"
+        + "-".join([PLACES[row["category"]], row["derived"], *([row["window"]] if "window" in row else [])])
+        + ".jsonld"
+    )
 
 
 def keys(records: Iterable[dict[str, Any]]) -> set[str]:

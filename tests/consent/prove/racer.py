@@ -2,7 +2,7 @@
 
     python -m tests.consent.prove.racer < PLAN
 
-PLAN is one JSON object: base, cookie, csrf, app, dpop (private JWKs), seed, wave, per, lanes, grants [[id, refresh]...].
+PLAN is one JSON object: base, cookie, csrf, app, dpop (private JWKs), seed, wave, per, lanes, grants [[id, refresh]].
 Printed per grant: one line of JSON (`Race`). A wave is a few grants whose requests run in random order over all lanes;
 each grant's withdrawal is one of them, so that reads of it are under way at that very moment.
 """
@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,7 +76,7 @@ class Racer:
     async def wave(self, grants: list[list[str]]) -> list[Race]:
         """Race some grants, then look at what is left of them."""
         races = {grant: Race(grant) for grant, _ in grants}
-        told = await asyncio.gather(*(self.key.renew(line, refresh) for line, (_, refresh) in zip(self.lines, grants)))
+        told = await asyncio.gather(*(self.key.renew(line, refresh) for line, (_, refresh) in self._each(grants)))
         tokens = {grant: answer.json()["access_token"] for answer, (grant, _) in zip(told, grants, strict=True)}
         work = [(grant, path) for grant in races for path in self.chance.choices(PATHS, k=self.plan["per"] - 1)]
         self.chance.shuffle(work)
@@ -93,8 +94,12 @@ class Racer:
 
         await asyncio.gather(*(lane(line) for line in self.lines))
         await asyncio.gather(*(self.look(line, races[grant], tokens[grant], refresh)
-                               for line, (grant, refresh) in zip(self.lines, grants)))  # fmt: skip
+                               for line, (grant, refresh) in self._each(grants)))  # fmt: skip
         return [race.judged() for race in races.values()]
+
+    def _each(self, grants: list[list[str]]) -> Iterator[tuple[Line, list[str]]]:
+        """A connection for each grant of a wave."""
+        return zip(self.lines, grants, strict=False)
 
     async def withdraw(self, line: Line, race: Race) -> None:
         race.wall = time.time()

@@ -92,9 +92,12 @@ class Served:
         """`kluis serve` for the length of a block; SIGTERM at its end, if it still runs."""
         env = {"KLUIS_DATA": str(self.folder / "data"), "KLUIS_CUSTODIAN": f"file:{self.folder / 'custodian'}",
                "KLUIS_PORT": str(self.port), "KLUIS_BASE_URL": self.base}  # fmt: skip
-        with (self.folder / "errors").open("ab") as errors, subprocess.Popen(
-            COMMAND, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, text=True, env=ENVIRONMENT | env
-        ) as process:
+        with (
+            (self.folder / "errors").open("ab") as errors,
+            subprocess.Popen(
+                COMMAND, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, text=True, env=ENVIRONMENT | env
+            ) as process,
+        ):
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, (self.folder / "errors").read_text()[-3000:]

@@ -6,6 +6,7 @@ gives content is asked with every token: granted categories and all others, sing
 
 import asyncio
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +29,7 @@ from tests.house import RECORDS, Granted, Household
 from tests.proof import figure, rounds
 from tests.web.test_managing import app, browser, details, said
 from tests.web.test_oauth import App, Browser
-from tests.web.test_rebuilt import proof
-from tests.web.test_rebuilt import some as some_page
+from tests.web.test_rebuilt import proof, some as some_page
 from vault.pod import compartments
 from web import asking
 from web.pages.views import render
@@ -68,7 +68,9 @@ class Reader:
         await asyncio.gather(*(self._resource(one) for one in self._some()))
         await asyncio.gather(*(self._listing(curie) for curie in PLACES), self._closed("/pods/an/answers/"),
                                self._closed("/pods/an/"))  # fmt: skip
-        await asyncio.gather(*(self._answer(name) for name in sorted({n for all_of in DERIVED.values() for n in all_of})))
+        await asyncio.gather(
+            *(self._answer(name) for name in sorted({n for all_of in DERIVED.values() for n in all_of}))
+        )
         await asyncio.gather(*(self._stored(row) for row in self._answers()))
 
     def _some(self) -> Iterator[Record]:
@@ -125,7 +127,12 @@ class Reader:
         named = any("resources" in row for row in self.request.rows if row["category"] == curie)
         inside = [one for one in self.pod.of(curie) if oracle.open_of(self.request, one, BASE) is not None]
         may = {mark for one in inside if not named for mark, name in one.marks.items() if name == "@id"}
-        self._held(path, await self._get(path), may)
+        found = await self._get(path)
+        self._held(path, found, may)
+        for one in inside if not named else ():  # nor how long a record is of which only a part is let out
+            part = set(one.body) - (oracle.open_of(self.request, one, BASE) or set())
+            if part and re.search(f"{one.path}> a .*stat:size {len(orjson.dumps(one.body))} ", found.text):
+                self.outside.append(f"{path}: the size of {one.path}")
 
     async def _closed(self, path: str) -> None:
         found = await self._get(path)
@@ -214,7 +221,8 @@ def tells(found: list[dict[str, Any]], request: Request) -> bool:
     wanted = sorted((row["category"], str(row.get("window")), str(row.get("since"))) for row in request.rows)
     states = [one["event"]["event_state"] for one in found]
     return states == ["dpv:ConsentGiven", "dpv:ConsentWithdrawn"] and all(
-        (one["pii_processing"][0]["purpose_type"], one["pii_processing"][0]["actions"]) == (request.purpose, request.actions)
+        one["pii_processing"][0]["purpose_type"] == request.purpose
+        and one["pii_processing"][0]["actions"] == request.actions
         and wanted == sorted((row["pii_type"], str(row["window"]), str(row["since"]))
                              for row in one["pii_processing"][0]["pii_information"])
         for one in found

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from keys.text import b64
+from tests.consent import sample
 from tests.consent.prove.served import Served, furnished, give, redeem
 from tests.consent.prove.wire import FORM, Answer, Key, Line
 from tests.proof import figure, rounds
@@ -22,6 +24,7 @@ FEW, CROWD, PAIR, COPIES = 3, 100, 40, 32
 ONCE = {"recurrence": {"mode": "once", "max_uses": 1}}
 SEVEN = {"recurrence": {"mode": "ongoing", "max_uses": 7}}
 DAILY = {"recurrence": {"mode": "ongoing", "max_per_day": 7}}
+Try = Callable[[Line], Awaitable[Answer]]
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -33,7 +36,7 @@ class Crowd:
     key: Key
     lines: list[Line]
 
-    async def at_once(self, calls: Iterable[Callable[[Line], Awaitable[Answer]]]) -> list[Answer]:
+    async def at_once(self, calls: Iterable[Try]) -> list[Answer]:
         """All of these at the same moment."""
         return list(await asyncio.gather(*(call(line) for line, call in zip(self.lines, calls, strict=False))))
 
@@ -54,6 +57,23 @@ async def crowd(place: Served) -> AsyncIterator[Crowd]:
             line.close()
 
 
+def reading(key: Key, path: str, token: str) -> Try:
+    return lambda line: key.get(line, path, token)
+
+
+def redeeming(key: Key, code: str) -> Try:
+    return lambda line: key.redeem(line, code)
+
+
+def renewing(key: Key, refresh: str) -> Try:
+    return lambda line: key.renew(line, refresh)
+
+
+def copies(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> list[Try]:
+    """The very same request, byte for byte, many times."""
+    return [lambda line: line.send(method, path, headers, body)] * COPIES
+
+
 def won(answers: list[Answer]) -> int:
     return sum(answer.status == 200 for answer in answers)
 
@@ -69,7 +89,7 @@ async def test_c4_a_grant_of_so_many_uses_gives_exactly_so_many_to_a_hundred_at_
     async with crowd(place) as all_at:
         for token in tokens:
             paths = [ONE, BATCH] * (CROWD // 2)
-            answers = await all_at.at_once(lambda line, p=path: all_at.key.get(line, p, token) for path in paths)
+            answers = await all_at.at_once(reading(all_at.key, path, token) for path in paths)
             late = [await all_at.reads(token) for _ in range(3)]
             refused = {answer.status for answer in answers} - {200}
             if won(answers) != uses or any(late) or not refused <= {401, 429}:
@@ -86,7 +106,7 @@ async def test_c5_a_code_shown_forty_times_at_once_has_at_most_one_winner_and_th
         codes = [(await give(vault, session))[1] for _ in range(count)]  # each lives 60 s
     async with crowd(place) as all_at:
         for code in codes:
-            answers = await all_at.at_once([lambda line: all_at.key.redeem(line, code)] * PAIR)
+            answers = await all_at.at_once([redeeming(all_at.key, code)] * PAIR)
             two += won(answers) != 1
             for answer in answers:
                 assert answer.status == 200 or answer.json()["error"] == "invalid_grant"
@@ -108,12 +128,15 @@ async def test_c5_copies_of_one_request_at_once_have_one_winner_whatever_they_co
             token_wins.append(await all_at.at_once(post(renew, headers)))
             shared = key.proof("POST", "/oauth/token")  # one proof, each with an assertion of its own
             again = [key.form(grant_type="refresh_token", refresh_token=told["refresh_token"]) for _ in range(COPIES)]
-            token_wins.append(await all_at.at_once(
-                call for body in again for call in post(body, {"content-type": FORM, "dpop": shared})[:1]))
+            token_wins.append(
+                await all_at.at_once(
+                    call for body in again for call in post(body, {"content-type": FORM, "dpop": shared})[:1]
+                )
+            )
             access = next(one.json()["access_token"] for one in token_wins[-1] if one.status == 200)
             for path in (ONE, BATCH):
                 shown = key.shown("GET", path, access)
-                read_wins.append(await all_at.at_once([lambda line: line.send("GET", path, shown)] * COPIES))
+                read_wins.append(await all_at.at_once(copies("GET", path, shown)))
             push_wins.append(await all_at.at_once(await pushes(key)))
     wins = [won(answers) for answers in token_wins + read_wins] + [
         sum(answer.status == 201 for answer in answers) for answers in push_wins]  # fmt: skip
@@ -121,22 +144,18 @@ async def test_c5_copies_of_one_request_at_once_have_one_winner_whatever_they_co
     assert wins == [1] * len(wins)
 
 
-def post(body: bytes, headers: dict[str, str]) -> list[Callable[[Line], Awaitable[Answer]]]:
+def post(body: bytes, headers: dict[str, str]) -> list[Try]:
     """The very same token request, many times."""
-    return [lambda line: line.send("POST", "/oauth/token", headers, body)] * COPIES
+    return copies("POST", "/oauth/token", headers, body)
 
 
-async def pushes(key: Key) -> list[Callable[[Line], Awaitable[Answer]]]:
+async def pushes(key: Key) -> list[Try]:
     """The very same pushed request, many times."""
-    from tests.consent import sample
-
     detail = sample.detail(locations=[f"{key.base}/pods/an/"])
-    import orjson
-
     body = key.form(response_type="code", redirect_uri=sample.RETURN, code_challenge=sample.CHALLENGE,
                     code_challenge_method="S256", authorization_details=orjson.dumps([detail]).decode())  # fmt: skip
     headers = {"content-type": FORM, "dpop": key.proof("POST", "/oauth/par")}
-    return [lambda line: line.send("POST", "/oauth/par", headers, body)] * COPIES
+    return copies("POST", "/oauth/par", headers, body)
 
 
 async def test_c5_what_a_refresh_wins_against_a_withdrawal_opens_nothing_after_it(tmp_path: Path) -> None:
@@ -146,8 +165,8 @@ async def test_c5_what_a_refresh_wins_against_a_withdrawal_opens_nothing_after_i
         given = [(b64(grant), (await redeem(vault, code))["refresh_token"]) for grant, code in codes]
     async with crowd(place) as all_at:
         for grant, refresh in given:
-            renew = [lambda line: all_at.key.renew(line, refresh)] * PAIR
-            stop = [lambda line: line.send("POST", f"/api/grants/{grant}/withdraw", place.hers())]
+            renew = [renewing(all_at.key, refresh)] * PAIR
+            stop = copies("POST", f"/api/grants/{grant}/withdraw", place.hers())[:1]
             answers = await all_at.at_once([*renew[: PAIR // 2], *stop, *renew[PAIR // 2 :]])
             assert answers.pop(PAIR // 2).status == 200
             both += 0 < won(answers) < PAIR

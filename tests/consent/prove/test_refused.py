@@ -1,6 +1,6 @@
 """C7: an app that wants more than it was given is refused, its try is in her log, and the grant stays what it was.
 
-A row: what is tried, the answer, and the rule in the line. Other purposes, wider tokens, grants of others, changed apps.
+A row: what is tried, the answer, and the rule of the line. Other purposes, wider tokens, others' grants, changed apps.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ WIDER = {"category": "pd:Interest", "necessity": "required"}
 ADS = replace(sample.APP.purposes[0], code="dpv:ServicePersonalisation")
 SECOND = replace(sample.APP, purposes=(*sample.APP.purposes, ADS))
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 -- a name
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 EVIL = "https://evil.example/"
 
 
@@ -116,7 +116,8 @@ ROWS: list[Row] = [
     wider("resource", "http://localhost:8400.evil.example/pods/", "invalid_target"),
     # somebody else's grant or token
     ("merge of others", lambda t: t.push("other", **OTHERS), 400, "invalid_grant_id", "other client"),
-    ("replace of others", lambda t: t.push("other", action="replace", **OTHERS), 400, "invalid_grant_id", "other client"),
+    ("replace of others", lambda t: t.push("other", action="replace", **OTHERS), 400, "invalid_grant_id",
+     "other client"),
     ("query of others", lambda t: t.post(f"/oauth/grants/{t.name}", "other"), 404, "", "other client"),
     ("revoke token of others", lambda t: t.post("/oauth/revoke", "other", token=t.granted.refresh), 200, "",
      "other client"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from consent.jws import read
 from consent.oauth.dpop import SKEW
 from tests.consent import sample
 from tests.consent.prove.served import Served, furnished, give, redeem
@@ -45,8 +46,6 @@ class Copied:
 def ahead(key: Key, method: str, path: str, token: str, seconds: int) -> str:
     """A proof of a client whose clock runs ahead: it counts longest."""
     proof = key.proof(method, path, token)
-    from consent.jws import read
-
     claims = dict(read(proof.encode()).claims) | {"iat": int(time.time()) + seconds}
     return sample.compact({"typ": "dpop+jwt", "alg": "ES256", "jwk": sample.public(key.dpop)}, claims, key.dpop)
 
@@ -103,7 +102,7 @@ async def test_c6_a_used_proof_is_refused_during_its_whole_window_by_a_server_th
             copied += fresh
             end = time.monotonic() + 2 * SKEW
     with place.serving():
-        while proving() and time.monotonic() < end or replays < wanted:
+        while (proving() and time.monotonic() < end) or replays < wanted:
             odd |= set(await all_at_once(place, copied))
             replays += len(copied)
             await asyncio.sleep(2 if proving() else 0)

@@ -132,9 +132,9 @@ def told(races: list[dict[str, Any]], reached: dict[str, float], wrong: list[str
     figure("C1 requests begun after the answer", sum(one["late"] for one in races), asked)
     figure("C1 requests served", sum(one["served"] for one in races), asked)
     figure("C1 requests a second", round(asked / took), asked)
-    figure("C2 median ms from the press to the last begin that succeeded", round(median(bite), 1), count)
-    figure("C3 maximum of that", round(max(bite), 1), count)
-    figure("C2 median ms from the press to the answer", round(median(answers), 1), count)
-    figure("C3 maximum of that answer", round(max(answers), 1), count)
+    figure("C2 median ms from the press to the last begin that still succeeded", round(median(bite), 1), count)
+    figure("C3 maximum ms from the press to the last begin that still succeeded", round(max(bite), 1), count)
+    figure("C2 median ms until it bites, from the press to the answer", round(median(answers), 1), count)
+    figure("C3 maximum ms until it bites, from the press to the answer", round(max(answers), 1), count)
     for name, of in (("median", median), ("maximum", max)):
         figure(f"C1c {name} ms from the press to the app's receiver", round(1000 * of(reached.values() or [-1])), count)
