@@ -21,7 +21,9 @@ from consent.accounts.sessions import SessionFacts, log_private
 from consent.tables import Token
 from keys.text import b64, unb64
 from tests.consent import sample
+from tests.consent.prove.racer import Race
 from tests.consent.prove.served import ROOT, Served, furnished, give, redeem
+from tests.consent.prove.wire import Answer
 from tests.proof import figure, rounds
 from tests.web.pushing import Inbox, receiver
 from vault.log import views
@@ -96,6 +98,14 @@ def evidence(vault: Vault, session: SessionFacts, races: list[dict[str, Any]]) -
         }
         wrong += [f"{one['grant']} {name}" for name, good in held.items() if not good]
     return wrong
+
+
+def test_a_race_counts_as_a_leak_what_began_after_the_answer_and_got_data_even_if_it_was_cut() -> None:
+    one = Race("g", pressed=1.0, answered=2.0)
+    for status, sent, whole in ((200, 0.5, True), (200, 1.9, True), (401, 2.1, True), (200, 2.2, False)):
+        one.heard(Answer(status, {"kluis-entry": "1"}, b"", sent, 9.0, whole))
+    told = one.judged()
+    assert (told.asked, told.served, told.cut, told.late, told.leaks, told.last) == (4, 3, 1, 2, 1, 2.2)
 
 
 async def test_c1_nothing_that_began_after_the_answer_of_a_withdrawal_succeeds(tmp_path: Path) -> None:
