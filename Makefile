@@ -9,6 +9,7 @@
 #   make prove-keys   the proofs of the keys: mutations, consent states, restores, cost, other programs, published vectors
 #   make prove-log    the proofs of the log: outside verifiers, kills, speed, erasure
 #   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
+#   make prove-oauth  the proofs of OAuth: clients of others from npm at a running demo, and the tables of attacks
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -24,7 +25,7 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-push
+.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-push prove-oauth
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -48,6 +49,9 @@ prove-log: install
 
 prove-push: install
 	$(BIN)/python -m tests.proof push
+
+prove-oauth: install
+	$(BIN)/python -m tests.proof oauth
 
 lint: install
 	$(BIN)/ruff check $(CODE)
