@@ -255,7 +255,8 @@ async def test_a_code_under_another_redirect_uri_is_invalid_grant(app: Party, ur
 async def test_nobody_registers_more_than_is_hers_to_say(house: Household) -> None:
     wish = {"redirect_uris": ["http://localhost:3000/back"], "client_name": "Notities"}
     more = {"client_id": "cultuurgids", "client_secret": "x", "trust": "city", "kind": "rar",
-            "webid": house.session.webid, "registration_access_token": "x", "secret_hash": "x", "public": False}  # fmt: skip
+            "webid": house.session.webid, "registration_access_token": "x",
+            "secret_hash": "x", "public": False}  # fmt: skip
     made = await house.http.post("/oauth/register", json=wish | more)
     assert made.status_code == 201
     told = made.json()
