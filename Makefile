@@ -8,6 +8,7 @@
 #   make prove-house  the slow proofs of the whole house: kills, canaries, the ranker's gain
 #   make prove-keys   the proofs of the keys: mutations, consent states, restores, cost, other programs, published vectors
 #   make prove-log    the proofs of the log: outside verifiers, kills, speed, erasure
+#   make prove-consent  the proofs of consent under load: 100,000 requests racing 1,000 withdrawals, races, random grants
 #   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
 #   make prove-oauth  the proofs of OAuth: clients of others from npm at a running demo, and the tables of attacks
 #
@@ -25,7 +26,8 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-push prove-oauth
+.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-consent prove-push \
+  prove-oauth
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -46,6 +48,9 @@ prove-keys: install
 
 prove-log: install
 	$(BIN)/python -m tests.proof log
+
+prove-consent: install
+	$(BIN)/python -m tests.proof consent
 
 prove-push: install
 	$(BIN)/python -m tests.proof push

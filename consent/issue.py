@@ -120,10 +120,13 @@ async def answer(
 async def revoke(vault: Vault, client: Client, text: str, now: datetime) -> None:
     """The app gives a token back (RFC 7009): with a refresh token or a code the whole grant, else that token alone.
 
-    Unknown tokens and those of others are silently left alone.
+    Unknown tokens are silently left alone; that of somebody else's app too, which is in the log of its pod.
     """
     held = next((one for kind in ("kat", "krt", "kac") if (one := hold(vault, text, kind))), None)
-    if held is None or held.bound["client"] != client.client_id:
+    if held is None:
+        return
+    if held.bound["client"] != client.client_id:
+        await _refused(vault, held, "other client", now, "revoke")
         return
     if held.row.kind != "kat":
         await endings.revoke(vault, held.grant, now)
@@ -171,9 +174,18 @@ async def _decide(
             await endings.reused(vault, code.grant, now)
         raise
     except OAuthError as refused:
-        if (code or old) is not None and refused.code == "invalid_grant":
-            raise await _refused(vault, code or old, _why(code or old, client, proof), now) from refused
-        raise
+        held = code or old or _offered(vault, request)
+        if held is None or refused.code == "invalid_client":  # who it was is not known: the office's log has it
+            raise
+        grant = refused.code == "invalid_grant"
+        said = await _refused(vault, held, _why(held, client, proof) if grant else refused.code, now)
+        raise (said if grant else refused) from refused
+
+
+def _offered(vault: Vault, request: server.TokenRequest) -> Held | None:
+    """A token of ours that somebody wants to change for another one (RFC 8693), which is refused here."""
+    text = request.form.get("subject_token", "")
+    return hold(vault, text, "kat") or hold(vault, text, "krt")
 
 
 async def _exchange(vault: Vault, held: Held, with_refresh: bool, shown: Shown, now: datetime) -> dict[str, Any]:
@@ -240,10 +252,10 @@ async def _append(vault: Vault, held: Held, action: str, write: Any, now: dateti
     raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
 
 
-async def _refused(vault: Vault, held: Held | None, rule: str, now: datetime) -> OAuthError:
+async def _refused(vault: Vault, held: Held | None, rule: str, now: datetime, action: str = "token") -> OAuthError:
     if held is not None:
         grant = held.grant
-        facts: Facts = replace(told(grant.terms, grant.id, "denial", "token", rule), decision="denied")
+        facts: Facts = replace(told(grant.terms, grant.id, "denial", action, rule), decision="denied")
         await vault.log.append(Intent(grant.pod.id, facts, now))
     return OAuthError("invalid_grant", "The code or token is not valid for this client and key.")
 

@@ -18,6 +18,7 @@ from consent.accounts import passphrase, people
 from consent.accounts.people import Newcomer, enroll, found_office
 from consent.accounts.sessions import SessionFacts, log_private
 from consent.asks import Shown
+from consent.oauth.clients import Client
 from consent.oauth.dpop import Proof
 from consent.oauth.par import Pushed
 from consent.request import choose, parse
@@ -122,10 +123,12 @@ class Household:
 
     # ------------------------------------------------------------ what An does
 
-    async def grant(self, *data: dict[str, Any], tick: Sequence[str] = (), **changes: Any) -> Granted:
-        """Cultuurgids asks for `data` and An allows it, with the rows in `tick`."""
+    async def grant(
+        self, *data: dict[str, Any], tick: Sequence[str] = (), app: Client = sample.APP, **changes: Any
+    ) -> Granted:
+        """Cultuurgids, registered as `app`, asks for `data` and An allows it, with the rows in `tick`."""
         now = self.clock()
-        terms = parse(sample.detail(datatypes=list(data), **changes), sample.APP, BASE, now)
+        terms = parse(sample.detail(datatypes=list(data), **changes), app, BASE, now)
         said = Pushed("cultuurgids", sample.RETURN, sample.CHALLENGE, sample.JKT, terms, state="s")
         asked = await asks.push(self.vault, said, Shown(Proof(sample.JKT, fresh_bytes(32), 2**50), None), now)
         await asks.show(self.vault, self.session, asked, {"hash": "h", "language": "nl", "version": "1"}, now)

@@ -27,6 +27,7 @@ AREAS = {
     ],
     "keys": ["tests/keys", "tests/browser/test_unlockers.py"],
     "log": ["tests/log/prove"],
+    "consent": ["tests/consent/prove"],
     "push": ["tests/web/test_outgoing.py"],
     "oauth": ["tests/clients", "tests/web/solidlogin", "tests/consent/attacks"],
 }

@@ -73,17 +73,17 @@ async def _shown(asked: Asked, admitted: Admission, found: door.Found, now: date
 
 def _listing(asked: Asked, admitted: Admission, found: door.Found, now: datetime) -> bytes:
     path = asked.target.path
-    kept = {
-        member.label.path: rdf.Member(
-            member.label.path.removeprefix(path).rstrip("/"),
-            member.body is None,
-            member.label.media,
-            member.label.size,
-            member.label.when if member.label.modified else None,
-        )
-        for member in found.members
-        if member.body is None or _limited(admitted, member.body, member.label.media, now) is not None
-    }
+    kept = {}
+    for member in found.members:
+        label, size = member.label, member.label.size
+        if member.body is not None:
+            shown = _limited(admitted, member.body, label.media, now)
+            if shown is None:
+                continue
+            size = size if shown == member.body else len(shown)  # how much was left out is not told either
+        when = label.when if label.modified else None
+        name = label.path.removeprefix(path).rstrip("/")
+        kept[label.path] = rdf.Member(name, member.body is None, label.media, size, when)
     return rdf.container(asked.root + path, kept.values())
 
 

@@ -132,6 +132,11 @@ DENIED: Final[Mapping[str, str]] = {
     "objected": "je maakte hier bezwaar tegen",
     "restricted": "je had dit bevroren",
     "other purpose": "het was voor iets anders bedoeld",
+    "purpose": "het was voor iets anders bedoeld",
+    "invalid_authorization_details": "de app vroeg meer dan je gaf",
+    "invalid_scope": "de app vroeg meer dan je gaf",
+    "invalid_target": "de app vroeg toegang tot een andere plek",
+    "unsupported_grant_type": "de app wilde haar toegang omruilen",
     "other client": "het was de toestemming van een andere app",
     "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
 }

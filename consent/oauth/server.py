@@ -22,6 +22,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from consent.errors import OAUTH_CODES, CodeReused, OAuthError
 from consent.oauth.clients import ASSERTION_TYPE, Assertion, Client, check_assertion, claimed_client, secret_fits
 from consent.oauth.dpop import Proof
+from consent.oauth.par import targets
 from keys.text import b64
 
 Kind = Literal["code", "refresh", "client_credentials"]
@@ -143,6 +144,7 @@ def decide_token(
         raise OAuthError("invalid_dpop_proof", "A DPoP proof is needed.")
     if "authorization_details" in request.form:
         raise OAuthError("invalid_authorization_details", "What was granted cannot be changed here.")
+    targets(request.form.get("resource", ""), request.issuer)
     server = _Server(_Facts(request, client, code, refresh, proof, now))
     answer: Any = _run(lambda: server.create_token_response(request))
     kind, scope = _KINDS[answer["grant_type"]], answer["scope"] or ""
