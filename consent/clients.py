@@ -19,18 +19,22 @@ from vault.vault import Vault
 PREFIX: Final = "app-"
 
 
-def described(metadata: object, trust: Literal["city", "unverified"], now: datetime) -> Client:
-    """An app from its registration metadata (RFC 7591 section 2, with `controller` and `purposes`), under a new id.
+def described(metadata: object, trust: Literal["city", "unverified"], now: datetime, client_id: str = "") -> Client:
+    """An app from its registration metadata (RFC 7591 section 2, with `controller` and `purposes`).
+
+    Without `client_id` under a new one.
 
     A purpose without a version gets the day as one. Raises OAuthError invalid_client_metadata.
     """
     try:
-        return _described(metadata, trust, now)  # type: ignore[arg-type]
+        return _described(metadata, trust, now, client_id)  # type: ignore[arg-type]
     except (AttributeError, KeyError, TypeError, ValueError) as bad:
         raise OAuthError("invalid_client_metadata", "A field is missing or has the wrong form.") from bad
 
 
-def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"], now: datetime) -> Client:
+def _described(
+    metadata: Mapping[str, Any], trust: Literal["city", "unverified"], now: datetime, client_id: str
+) -> Client:
     purposes = tuple(
         Registration(
             code=_text(one["code"]),
@@ -42,7 +46,7 @@ def _described(metadata: Mapping[str, Any], trust: Literal["city", "unverified"]
         for one in metadata["purposes"]
     )
     return Client(
-        client_id=PREFIX + b64(fresh_bytes(16)),
+        client_id=client_id or PREFIX + b64(fresh_bytes(16)),
         name=_text(metadata["client_name"]),
         controller=_text(metadata["controller"]),
         redirect_uris=tuple(_text(uri) for uri in metadata["redirect_uris"]),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from consent import copies, outbox
 from consent.accounts.sessions import SessionFacts
-from consent.solid import PREFIX
+from consent.oauth.clients import CREDENTIALS
 from consent.tables import Account, ClientRow, Grant, Link, Pushed, Session
 from keys.text import b64
 from vault import erasure, gates
@@ -44,7 +44,7 @@ def _also(vault: Vault, pod: PodFacts, now: datetime) -> Also:
     def write(tx: Tx) -> None:
         outbox.last(tx, vault.state, pod, now, deadline)
         for grant in tx.find(Grant, pod=pod.id):
-            tx.remove(ClientRow, id=PREFIX + b64(grant.id))
+            tx.remove(ClientRow, id=CREDENTIALS + b64(grant.id))
         for account in tx.find(Account, pod=pod.id):
             tx.remove(Link, account=account.id)
         for session in tx.find(Session, pod=pod.id):

@@ -9,6 +9,7 @@ from typing import Final
 OAUTH_CODES: Final = frozenset(
     {
         "access_denied",  # RFC 6749 4.1.2.1
+        "consent_required",  # OpenID Connect Core 3.1.2.6
         "insufficient_authorization_details",  # a valid token whose grant does not cover the request
         "insufficient_user_authentication",  # RFC 9470
         "invalid_authorization_details",  # RFC 9396 5
@@ -23,6 +24,8 @@ OAUTH_CODES: Final = frozenset(
         "invalid_scope",
         "invalid_target",  # RFC 8707 2
         "invalid_token",  # RFC 6750 3.1
+        "login_required",  # OpenID Connect Core 3.1.2.6
+        "registration_not_supported",  # OpenID Connect Core 3.1.2.6
         "request_not_supported",  # OpenID Connect Core 3.1.2.6
         "temporarily_unavailable",
         "unauthorized_client",

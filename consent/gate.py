@@ -18,6 +18,7 @@ from consent.categories import category, category_at
 from consent.decide import Allowed, Ask, decide, hint
 from consent.errors import OAuthError
 from consent.locks import grant_context
+from consent.oauth.clients import CREDENTIALS
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
 from consent.oauth.tokens import SolidToken, verify_token
 from consent.recent import Recent
@@ -228,7 +229,8 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     except OAuthError as e:
         return await _anonymous(vault, pod, e.code, now)
     try:
-        proof = check_proof(list(call.dpop), call.method, call.url, now, shown, token.jkt, SOLID_ALGS)
+        said = list(call.dpop), call.method, call.url, now, shown, token.jkt, SOLID_ALGS
+        proof = check_proof(*said, ath_may_lack=not token.client_id.startswith(CREDENTIALS))
     except OAuthError as e:
         return await _turn_away(vault, pod, token, call, e.code, now)
     if pod is None:

@@ -5,6 +5,7 @@ entry and one transaction: what was shown is used up, what is issued exists, the
 Whether the request itself is right is decided by consent.oauth.server, over values.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from consent.lines import told
 from consent.oauth import rar, server
 from consent.oauth.clients import Client
 from consent.oauth.dpop import RAR_ALGS, SOLID_ALGS, Proof, check_proof
+from consent.oauth.idtoken import Login, make_id_token
 from consent.tables import Token as TokenRow
 from keys.context import ctx
 from keys.errors import WrongSecret
@@ -31,21 +33,29 @@ from vault.vault import Vault
 ACCESS_MS: Final = 300_000
 UNUSED_MS: Final = 90 * gates.DAY_MS
 """A refresh token that nobody used for 90 days no longer works."""
+SOLID_UNUSED_MS: Final = 14 * gates.DAY_MS
+"""The same for plain Solid apps, which can keep no secret."""
+CARRIED: Final[tuple[str, ...]] = ("client", "jkt", "scope", "webid", "auth_time")
+"""What passes from a code to the tokens it gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A token that was shown and is one of ours, live or not: its row, the grant behind it, what it is bound to."""
+    """A token that was shown and is one of ours, live or not: its row, the grant behind it, what it is bound to.
+
+    `sealed_for`: the key its secret was wrapped for, if that is another than the one it is bound to now.
+    """
 
     shown: Token
     row: TokenRow
     grant: GrantFacts
     bound: dict[str, Any]
+    sealed_for: str | None = None
 
     @property
     def context(self) -> bytes:
         """The context of the grant's key under this token."""
-        client, jkt = self.bound["client"], self.bound["jkt"]
+        client, jkt = self.bound["client"], self.bound["jkt"] if self.sealed_for is None else self.sealed_for
         return ctx("gk", self.row.pod, self.row.grant, self.row.kind, self.row.handle, client, jkt)
 
     def live(self, now: datetime) -> bool:
@@ -70,16 +80,25 @@ def hold(vault: Vault, text: str, kind: TokenKind) -> Held | None:
     return Held(shown, row, grant, columns.take(grant.pod.control, "token", row.handle, row.sealed))
 
 
-async def answer(vault: Vault, request: server.TokenRequest, dpop: list[bytes], now: datetime) -> dict[str, Any]:
+def asker(vault: Vault, form: Mapping[str, str]) -> str:
+    """The client to which the code or refresh token in a form is bound; "" if it is none of ours."""
+    held = hold(vault, form.get("code", ""), "kac") or hold(vault, form.get("refresh_token", ""), "krt")
+    return str(held.bound["client"]) if held else ""
+
+
+async def answer(
+    vault: Vault, request: server.TokenRequest, dpop: list[bytes], now: datetime, client: Client | None = None
+) -> dict[str, Any]:
     """The token endpoint's answer (RFC 6749 5.1, RFC 9396 7). Raises OAuthError; what concerns a pod is in its log.
 
-    A code shown twice ends the grant it gave.
+    A code shown twice ends the grant it gave. `client`: an app that is registered nowhere, from its own document.
     """
-    client = clients.find(vault, server.claimed(request))
+    client = client or clients.find(vault, server.claimed(request))
     algs = SOLID_ALGS if client is not None and client.kind == "solid" else RAR_ALGS
     proof = check_proof(dpop, request.method, request.url, now, algs=algs)
     code = hold(vault, request.form.get("code", ""), "kac")
     old = hold(vault, request.form.get("refresh_token", ""), "krt")
+    code = _for_any_key(code, proof)
     decision = await _decide(vault, request, client, code, old, proof, now)
     shown = Shown(proof, decision.authenticated.assertion)
     if decision.kind == "client_credentials":
@@ -91,6 +110,8 @@ async def answer(vault: Vault, request: server.TokenRequest, dpop: list[bytes], 
         raise OAuthError("access_denied", "The citizen restricted this grant; its tokens rest until she lifts that.")
     if held is None or not held.live(now):
         raise await _refused(vault, held, "invalid_grant", now)
+    if held.grant.terms.client_hash not in ("", b64(decision.authenticated.client.digest())):
+        raise await _refused(vault, held, "client changed", now)
     if decision.kind == "code":
         return await _exchange(vault, held, decision.include_refresh, shown, now)
     return await _refresh(vault, held, shown, now)
@@ -156,7 +177,12 @@ async def _decide(
 
 
 async def _exchange(vault: Vault, held: Held, with_refresh: bool, shown: Shown, now: datetime) -> dict[str, Any]:
-    kinds: tuple[TokenKind, ...] = ("kat", "krt") if with_refresh and held.grant.terms.mode != "once" else ("kat",)
+    solid_kind = held.grant.terms.kind == "solid"
+    kinds: tuple[TokenKind, ...] = (
+        () if solid_kind else ("kat",)
+    )  # a plain Solid app gets a JWT, which no row stands for
+    if with_refresh and held.grant.terms.mode != "once":
+        kinds = (*kinds, "krt")
     tokens = [new_token(kind) for kind in kinds]
     rows = _rows(held, tokens, now)
 
@@ -168,29 +194,32 @@ async def _exchange(vault: Vault, held: Held, with_refresh: bool, shown: Shown, 
             tx.add(row)
 
     await _append(vault, held, "token", write, now)
-    more = {"refresh_token": tokens[1].text} if len(tokens) > 1 else {}
-    return {**_issued(vault, held, tokens[0], rows[0], now), **more}
+    more = {"refresh_token": tokens[-1].text} if "krt" in kinds else {}
+    told = _login(vault, held, now) if solid_kind else _issued(vault, held, tokens[0], rows[0], now)
+    return {**told, **more}
 
 
 async def _refresh(vault: Vault, held: Held, shown: Shown, now: datetime) -> dict[str, Any]:
-    """One more access token; the refresh token stays as it is (FAPI 2.0, 5.3.2.1): 90 more days from this use."""
-    access = new_token("kat")
-    rows, until = _rows(held, [access], now), min(held.grant.terms.expires, gates.ms(now) + UNUSED_MS)
+    """One more access token; the refresh token stays as it is (FAPI 2.0, 5.3.2.1) and lives on from this use."""
+    solid_kind = held.grant.terms.kind == "solid"
+    access = [] if solid_kind else [new_token("kat")]
+    rows, until = _rows(held, access, now), min(held.grant.terms.expires, gates.ms(now) + _unused(held))
 
     def write(tx: Tx) -> None:
         shown.remember(tx)
         tx.change(TokenRow, {"handle": held.row.handle}, expires=until)
-        tx.add(rows[0])
+        for row in rows:
+            tx.add(row)
 
     await _append(vault, held, "refresh", write, now)
-    return _issued(vault, held, access, rows[0], now)
+    return _login(vault, held, now) if solid_kind else _issued(vault, held, access[0], rows[0], now)
 
 
 def _rows(held: Held, tokens: list[Token], now: datetime) -> list[TokenRow]:
     """The new tokens' rows; the grant's key is open for the length of this function."""
     at, grant = gates.ms(now), held.grant
-    lives = {"kat": at + ACCESS_MS, "krt": at + UNUSED_MS}
-    bound = {"client": held.bound["client"], "jkt": held.bound["jkt"], "scope": held.bound["scope"]}
+    lives = {"kat": at + ACCESS_MS, "krt": at + _unused(held)}
+    bound = {name: held.bound[name] for name in CARRIED if name in held.bound}
     with unwrap_gk(held.shown.secret, held.context, held.row.wrap or b"") as gk:
         ends = [min(grant.terms.expires, lives[token.kind]) for token in tokens]
         return [
@@ -224,6 +253,27 @@ def _why(held: Held | None, client: Client | None, proof: Proof) -> str:
     if held is None or client is None or held.bound["client"] != client.client_id:
         return "other client"
     return "other key" if held.bound["jkt"] != proof.jkt else "invalid_grant"
+
+
+def _for_any_key(code: Held | None, proof: Proof) -> Held | None:
+    """A code of an app that named no key is redeemed by the key that comes with it; PKCE says that it is the app's."""
+    if code is None or code.bound["jkt"]:
+        return code
+    return replace(code, bound=code.bound | {"jkt": proof.jkt}, sealed_for="")
+
+
+def _unused(held: Held) -> int:
+    return SOLID_UNUSED_MS if held.grant.terms.kind == "solid" else UNUSED_MS
+
+
+def _login(vault: Vault, held: Held, now: datetime) -> dict[str, Any]:
+    """The answer for a plain Solid app: a JWT, and an ID token that says who logged in."""
+    bound = held.bound
+    text, seconds = solid.access(vault, held.grant, bound["webid"], bound["jkt"], now)
+    login = Login(bound["webid"], bound["client"], bound["jkt"], bound["auth_time"], bound.get("nonce"))
+    told = make_id_token(login, vault.base, text, vault.issuer, now)
+    answered = {"access_token": text, "token_type": "DPoP", "expires_in": seconds}
+    return {**answered, "scope": bound["scope"], "id_token": told}
 
 
 def _issued(vault: Vault, held: Held, access: Token, row: TokenRow, now: datetime) -> dict[str, Any]:

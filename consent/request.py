@@ -13,6 +13,7 @@ from consent import categories, period, purposes, schema, special
 from consent.errors import BadChoice, BadPeriod, BadTerms, OAuthError, UnknownCategory, UnknownPurpose
 from consent.schema import RAR_TYPE
 from consent.terms import Datum, Terms
+from keys.text import b64
 
 __all__ = ["RAR_TYPE", "Datum", "Offer", "Terms", "choose", "offers", "parse", "solid"]
 
@@ -32,6 +33,9 @@ class Registered(Protocol):
     def controller(self) -> str: ...
     @property
     def trust(self) -> str: ...
+    def digest(self) -> bytes:
+        """SHA-256 over what a citizen decides about."""
+
     def registration(self, code: str, version: str) -> "Purpose | None":
         """The registered purpose of this code and version, or ``None``."""
 
@@ -99,6 +103,7 @@ def solid(
         containers=containers,
         modes=modes,
         elsewhere=elsewhere,
+        client_hash=b64(client.digest()),
     )
 
 
@@ -149,6 +154,7 @@ def _terms(asked: dict[str, Any], client: Registered, pod: str, rows: tuple[Datu
         processing=tuple(asked.get("processing", ())),
         automated=asked.get("automated_decision", "none"),
         storage=asked.get("storage"),
+        client_hash=b64(client.digest()),
     )
 
 

@@ -1,4 +1,4 @@
-"""A person's own credentials for plain Solid programs: a grant of kind `solid`, and short JWTs under it (Solid-OIDC).
+"""JWTs under a grant of kind `solid`, and a person's own credentials for plain Solid programs (Solid-OIDC).
 
 They reach managed compartments only, so no key is wrapped: the gate row is read on every request, and a withdrawal
 bites at the next one.
@@ -6,14 +6,13 @@ bites at the next one.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from consent import clients, events, period, signed
 from consent.asks import Shown, replayed
 from consent.errors import OAuthError
-from consent.grants import load, put_grant
+from consent.grants import GrantFacts, load, put_grant
 from consent.lines import told
-from consent.oauth.clients import Client, secret_hash
+from consent.oauth.clients import CREDENTIALS, Client, secret_hash
 from consent.oauth.registration import clean_name
 from consent.oauth.tokens import LIFETIME, SolidToken, make_token
 from consent.request import LONGEST, solid
@@ -26,9 +25,6 @@ from vault.errors import Conflict
 from vault.log.entry import Intent, Refused
 from vault.managed import managed_root, signer, unchanged
 from vault.vault import PodFacts, Vault
-
-PREFIX: Final = "solid-"
-"""Before the grant's id, in the client id of a person's own credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ async def credentials(vault: Vault, pod: PodFacts, webid: str, name: str, now: d
     """
     grant, secret, at = fresh_bytes(16), b64(fresh_bytes(32)), gates.ms(now)
     client = Client(
-        client_id=PREFIX + b64(grant),
+        client_id=CREDENTIALS + b64(grant),
         name=clean_name(name),
         controller=webid,
         kind="solid",
@@ -87,22 +83,28 @@ async def token(vault: Vault, client: Client, shown: Shown, now: datetime) -> tu
     done = await vault.log.append(intent)
     if isinstance(done, Refused):
         raise replayed(done.reason) or OAuthError("invalid_grant", "The grant has ended.")
+    return access(vault, grant, client.webid, shown.proof.jkt, now)
+
+
+def access(vault: Vault, grant: GrantFacts, webid: str, jkt: str, now: datetime) -> tuple[str, int]:
+    """The JWT under a grant, for the person and the DPoP key, and its life in seconds: at most the grant's own."""
     iat = int(now.timestamp())
+    seconds = max(1, min(LIFETIME, grant.terms.expires // 1000 - iat))
     said = SolidToken(
         iss=vault.base,
-        webid=client.webid,
-        client_id=client.client_id,
+        webid=webid,
+        client_id=grant.terms.client,
         iat=iat,
-        exp=iat + LIFETIME,
-        jkt=shown.proof.jkt,
+        exp=iat + seconds,
+        jkt=jkt,
         jti=b64(fresh_bytes(16)),
         grant_id=b64(grant.id),
         epoch=grant.epoch,
     )
-    return make_token(said, vault.issuer), LIFETIME
+    return make_token(said, vault.issuer), seconds
 
 
 def _grant_of(client: Client) -> bytes:
-    if client.kind != "solid" or not client.client_id.startswith(PREFIX):
+    if client.kind != "solid" or not client.client_id.startswith(CREDENTIALS):
         raise OAuthError("unauthorized_client", "This client has no credentials of a person.")
-    return unb64(client.client_id.removeprefix(PREFIX))
+    return unb64(client.client_id.removeprefix(CREDENTIALS))

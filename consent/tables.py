@@ -17,6 +17,14 @@ class ClientRow(SQLModel, table=True):
     sealed: bytes
 
 
+class Registered(SQLModel, table=True):
+    """A client that registered itself: SHA-256 of its registration access token, and until when it is kept (ms)."""
+
+    id: str = Field(primary_key=True)
+    auth: bytes
+    until: int = Field(index=True)
+
+
 class Account(SQLModel, table=True):
     """Somebody who can log in. `sealed` (state key) holds user, display name and WebID as JSON."""
 

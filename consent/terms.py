@@ -64,6 +64,7 @@ class Terms:
     ``actions``; kind ``solid`` uses ``containers``, ``modes`` and ``elsewhere``. Contradictions raise ``BadTerms``.
     ``acr`` and ``auth_time`` (ms UTC) say how sure the server was of who decided (consent.assurance), ``""`` and 0 of
     what nobody has decided yet.
+    ``client_hash``: ``Client.digest`` of the app as it was shown (base64url); ``""`` binds to the client's id alone.
     """
 
     client: str
@@ -91,6 +92,7 @@ class Terms:
     elsewhere: bool = False
     acr: str = ""
     auth_time: int = 0
+    client_hash: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in ("rar", "solid") or self.mode not in MODES:

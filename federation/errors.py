@@ -26,7 +26,9 @@ class Unreachable(FederationError):
 
 
 class BadAnswer(FederationError):
-    """The peer answered with something we do not take: reasons are status, encoding, too_large, media, form, issuer."""
+    """The peer answered with something we do not take: reasons are status, encoding, too_large, media, form, issuer,
+    moved.
+    """
 
     code: ClassVar[str] = "peer_answer"
 

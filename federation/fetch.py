@@ -23,6 +23,7 @@ from federation.errors import BadAnswer, FederationError, NotAllowed, Unreachabl
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEPT = 256
+_HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Fetcher:
         *,
         own: frozenset[str] = frozenset(),
         near: frozenset[str] = frozenset(),
+        loopback: bool = False,
         ports: frozenset[int] = frozenset({443}),
         limits: Limits = Limits(),
         lookup: Resolve = resolve,
@@ -95,9 +97,10 @@ class Fetcher:
         """Fetch from `ports` of strangers, and from the origins in `own` also by http on loopback (development).
 
         `own` holds origins of this vault such as `http://localhost:8400`; `near` those an operator named although they
-        are not global: any address and plain http are taken there. `trust` None: the public certificates.
+        are not global: any address and plain http are taken there. `loopback` (development only): every http address of
+        this machine counts as own. `trust` None: the public certificates.
         """
-        self._near = near
+        self._near, self._loopback = near, loopback
         self._own, self._ports, self._limits, self._lookup = own, ports, limits, lookup
         self._trust = trust or httpx.create_ssl_context(trust_env=False)
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
@@ -258,7 +261,7 @@ class Fetcher:
         return bytes(body)
 
     def _is_own(self, url: httpx.URL) -> bool:
-        return _origin(url) in self._own
+        return _origin(url) in self._own or (self._loopback and url.scheme == "http" and url.host in _HERE)
 
     def _is_named(self, url: httpx.URL) -> bool:
         """Whether the operator named this origin, so that plain http and its port are taken there."""

@@ -28,6 +28,7 @@ AREAS = {
     "keys": ["tests/keys", "tests/browser/test_unlockers.py"],
     "log": ["tests/log/prove"],
     "push": ["tests/web/test_outgoing.py"],
+    "oauth": ["tests/clients/solidlogin", "tests/web/solidlogin"],
 }
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import uvicorn
@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from consent.accounts import people
 from consent.clients import near
+from federation.fetch import Fetcher
 from federation.push import Courier
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
@@ -46,11 +47,13 @@ from web.routes import (
     leaving,
     locks,
     log,
+    logout,
     oauth,
     operator,
     ownlog,
     receipts,
     records,
+    registration,
     requests,
     sealed,
     security,
@@ -77,11 +80,13 @@ ROUTES = (
     leaving,
     locks,
     log,
+    logout,
     oauth,
     operator,
     ownlog,
     receipts,
     records,
+    registration,
     requests,
     sealed,
     security,
@@ -106,6 +111,16 @@ class House:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outgoing", Outgoing(Courier(near=near(self.base))))
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The one way out to other servers; in development, documents of apps on this machine may be fetched too."""
+        return Fetcher(loopback=self.development)
+
+    @property
+    def development(self) -> bool:
+        """Whether this is a house on somebody's own machine: only there is the base plain http."""
+        return self.base.startswith("http:")
 
     @property
     def base(self) -> str:

@@ -281,12 +281,13 @@ def _dated(text: str) -> str:
 def _durations(terms: Terms, now: datetime) -> tuple[Choice, ...]:
     if terms.mode == "session":
         return (Choice("asked", "deze aanmelding, hoogstens 8 uur"),)
-    return tuple(Choice(offer.code, _length(terms, offer.code, offer.until)) for offer in offers(terms, now))
+    return tuple(Choice(offer.code, length(terms, offer.code, offer.until)) for offer in offers(terms, now))
 
 
-def _length(terms: Terms, code: str, until: int) -> str:
-    length = LENGTHS.get(code) or f"tot {day(datetime.fromtimestamp(until / 1000, UTC))}"
-    return f"één keer, binnen {length}" if terms.mode == "once" and code in LENGTHS else length
+def length(terms: Terms, code: str, until: int) -> str:
+    """A duration that is offered, as a person reads it; `until` in ms."""
+    told = LENGTHS.get(code) or f"tot {day(datetime.fromtimestamp(until / 1000, UTC))}"
+    return f"één keer, binnen {told}" if terms.mode == "once" and code in LENGTHS else told
 
 
 def _storage(terms: Terms) -> str:

@@ -30,7 +30,7 @@ FORM: Final = "kluis-form"
 TOKEN_FIELD: Final = "csrf"
 TOKEN_HEADER: Final = "kluis-form"
 LARGEST_FORM: Final = 64 * 1024
-_LOCAL: Final = re.compile(r"/(?!/)[!-\[\]-~]{0,2000}")
+_LOCAL: Final = re.compile(r"/(?!/)[!-\[\]-~]{0,8000}")
 _LOGIN_FORM: Final = b"login form"
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
-from consent import endings
+from consent import dynamic, endings
 from consent.accounts import sessions
 from vault.errors import LogUnavailable
 from vault.log import retention, tally, uses
@@ -71,6 +71,7 @@ async def tick(house: "House", *, last: bool = False) -> None:
         await vault.forget_proofs(now)
         await sessions.sweep(vault, now)
         await endings.sweep(vault, now)
+        await dynamic.sweep(vault, now)
         await retention.sweep(vault, now, house.settings.log_months, house.settings.log_dpo_months)
         await uses.sweep(vault.db, now)
         await vault.publish()

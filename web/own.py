@@ -14,6 +14,7 @@ from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.grants import GrantFacts
 from consent.holdings import Holding
+from consent.oauth.clients import CREDENTIALS
 from consent.reminders import Held, due
 from keys.secret import Private
 from keys.text import unb64
@@ -113,7 +114,7 @@ def may_change(held: Holding) -> bool:
 
 def host(grant: GrantFacts) -> str:
     """Who is behind a grant: the host of the controller's address."""
-    return "jezelf" if grant.terms.kind == "solid" else asking.host(grant.terms.controller)
+    return "jezelf" if grant.terms.client.startswith(CREDENTIALS) else asking.host(grant.terms.controller)
 
 
 def moment(ms: int) -> datetime:

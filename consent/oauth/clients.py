@@ -16,6 +16,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SKEW: Final = 60  # seconds iat and nbf may lie ahead
 LONGEST: Final = 3600 + SKEW  # seconds an assertion may still live
 _JTI: Final = 256
+CREDENTIALS: Final = "solid-"
+"""Before the grant's id, in the client id of a person's own credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Client:
     ``trust`` is ``city`` (reviewed) or ``unverified``. ``jwks`` holds public keys only. ``webid`` binds client
     credentials to the person who made them. ``secret_hash`` is ``secret_hash(secret)``. ``push_uri`` is where it is
     told what happens to its grants (RFC 8935), "" for nowhere; ``push_token`` what it wants to be shown there.
+    ``goodbyes`` are the addresses to which a person may go on after logging out (OpenID Connect RP-Initiated Logout
+    1.0).
     """
 
     client_id: str
@@ -73,6 +77,12 @@ class Client:
     webid: str = ""
     push_uri: str = ""
     push_token: str = field(default="", repr=False)
+    goodbyes: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        """Whether it is a plain Solid app, which keeps no secret: PKCE, its address and its DPoP key stand for it."""
+        return self.kind == "solid" and not self.webid and self.secret_hash is None and bool(self.redirect_uris)
 
     def registration(self, code: str, version: str) -> Registration | None:
         """The registered purpose of this code and version, or ``None``."""
@@ -90,6 +100,7 @@ class Client:
         lists = ("categories", "justified")
         plain["purposes"] = [{**one, **{name: list(one[name]) for name in lists}} for one in plain["purposes"]]
         plain["redirect_uris"], plain["jwks"] = list(self.redirect_uris), [dict(key) for key in self.jwks]
+        plain["goodbyes"] = list(self.goodbyes)
         plain["secret_hash"] = None if self.secret_hash is None else b64(self.secret_hash)
         return plain
 
@@ -101,6 +112,7 @@ class Client:
             uris, jwks = tuple(stored["redirect_uris"]), tuple(stored["jwks"])
             hashed = None if stored["secret_hash"] is None else unb64(stored["secret_hash"])
             changed = {"purposes": purposes, "redirect_uris": uris, "jwks": jwks, "secret_hash": hashed}
+            changed["goodbyes"] = tuple(stored.get("goodbyes", ()))
             return cls(**{**stored, **changed})
         except (KeyError, TypeError, ValueError) as broken:
             raise BadTerms("a stored client is incomplete") from broken
@@ -118,12 +130,16 @@ class Assertion:
 def claimed_client(form: Mapping[str, str], basic: tuple[str, str] | None) -> str:
     """The client that a request claims to come from, nothing verified; raises ``OAuthError`` ``invalid_client``.
 
-    One way of authentication only: an assertion or Basic, never both (RFC 6749 2.3).
+    One way of authentication only: an assertion or Basic, never both (RFC 6749 2.3); with neither the client is a
+    public one and only names itself.
     """
     assertion = form.get("client_assertion")
-    if (assertion is None) == (basic is None):
+    if assertion is not None and basic is not None:
         _no("One way of client authentication is needed.")
-    subject = basic[0] if basic is not None else _parsed(assertion or "").claims.get("sub")
+    if basic is not None:
+        subject: object = basic[0]
+    else:
+        subject = form.get("client_id") if assertion is None else _parsed(assertion).claims.get("sub")
     if not isinstance(subject, str) or not subject or form.get("client_id", subject) != subject:
         _no("The client does not name itself.")
     if not subject.isprintable():  # a NUL, half a surrogate pair: no name that was ever registered

@@ -42,11 +42,14 @@ def check_proof(
     access_token: bytes | None = None,
     jkt: str | None = None,
     algs: frozenset[str] = RAR_ALGS,
+    *,
+    ath_may_lack: bool = False,
 ) -> Proof:
     """Check the ``DPoP`` header of one request (RFC 9449 4.3); raises ``OAuthError`` ``invalid_dpop_proof``.
 
     ``header`` holds every value of that header; ``url`` is built from the configured base URL, never from Host.
     With ``access_token`` the proof must carry its hash; with ``jkt`` it must come from that very key.
+    ``ath_may_lack``: the hash may be left out (not be wrong), for the tokens that docs/decisions/0020 names.
     """
     if len(header) != 1:
         _no("Exactly one DPoP header is needed.")
@@ -56,7 +59,8 @@ def check_proof(
         shown = thumbprint(dict(key))
         if jkt is not None and not hmac.compare_digest(shown, jkt):
             _no("The proof comes from another key.")
-        jti, iat = _claims(jws.claims, method, url, now, access_token)
+        bound = None if ath_may_lack and "ath" not in jws.claims else access_token
+        jti, iat = _claims(jws.claims, method, url, now, bound)
         jws.verify(key, algs)
     except BadJws as bad:
         raise OAuthError("invalid_dpop_proof", f"The proof is not acceptable: {bad}.") from bad

@@ -72,17 +72,17 @@ def check_par(form: Mapping[str, str], client: Client, proof: Proof, base: str, 
     if client.kind != "rar":
         raise OAuthError("unauthorized_client", "This client cannot ask for grants.")
     _shape(form, client)
-    challenge = _challenge(form)
+    proven = challenge(form)
     if not hmac.compare_digest(form.get("dpop_jkt", proof.jkt).encode(), proof.jkt.encode()):
         raise OAuthError("invalid_dpop_proof", "dpop_jkt is not the key of the proof.")
     if "authorization_details" not in form:
         raise OAuthError("invalid_authorization_details", "Authorization details are needed.")
-    _targets(form.get("resource", ""), base)
+    targets(form.get("resource", ""), base)
     action, grant = wish(form)
     return Pushed(
         client_id=client.client_id,
         redirect_uri=form["redirect_uri"],
-        code_challenge=challenge,
+        code_challenge=proven,
         jkt=proof.jkt,
         terms=read_details(form["authorization_details"], client, base, now),
         scope=form.get("scope", ""),
@@ -124,15 +124,15 @@ def _shape(form: Mapping[str, str], client: Client) -> None:
         _no("redirect_uri is missing or not registered.")
 
 
-def _challenge(form: Mapping[str, str]) -> str:
+def challenge(form: Mapping[str, str]) -> str:
     """The PKCE challenge; S256 must be named, since leaving it out would mean ``plain`` (RFC 7636 4.3)."""
-    challenge = form.get("code_challenge", "")
-    if form.get("code_challenge_method") != "S256" or not _S256.fullmatch(challenge):
+    said = form.get("code_challenge", "")
+    if form.get("code_challenge_method") != "S256" or not _S256.fullmatch(said):
         _no("PKCE with S256 is needed.")
-    return challenge
+    return said
 
 
-def _targets(resources: str, base: str) -> None:
+def targets(resources: str, base: str) -> None:
     """Resource indicators (RFC 8707): only this server is a resource here."""
     for resource in resources.split():
         mine = resource == base or resource.startswith(f"{base}/")

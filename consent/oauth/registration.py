@@ -23,7 +23,7 @@ _LONGEST_NAME: Final = 80
 _LONGEST_TEXT: Final = 300
 _TOP_RUNG: Final = 5
 _MOST_PURPOSES: Final = 7  # consent.md, rule U20
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _BEARER: Final = re.compile(r"([A-Za-z0-9._~+/-]{1,510}=*){0,1}")
@@ -35,7 +35,7 @@ def check_client(client: Client) -> Client:
 
     Raises ``OAuthError`` ``invalid_client_metadata`` or ``invalid_redirect_uri`` (RFC 7591 3.2.2).
     """
-    for uri in client.redirect_uris:
+    for uri in (*client.redirect_uris, *client.goodbyes):
         if not safe_redirect(uri):
             raise OAuthError("invalid_redirect_uri", "A redirect URI is neither https nor loopback, or has a fragment.")
     if client.kind == "rar" and not (client.redirect_uris and client.jwks and client.purposes):
@@ -85,7 +85,7 @@ def safe_redirect(uri: str) -> bool:
     if not is_web_address(uri) or "#" in uri or re.search(r"[\x00-\x20]", uri):
         return False
     parts = urlsplit(uri)
-    return parts.scheme == "https" or parts.hostname in _LOOPBACK
+    return parts.scheme == "https" or parts.hostname in LOOPBACK
 
 
 def shown_host(uri: str) -> str:

@@ -26,6 +26,7 @@ from keys.text import b64
 
 Kind = Literal["code", "refresh", "client_credentials"]
 _METHODS: Final = ["private_key_jwt", "client_secret_basic"]
+_WITH_PUBLIC: Final = [*_METHODS, "none"]
 _KINDS: Final[Mapping[str, Kind]] = {
     "authorization_code": "code",
     "refresh_token": "refresh",
@@ -115,10 +116,14 @@ def claimed(request: TokenRequest) -> str:
     return claimed_client(request.form, request.basic)
 
 
-def authenticate(request: TokenRequest, client: Client | None, now: datetime) -> Authenticated:
-    """Authenticate a client at any endpoint; raises ``OAuthError`` ``invalid_client``."""
+def authenticate(request: TokenRequest, client: Client | None, now: datetime, *, public: bool = False) -> Authenticated:
+    """Authenticate a client at any endpoint; raises ``OAuthError`` ``invalid_client``.
+
+    ``public``: a plain Solid app may come too, which only names itself.
+    """
     server = _Server(_Facts(request, client, None, None, None, now))
-    _run(lambda: server.authenticate_client(server.create_oauth2_request(request), _METHODS))
+    methods = _WITH_PUBLIC if public else _METHODS
+    _run(lambda: server.authenticate_client(server.create_oauth2_request(request), methods))
     return server.authenticated()
 
 
@@ -198,6 +203,8 @@ class _Party(ClientMixin):  # type: ignore[misc]
         self.client = client
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002
+        if method == "none":
+            return self.client.public
         return bool(self.client.jwks) if method == "private_key_jwt" else self.client.secret_hash is not None
 
     def check_grant_type(self, grant_type: str) -> bool:
@@ -241,7 +248,7 @@ class _S256(CodeChallenge):  # type: ignore[misc]
 
 
 class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS: Final = _METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS: Final = _WITH_PUBLIC
 
     def query_authorization_code(self, code: str, client: _Party) -> _Code | None:
         facts: _Facts = self.server.facts
@@ -261,7 +268,7 @@ class _CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS: Final = _METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS: Final = _WITH_PUBLIC
 
     def authenticate_refresh_token(self, refresh_token: str) -> _Refresh | None:
         facts: _Facts = self.server.facts
@@ -291,6 +298,7 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
         self.assertion: Assertion | None = None
         self.register_client_auth_method("private_key_jwt", self._by_assertion)
         self.register_client_auth_method("client_secret_basic", self._by_secret)
+        self.register_client_auth_method("none", self._by_name)
         self.register_grant(_CodeGrant, [_S256(required=True)])
         self.register_grant(_RefreshGrant)
         self.register_grant(_CredentialsGrant)
@@ -317,6 +325,17 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
         self.method = "client_secret_basic"
         return party
 
+    def _by_name(self, query_client: Callable[[str], _Party | None], _: object) -> _Party | None:
+        """A plain Solid app: it names itself, and nothing that could prove more was sent."""
+        request = self.facts.request
+        if request.basic is not None or not {"client_assertion", "client_secret"}.isdisjoint(request.form):
+            return None
+        party = query_client(claimed(request))
+        if party is None or not party.client.public:
+            return None
+        self.method = "none"
+        return party
+
     def authenticated(self) -> Authenticated:
         """Who proved itself, once Authlib let the request pass."""
         if not self.method or self.facts.client is None:
@@ -328,7 +347,8 @@ class _Server(AuthorizationServer):  # type: ignore[misc]
 
     def generate_token(self, grant_type: str, client: _Party, scope: str | None = None, **rest: Any) -> dict[str, Any]:
         wanted = scope or ("webid" if grant_type == "client_credentials" else "")
-        refresh = bool(rest.get("include_refresh_token")) and client.client.kind == "rar"
+        may = client.client.kind == "rar" or "offline_access" in wanted.split()
+        refresh = bool(rest.get("include_refresh_token")) and may
         return {"grant_type": grant_type, "scope": wanted, "include_refresh": refresh}
 
     def save_token(self, token: object, request: object) -> None:

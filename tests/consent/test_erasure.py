@@ -25,7 +25,7 @@ from web.app import create
 
 THROUGH = {"body", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
 OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "tile", "month", "epoch", "dporecord", "checkpoint"}
-OF_NOBODY |= {"controlkey", "pod", "throttle"}
+OF_NOBODY |= {"controlkey", "pod", "throttle", "registered"}
 
 
 async def erased(house: Household) -> int:

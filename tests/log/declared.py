@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, grant_acts, own_acts
+from tests.log import acts, grant_acts, own_acts, solid_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -31,7 +31,7 @@ SILENT: Final[dict[str, str]] = {
                      "GET pods/description", "HEAD pods/description"], EVERYBODY),
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
-    **dict.fromkeys(["GET /login", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
+    **dict.fromkeys(["GET /login", "GET /oauth/logout", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
                      "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less"], FORM),
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
                      "GET /me/requests", "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts",
@@ -41,6 +41,7 @@ SILENT: Final[dict[str, str]] = {
                      "GET /api/log/slots", "GET /me/log", "POST /me/log/verify"],
                     "her own log; reading it is the one thing that leaves no entry (access-log.md, Order)"),
     "GET /oauth/grants/{grant_id}": "the app's own terms; what lies in a pod stays shut",
+    "GET /oauth/register/{client_id}": "what an app said about itself",
     **dict.fromkeys(["GET /api/suggestions", "GET /me/suggestions", "POST /me/suggestions/ask",
                      "GET /me/suggestions/granted"],
                     "asks the recommender, which reads as an app, by `GET /api/records`, under a grant of its own"),
@@ -96,6 +97,16 @@ def anonymous(action: str = "read", rule: str = "unauthenticated", whose: str = 
     return Line("denial", action, "denied", rule, count=1, whose=whose)
 
 
+def working(action: str, rule: str = "session", kind: str = "consent", **more: object) -> Line:
+    """A step in the life of a grant of a plain Solid app."""
+    return agreed(action, rule, kind, **({"purpose": SOLID, "client": "web"} | more))
+
+
+def office(action: str) -> Line:
+    """What an app that asks for data changes about itself."""
+    return Line("admin", action, rule="registered", client="cultuurgids", whose="office")
+
+
 NARROWED = [agreed("narrow"), agreed("narrow", kind="key event", count=1)]
 REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision="denied",
                      rule="insufficient_authorization_details", category="pd:Interest")  # fmt: skip
@@ -138,7 +149,9 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (acts.is_shown, [
             own("read", "pd:Interest", 1), own("read", "pd:PostalCode", 1), agreed("ask", granted=False)]),
         (grant_acts.asks_again_too_soon, [
-            agreed("ask", "asked_too_soon", "denial", decision="denied", granted=False)])],
+            agreed("ask", "asked_too_soon", "denial", decision="denied", granted=False)]),
+        (solid_acts.is_shown, [working("ask", granted=False)]),
+        (solid_acts.comes_back, [working("sign in", kind="key event")])],
     "POST /oauth/authorize": [
         (acts.answers("allow"), [
             own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("give"),
@@ -147,13 +160,19 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (grant_acts.changes, [
             own("read", "pd:PostalCode", 1), own("write", "kluis:Answers", 1), agreed("amend"),
             agreed("wrap keys", kind="key event", count=2)]),
-        (acts.answers("deny"), [agreed("refuse", granted=False)])],
+        (acts.answers("deny"), [agreed("refuse", granted=False)]),
+        (solid_acts.answers("allow"), [working("sign", kind="managed unlock"), working("give")]),
+        (solid_acts.answers("deny"), [working("refuse", granted=False)])],
     "POST /oauth/token": [
         (acts.redeems, [agreed("token", "grant", "key event")]),
         (acts.redeems_twice, [agreed("revoke", "code_reused")]),
         (acts.refreshes, [agreed("refresh", "grant", "key event")]),
         (acts.refreshes_after_withdrawal, [agreed("token", "invalid_grant", "denial", decision="denied")]),
         (acts.is_no_client("/oauth/token"), [anonymous("token", "invalid_client")]),
+        (solid_acts.redeems, [working("token", "grant", "key event")]),
+        (solid_acts.refreshes, [working("refresh", "grant", "key event")]),
+        (solid_acts.refreshes_after_a_change, [
+            working("token", "client changed", "denial", decision="denied")]),
         (acts.logs_a_program_in, [agreed("token", "grant", "key event", purpose=SOLID, client="solid")])],
     "POST /oauth/revoke": [
         (acts.gives_back, [agreed("revoke", "client")]),
@@ -180,7 +199,14 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "DELETE /oauth/grants/{grant_id}": [(acts.manages("DELETE", 204), [agreed("revoke", "client")])],
     "POST /oauth/register": [
         (acts.registers_as_developer, [Line("admin", "register app", rule="registered", client="app", whose="office")]),
-        (acts.registers_openly, [])],
+        (acts.registers_openly, []),
+        (solid_acts.registers, [])],
+    "PUT /oauth/register/{client_id}": [
+        (solid_acts.manages_itself("PUT", 200), []),
+        (solid_acts.an_app_for_data_manages_itself("PUT", 200), [office("change app")])],
+    "DELETE /oauth/register/{client_id}": [
+        (solid_acts.manages_itself("DELETE", 204), []),
+        (solid_acts.an_app_for_data_manages_itself("DELETE", 204), [office("remove app")])],
     # ------------------------------------------------------------ apps
     "GET /api/records": [
         (reads(RECORDS), [by_app("read")]),
@@ -210,6 +236,9 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "GET /login/demo/{token}": [
         (own_acts.follows_link, [Line("unlock", "login", rule="demo"), ENTERED]),
         (without_token("GET", "/login/demo/x", 303), [anonymous("login", "wrong_link")])],
+    "POST /oauth/logout": [
+        (presses("/oauth/logout", end="no"), []),
+        (presses("/oauth/logout", end="yes"), [Line("key event", "logout", rule="session")])],
     "POST /logout": [(own_acts.logs_out, [Line("key event", "logout", rule="session")])],
     # ------------------------------------------------------------ her own pages
     "GET /me/data/{container}": [

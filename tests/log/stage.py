@@ -153,8 +153,8 @@ class Stage:
         path = route.partition(" ")[2]
         if path.startswith("pods/"):
             return PODS[path.removeprefix("pods/")]
-        filled = {"grant": self.grant, "grant_id": self.grant, "container": "settings", "shard": "2026h2",
-                  "place:path": "0/000.p/1", "receipt": self.receipt()}  # fmt: skip
+        filled = {"grant": self.grant, "grant_id": self.grant, "client_id": "cultuurgids", "container": "settings",
+                  "shard": "2026h2", "place:path": "0/000.p/1", "receipt": self.receipt()}  # fmt: skip
         asked = {"/log/consistency": "?old=0&new=0", "/log/{shard}/consistency": "?old=0&new=0"}.get(path, "")
         return re.sub(r"{([^}]+)}", lambda gap: filled[gap[1]], path).replace("/static", "/static/kluis.css") + asked
 
@@ -195,7 +195,7 @@ def _line(who: str, line: views.Line) -> Line:
         told.get("rule", ""),
         told.get("category", ""),
         told.get("purpose", ""),
-        re.sub(r"^(solid|app)-.{22}$", r"\1", told.get("client", "")),
+        re.sub(r"^(solid|app|web)-.{22}$", r"\1", told.get("client", "")),
         bool(told.get("grant")),
         line.outcome,
         told.get("count", 0),

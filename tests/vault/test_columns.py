@@ -58,6 +58,7 @@ MAIN: dict[str, dict[str, str]] = {
     "record": {"idx": "T2", "pod": "T1", "seq": "T2", "entry": ID, "key": "T4", "sealed": SEALED, "outcome": "T15",
                "touched": "T7", "proof": HASH},
     "recordkey": {"id": ID, "pod": "T1", "period": "T4", "box": PUBLIC, "sealed": SEALED},
+    "registered": {"id": "T12", "auth": HASH, "until": "T12"},
     "resource": {"id": ID, "pod": "T1", "parent": "T8", "compartment": "T8", "generation": "T8", "version": "T7",
                  "form": "T7", "dek": SEALED, "label": SEALED, "digest": HASH, "source": "T10"},
     "rootwrap": {"pod": "T1", "parent": "T17", "child": "T17", "wrapped": "sealed T17"},

@@ -13,6 +13,7 @@ from web.pages import (
     own as o,
     requested as q,
     views as v,
+    working as w,
 )
 from web.pages.desk import DESKS
 from web.pages.logbook import LogFilter, LogLine, LogPage, Option, Verdict
@@ -138,6 +139,33 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         g.LessPage("aaaa", "App", "Doel", GRANT.sees, NOW, (c.Choice("P7D", "1 week"),), 1),
         *(g.LessPage("aaaa", "App", "Doel", GRANT.sees[:1], NOW, (), 1, failed) for failed in g.FAILED),
     ),
+    "work": (
+        w.WorkPage(
+            "Notities",
+            "app.example",
+            "keert terug naar app.example",
+            "Voor jou werken in je kluis.",
+            "jouw uitdrukkelijke toestemming",
+            (c.Choice("/", "Alles"), c.Choice("/inbox/", "Je postvak")),
+            (c.Choice("read", "Lezen"),),
+            (c.Choice("P7D", "1 week"),),
+        ),
+        w.WorkPage(
+            "Notities",
+            "app.example",
+            "keert terug naar app.example",
+            "Voor jou werken in je kluis.",
+            "jouw uitdrukkelijke toestemming",
+            (c.Choice("/", "Alles"),),
+            (c.Choice("read", "Lezen"),),
+            (c.Choice("P7D", "1 week"),),
+            lasting=True,
+            before=True,
+            undecided=True,
+            half=True,
+        ),
+    ),
+    "logout": (w.LogoutPage("Notities", True, (("state", "x"),)), w.LogoutPage()),
     "log": (
         LogPage(LINES, "o", 42, Count(3, 2, 0, 1), older="/me/log?before=1"),
         LogPage(LINES, "o", 42, Count(3, 2, 0, 1), Verdict(True, 2)),

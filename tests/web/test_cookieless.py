@@ -17,13 +17,15 @@ from web.cors import is_open
 PODS_TOO = [(method, path) for path in PODS.values() for method in ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH")]
 LOG = ("/log/", "/transparency.json")
 """The public log is the same for everybody, and others' pages may check it."""
+REGISTER = "/oauth/register"
+"""Open to others' pages as well, for plain Solid apps; a developer's session counts there for clients that push."""
 OWN = {"date", "dpop-nonce", "kluis-entry"}
 """What differs from one answer to the next, whoever asks."""
 
 
 def cookieless(house: Household) -> list[tuple[str, str]]:
     app = house.app.pages  # type: ignore[attr-defined]
-    tokens = [(m, a) for m, a in addresses(app, {"GET", "POST", "DELETE"}) if is_open(a)]
+    tokens = [(m, a) for m, a in addresses(app, {"GET", "POST", "DELETE"}) if is_open(a) and not a.startswith(REGISTER)]
     assert {"/oauth/token", "/oauth/par", "/oauth/introspect", "/oauth/revoke", "/api/records"} <= {
         a for _, a in tokens
     }

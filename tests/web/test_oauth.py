@@ -22,7 +22,7 @@ from tests.consent import sample
 from vault import store
 from vault.vault import Vault
 from web import problems
-from web.routes import access, accounts, consents, data, oauth
+from web.routes import access, accounts, consents, data, oauth, registration
 
 SAME = {"sec-fetch-site": "same-origin"}
 HTML = {"accept": "text/html"}
@@ -104,7 +104,7 @@ def house(vault: Vault, clock: Clock, tmp_path: Any) -> FastAPI:
     settings = SimpleNamespace(data=tmp_path)
     outgoing = SimpleNamespace(tries=lambda _: 0)
     made.state.house = SimpleNamespace(vault=vault, clock=clock, base=BASE, settings=settings, outgoing=outgoing)
-    for module in (access, accounts, consents, data, oauth):
+    for module in (access, accounts, consents, data, oauth, registration):
         made.include_router(module.router)
     problems.install(made)
     return made

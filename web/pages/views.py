@@ -24,6 +24,7 @@ from web.pages.overseeing import DpoPage, TouchedPage, WatchPart
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.requested import RequestsPage
 from web.pages.taking import TakeAwayPage
+from web.pages.working import LogoutPage, WorkPage
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -127,6 +128,8 @@ PAGES: dict[str, type] = {
     "access": AccessPage,
     "less": LessPage,
     "requests": RequestsPage,
+    "work": WorkPage,
+    "logout": LogoutPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
     "dpo": DpoPage,

@@ -17,12 +17,13 @@ from consent import again, clients, copies, endings, events, grants, locks, narr
 from consent.accounts.sessions import SessionFacts
 from consent.grants import DamagedGrant, GrantFacts
 from consent.locks import LIVE
+from consent.oauth.clients import CREDENTIALS
 from consent.purposes import withdrawable
 from consent.request import offers
 from consent.terms import Datum, Terms
 from keys.text import b64
 from vault.vault import Vault
-from web import asking, copied, guard, own
+from web import asking, copied, guard, own, working
 from web.pages.consenting import Choice
 from web.pages.granted import AccessPage, EndedGrant, GrantCard, LessPage, Seen
 
@@ -195,7 +196,7 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
     return GrantCard(
         id=b64(grant.id),
         app=terms.client_name,
-        controller="" if terms.kind == "solid" else own.host(grant),
+        controller="" if terms.client.startswith(CREDENTIALS) else own.host(grant),
         purpose=asking.purpose(terms, client),
         legal_basis=asking.BASES[terms.legal_basis],
         sees=tuple(_seen(grant)),
@@ -233,8 +234,8 @@ def _damaged(books: _Books, grant: DamagedGrant) -> EndedGrant:
 def _seen(grant: GrantFacts) -> Iterable[Seen]:
     terms = grant.terms
     if terms.kind == "solid":
-        everything = "/" in terms.containers
-        return [Seen("Alles in je beheerde mappen")] if everything else [Seen(one) for one in terms.containers]
+        far = [Seen("Wat anderen met je delen")] if terms.elsewhere else []
+        return [*(Seen(one) for one in working.told(terms.containers, terms.modes)), *far]
     given = own.moment(grant.created)
     return [Seen(asking.words(d), _limit(terms, d, given), d.key, d.necessity == "required") for d in terms.data]
 

@@ -4,9 +4,8 @@ An answer goes back to the app only for a request that it pushed itself, to the 
 fault stays on a page of ours.
 """
 
-import re
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -23,25 +22,29 @@ from web import asking, guard, stepup
 from web.middleware import policy
 from web.pages.door import Missing
 from web.pages.views import render
+from web.routes import signin
 
 if TYPE_CHECKING:
     from web.app import House
 
 router = APIRouter(include_in_schema=False)
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
 @router.get("/oauth/authorize")
 async def ask(request: Request) -> Response:
     """Show the request to the citizen, after her login if needed."""
-    house = guard.house_of(request)
-    client, asked = _asked(house, parse_qsl(request.url.query, keep_blank_values=True))
+    house, pairs = guard.house_of(request), parse_qsl(request.url.query, keep_blank_values=True)
+    if all(name != "request_uri" for name, _ in pairs):
+        return await signin.begin(request, pairs)
+    client, asked = _asked(house, pairs)
     session = await guard.current(request)
     if session is None:
         await asks.keep(house.vault, asked, house.clock())
         session = await guard.required(request)
+    if asked.terms.kind == "solid":
+        return await signin.shown(request, session, asked)
     return await _shown(request, session, client, asked)
 
 
@@ -51,16 +54,19 @@ async def decide(request: Request) -> Response:
     session, form = await guard.written(request)
     house = guard.house_of(request)
     fields = [(name, str(form.get(name, ""))) for name in ("client_id", "request_uri")]
-    client, asked = _asked(house, fields)
+    asked = _kept(house, fields)
     if asked.session != session.handle:
         raise OAuthError("invalid_request_uri", "The request is open in another session.")
     decision = str(form.get("decision", ""))
     if decision == "deny":
         await asks.refuse(house.vault, session, asked, house.clock())
         return _back(house, asked, error="access_denied")
+    if asked.terms.kind == "solid":
+        return await signin.decided(request, session, asked, form)
     if decision == "later":
         await waiting.defer(house.vault, session, asked, house.clock())
         return RedirectResponse("/me/requests", 303, headers=NO_STORE)
+    client = _client(house, asked.said.client_id)
     if decision != "allow" or _outdated(house, session, asked, form):
         return await _shown(request, session, client, asked, undecided=True)
     return await _given(request, session, client, asked, form)
@@ -120,7 +126,7 @@ async def _shown(
     await asks.show(house.vault, session, asked, notice, now)
     door = stepup.door(request, session, asked, terms, notice["hash"], failed)
     text = render("consent", page, door, person=session.name, role=session.role, csrf=session.csrf)
-    csp = policy(house.base, _origin(asked.said.redirect_uri)).decode()
+    csp = policy(house.base, signin.origin(asked.said.redirect_uri)).decode()
     return HTMLResponse(text, headers={**NO_STORE, "content-security-policy": csp})
 
 
@@ -133,22 +139,21 @@ def _for(asked: Asked, session: SessionFacts) -> None:
 
 def _asked(house: "House", pairs: list[tuple[str, str]]) -> tuple[Client, Asked]:
     """The app and its request. Raises OAuthError, which stays on our page: nobody is sent anywhere."""
-    client_id, handle = par.read_front(pairs)
+    client = _client(house, par.read_front(pairs)[0])
+    return client, _kept(house, pairs)
+
+
+def _client(house: "House", client_id: str) -> Client:
     client = clients.find(house.vault, client_id)
     if client is None:
         raise OAuthError("invalid_request_uri", "The app is not known here.")
-    return client, asks.find(house.vault, handle, client_id, house.clock())
+    return client
+
+
+def _kept(house: "House", pairs: list[tuple[str, str]]) -> Asked:
+    client_id, handle = par.read_front(pairs)
+    return asks.find(house.vault, handle, client_id, house.clock())
 
 
 def _back(house: "House", asked: Asked, **said: str) -> RedirectResponse:
-    """To the app: `iss` in every answer (RFC 9207), `state` as it came, 303 so that the form is not sent along."""
-    state = {} if asked.said.state is None else {"state": asked.said.state}
-    target = asked.said.redirect_uri
-    joint = "&" if urlsplit(target).query else "?"
-    return RedirectResponse(target + joint + urlencode({**said, **state, "iss": house.base}), 303, headers=NO_STORE)
-
-
-def _origin(uri: str) -> str:
-    """The origin of a registered address, for the policy of the page; an odd one is left out, never quoted."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if _PLAIN.fullmatch(parts.netloc) else ""
+    return signin.back(house.base, asked.said.redirect_uri, asked.said.state, **said)

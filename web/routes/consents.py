@@ -14,7 +14,7 @@ from consent.terms import Terms
 from keys.text import b64
 from vault.log import views
 from vault.vault import Vault
-from web import asking, copied, guard, own
+from web import asking, copied, guard, own, working
 from web.pages.consenting import ReceiptPage
 from web.pages.dutch import midnight
 from web.pages.own import Drawer, Reading, StartPage
@@ -55,6 +55,8 @@ async def show_receipt(request: Request, receipt: str) -> HTMLResponse:
         raise HTTPException(404, "not_found")
     asked = {row for step in events.history(house.vault, session.pod, grant.id) for row in _labels(step)}
     given = tuple(asking.words(datum) for datum in grant.terms.data)
+    if grant.terms.kind == "solid":
+        given = tuple(working.told(grant.terms.containers, grant.terms.modes))
     page = ReceiptPage(
         id=receipt,
         app=grant.terms.client_name,

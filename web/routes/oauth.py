@@ -1,7 +1,6 @@
-"""The OAuth endpoints that programs call: discovery, PAR, tokens, introspection, revocation, registration, grants.
+"""The OAuth endpoints that programs call: discovery, PAR, tokens, introspection, revocation, grants.
 
-Every answer is `no-store`; errors are those of RFC 6749 section 5.2. Cookies are read by registration alone, which a
-developer may call from her session.
+Every answer is `no-store`; errors are those of RFC 6749 section 5.2. Cookies are not read here.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,14 +10,14 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
-from consent import amend, asks, clients, endings, grants, incoming, issue
-from consent.accounts.roles import may
+from consent import amend, asks, clients, endings, grants, issue
 from consent.errors import OAuthError
-from consent.oauth import metadata, par, rar, server
+from consent.oauth import metadata, par, rar, server, signedanswer
 from consent.oauth.clients import Client
+from consent.oauth.documents import is_document
 from consent.oauth.dpop import check_proof, shown_token
 from keys.text import b64
-from web import guard
+from web import apps, guard
 from web.routes import authorize
 
 if TYPE_CHECKING:
@@ -79,7 +78,8 @@ async def token(request: Request) -> Response:
     """Exchange a code, use a refresh token, or client credentials (RFC 6749, RFC 9449, Solid-OIDC)."""
 
     async def issued(house: "House", asked: server.TokenRequest) -> Response:
-        body = await issue.answer(house.vault, asked, _dpop(request), house.clock())
+        client = await _described(house, asked)
+        body = await issue.answer(house.vault, asked, _dpop(request), house.clock(), client)
         return JSONResponse(body, headers=NO_STORE)
 
     return await answered(request, issued)
@@ -87,11 +87,14 @@ async def token(request: Request) -> Response:
 
 @router.post("/oauth/introspect")
 async def introspect(request: Request) -> Response:
-    """What one of the caller's own tokens stands for (RFC 7662)."""
+    """What one of the caller's own tokens stands for (RFC 7662), signed if it is asked so (RFC 9701)."""
 
     async def told(house: "House", asked: server.TokenRequest) -> Response:
-        client = await proven(house, asked)
-        body = issue.introspect(house.vault, client, asked.form.get("token", ""), house.clock())
+        client, now = await proven(house, asked), house.clock()
+        body = issue.introspect(house.vault, client, asked.form.get("token", ""), now)
+        if signedanswer.wanted(request.headers.get("accept", "")):
+            text = signedanswer.make_answer(body, client.client_id, house.base, house.issuer_key, now)
+            return Response(text, media_type=signedanswer.MEDIA, headers=NO_STORE)
         return JSONResponse(body, headers=NO_STORE)
 
     return await answered(request, told)
@@ -102,9 +105,9 @@ async def revoke(request: Request) -> Response:
     """Give a token back (RFC 7009); an unknown one is answered in the same way."""
 
     async def revoked(house: "House", asked: server.TokenRequest) -> Response:
-        client = await proven(house, asked)
         if "token" not in asked.form:
             raise OAuthError("invalid_request", "token is missing.")
+        client = await proven(house, asked, public=True)
         await issue.revoke(house.vault, client, asked.form["token"], house.clock())
         return Response(status_code=200, headers=NO_STORE)
 
@@ -152,31 +155,13 @@ async def _about(house: "House", grant: grants.GrantFacts) -> Response:
     return JSONResponse(told, headers=NO_STORE)
 
 
-@router.post("/oauth/register")
-async def register(request: Request) -> Response:
-    """Register a development client (RFC 7591): by a developer's session, or openly in a demo city."""
-    house, session = guard.house_of(request), await guard.current(request)
-    if session is not None:
-        guard.demand(request, session, request.headers.get(guard.TOKEN_HEADER, ""))
-    if not (session is not None and may(session.role, "register apps")) and not house.vault.has_unlockers("demo"):
-        return _refused(request, OAuthError("invalid_client", "Log in as a developer to register an app."))
-    return await _registered(request, house)
-
-
-async def _registered(request: Request, house: "House") -> Response:
-    try:
-        asked = clients.described(_json(await _body(request)), "unverified", house.clock())
-        client = await clients.register(house.vault, asked, house.clock())
-    except OAuthError as refused:
-        return _refused(request, refused)
-    return JSONResponse(clients.metadata(client), 201, NO_STORE)
-
-
-def _json(body: bytes) -> object:
-    try:
-        return incoming.read(body)
-    except ValueError as bad:
-        raise OAuthError("invalid_client_metadata", "The body is not JSON.") from bad
+async def _described(house: "House", asked: server.TokenRequest) -> Client | None:
+    """The app of a document, which is fetched only for whom one of our codes or tokens is bound to it."""
+    client_id = server.claimed(asked)
+    if not is_document(client_id):
+        return None
+    mine = issue.asker(house.vault, asked.form) == client_id
+    return await apps.resolve(house, client_id) if mine else apps.nameless(client_id)
 
 
 async def answered(request: Request, step: Callable[["House", server.TokenRequest], Awaitable[Response]]) -> Response:
@@ -186,11 +171,11 @@ async def answered(request: Request, step: Callable[["House", server.TokenReques
     except OAuthError as refused:
         if refused.code == "invalid_client":  # who it was is not known, so it stands in the office's log
             await guard.denied(request, None, refused.code, ACTIONS.get(request.url.path, "read"))
-        return _refused(request, refused)
+        return refused_answer(request, refused)
 
 
 async def _read(request: Request) -> server.TokenRequest:
-    house, body = guard.house_of(request), await _body(request)
+    house, body = guard.house_of(request), await read_body(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if body and kind != FORM:
         raise OAuthError("invalid_request", "The body is not a form.")
@@ -202,7 +187,8 @@ async def _read(request: Request) -> server.TokenRequest:
     return server.TokenRequest(par.single(pairs), dict(request.headers), request.method, url, house.base)
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body of a request of at most 64 KiB. Raises HTTPException 413."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -219,13 +205,15 @@ def _raw(request: Request, header: bytes) -> list[bytes]:
     return [value for name, value in request.headers.raw if name == header]
 
 
-def _authenticated(house: "House", asked: server.TokenRequest) -> server.Authenticated:
-    return server.authenticate(asked, clients.find(house.vault, server.claimed(asked)), house.clock())
+def _authenticated(house: "House", asked: server.TokenRequest, *, public: bool = False) -> server.Authenticated:
+    named = server.claimed(asked)
+    client = apps.nameless(named) if is_document(named) else clients.find(house.vault, named)
+    return server.authenticate(asked, client, house.clock(), public=public)
 
 
-async def proven(house: "House", asked: server.TokenRequest) -> Client:
-    """The caller, whose assertion is now used up."""
-    known = _authenticated(house, asked)
+async def proven(house: "House", asked: server.TokenRequest, *, public: bool = False) -> Client:
+    """The caller, whose assertion is now used up. `public`: one that can only name itself may come too."""
+    known = _authenticated(house, asked, public=public)
     await asks.spend(house.vault, known.assertion)
     return known.client
 
@@ -238,7 +226,7 @@ async def _with_token(
     try:
         return await step(house, await _grant_of(request, house, grant_id))
     except OAuthError as refused:
-        return _refused(request, refused)
+        return refused_answer(request, refused)
 
 
 async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.GrantFacts:
@@ -255,9 +243,9 @@ async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.G
     return held.grant
 
 
-def _refused(request: Request, error: OAuthError) -> Response:
+def refused_answer(request: Request, error: OAuthError) -> Response:
     """RFC 6749 5.2 and RFC 6750 3; the way to authenticate is named where another one failed."""
-    status = 401 if error.code in ("invalid_client", "invalid_token") else 400
+    status = {"invalid_client": 401, "invalid_token": 401, "temporarily_unavailable": 503}.get(error.code, 400)
     scheme = {"invalid_client": 'Basic realm="kluis"', "invalid_token": 'DPoP error="invalid_token"'}.get(error.code)
     named = {"www-authenticate": scheme} if scheme and "authorization" in request.headers else {}
     body = {"error": error.code, "error_description": error.description, **error.detail}
