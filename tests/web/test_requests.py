@@ -80,7 +80,9 @@ async def test_a_request_put_off_is_over_after_a_day(house: Household, app: App,
     assert "Er wacht geen enkele aanvraag" in await listed(house)
 
 
-async def test_what_she_refused_is_not_shown_again_within_30_days(house: Household, app: App, browser: Browser) -> None:
+async def test_u14_what_she_refused_is_not_shown_again_within_30_days(
+    house: Household, app: App, browser: Browser
+) -> None:
     await refuse(app, browser, ABOUT)
     again_asked = await ask(app, ABOUT, DISTRICT)
     assert again_asked.status_code == 201  # before somebody logs in the app learns nothing
@@ -96,7 +98,7 @@ async def test_something_else_may_be_asked_meanwhile(house: Household, app: App,
     assert (await browser.open(await ask(app, ABOUT))).status_code == 200  # less than what she refused
 
 
-async def test_another_ground_never_comes_instead_of_a_refused_consent(
+async def test_u20_another_ground_never_comes_instead_of_a_refused_consent(
     house: Household, app: App, browser: Browser
 ) -> None:
     await refuse(app, browser, ABOUT)
