@@ -17,6 +17,7 @@ from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
 from consent.decide import Allowed, Ask, decide, hint
 from consent.errors import OAuthError
+from consent.lines import elsewhere, of_call, why_of
 from consent.locks import grant_context
 from consent.oauth.clients import CREDENTIALS
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
@@ -140,7 +141,7 @@ async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime)
     if seen is None or (here.custody or call.category.custody) != "managed":
         return await _anonymous(vault, pod, "unauthenticated", now)
     public = seen.modes(None, _root(vault, pod))
-    facts = _facts(call, "access", rule="public")
+    facts = of_call(call, "access", rule="public")
     return Admission(_permit(pod, facts, call, seen=seen), CustodyKeys(pod.id), user=public, public=public)
 
 
@@ -247,7 +248,7 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     home, terms = covered
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
     who = {"agent": token.webid, "client": token.client_id, "grant": token.grant_id}
-    facts = _facts(call, "access", "wac", **who, **_why(terms))
+    facts = of_call(call, "access", "wac", **who, **why_of(terms))
     permit = _permit(pod, facts, call, guard, proof=proof, seen=seen)
     user, public = (seen.modes(agent, _root(vault, pod)) for agent in (token.webid, None))
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
@@ -332,15 +333,9 @@ def _permit(
     return _mint(replace(permit, jti=proof.jti_hash, jti_until=proof.until) if proof else permit)
 
 
-def _facts(call: Call, kind: str, rule: str, **more: Any) -> Facts:
-    decision = "denied" if kind == "denial" else "allowed"
-    told = {"category": call.category.curie, "resources": (call.path,), "request": call.request}
-    return Facts(kind, call.action, decision, rule, **(told | more))
-
-
 def _told(held: _Held, call: Call, kind: str, rule: str) -> Facts:
     terms = held.terms
-    return _facts(
+    return of_call(
         call,
         kind,
         rule,
@@ -352,11 +347,6 @@ def _told(held: _Held, call: Call, kind: str, rule: str) -> Facts:
         grant=b64(held.grant),
         grant_version=held.version,
     )
-
-
-def _elsewhere(facts: Facts, call: Call) -> Facts:
-    """The same, for the log of a pod that the call is not about: the address instead of a path of that pod."""
-    return replace(facts, resources=(), category="", note=call.url)
 
 
 async def _refuse(
@@ -372,7 +362,7 @@ async def _refuse(
     """A denial for a token of ours stands in the pod of its grant, whatever pod the call was about."""
     facts = _told(held, call, "denial", rule or code)
     here = pod is not None and pod.id == held.pod.id
-    await vault.log.append(Intent(held.pod.id, facts if here else _elsewhere(facts, call), now))
+    await vault.log.append(Intent(held.pod.id, facts if here else elsewhere(facts, call), now))
     return Denial(code, why or {})
 
 
@@ -386,18 +376,14 @@ async def _turn_away(
     why: Mapping[str, object] | None = None,
 ) -> Denial:
     """A denial for an agent stands in the pod it asked for, else in that of her grant; that one alone tells why."""
-    facts = _facts(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
+    facts = of_call(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
     said = _said(vault, token, now)
     if said is not None and (pod is None or said[0] == pod.id):
-        facts = replace(facts, **_why(said[1]))
+        facts = replace(facts, **why_of(said[1]))
     if pod is not None:
         await vault.log.append(Intent(pod.id, facts, now))
     elif said is not None:
-        await vault.log.append(Intent(said[0], _elsewhere(facts, call), now))
+        await vault.log.append(Intent(said[0], elsewhere(facts, call), now))
     else:
         return await _anonymous(vault, None, code, now)
     return Denial(code, why or {})
-
-
-def _why(terms: Terms) -> dict[str, Any]:
-    return {"purpose": terms.purpose_code, "legal_basis": terms.legal_basis, "client_name": terms.client_name}

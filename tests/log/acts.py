@@ -206,57 +206,6 @@ async def lists_receipts(stage: Stage) -> None:
     await ok(sends(stage, "/api/log/receipts", grant=b64(held.id)))
 
 
-async def _after_withdrawal(stage: Stage) -> str:
-    """The id of a grant that An took back; what comes now is the act."""
-    held = await stage.house.grant(ALL_INTERESTS, **ONGOING)
-    await stage.house.withdraw(held)
-    await stage.begin()
-    return b64(held.id)
-
-
-def asks_deletion(path: str, status: int) -> Act:
-    """An asks the app to delete its copy."""
-
-    async def act(stage: Stage) -> None:
-        grant = await _after_withdrawal(stage)
-        await ok(stage.mine("POST", path.format(grant=grant)), status)
-
-    return act
-
-
-async def _attests(stage: Stage, grant: str, status: int) -> None:
-    said = {"iss": "cultuurgids", "aud": sample.BASE, "sub": grant, "deleted_at": int(stage.house.clock().timestamp())}
-    signed = sample.compact({"typ": "kluis-attestation+jwt", "alg": "ES256"}, said, sample.APP_KEY)
-    await ok(sends(stage, f"/oauth/grants/{grant}/attest", attestation=signed), status)
-
-
-async def attests(stage: Stage) -> None:
-    await _attests(stage, await _after_withdrawal(stage), 200)
-
-
-async def attests_alive(stage: Stage) -> None:
-    await _attests(stage, b64((await granted(stage)).id), 400)
-
-
-async def _polls(stage: Stage, *ack: str) -> list[str]:
-    at = int(stage.house.clock().timestamp())
-    own = sample.assertion(jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
-    shown = {"authorization": f"Bearer {own}"}
-    answer = await ok(stage.house.http.post("/oauth/signals", json={"ack": list(ack)}, headers=shown))
-    return list(answer.json()["sets"])
-
-
-async def polls(stage: Stage) -> None:
-    await _after_withdrawal(stage)
-    assert len(await _polls(stage)) == 1
-
-
-async def acknowledges(stage: Stage) -> None:
-    await _after_withdrawal(stage)
-    (jti,) = (await _polls(stage))[-1:]
-    await _polls(stage, jti)
-
-
 async def takes_receipt(stage: Stage) -> None:
     held = await granted(stage)
     answer = await ok(stage.app("GET", A, held, prefer="receipt"))
@@ -403,38 +352,5 @@ def another_programs(method: str, path: str, status: int = 403, **headers: str) 
         token = await bos.jwt()
         await stage.begin()
         await ok(house.call(method, path, token, _spelled(headers)), status)
-
-    return act
-
-
-def officer_looks(path: str) -> Act:
-    async def act(stage: Stage) -> None:
-        await stage.begin()
-        await ok(stage.office("GET", path))
-
-    return act
-
-
-async def officer_removes_nobody(stage: Stage) -> None:
-    """The officer shows who she is and names a colleague that there is not."""
-    await stage.begin()
-    cookie, session = stage.officer
-    form = {"csrf": session.csrf, "officer": "niemand", "proof": stage.house.officer}
-    headers = SAME | {"cookie": f"kluis={cookie}"}
-    answer = await ok(stage.house.http.post("/me/security/officers/remove", data=form, headers=headers), 303)
-    assert "failed=gone" in answer.headers["location"]
-
-
-def officer_asks(path: str, status: int = 200, **fields: str) -> Act:
-    """The DPO's officer asks who an app reached, after it read in An's pod."""
-
-    async def act(stage: Stage) -> None:
-        held = await granted(stage)
-        await ok(stage.app("GET", A, held), 200)
-        await stage.begin()
-        day = stage.house.clock().date().isoformat()
-        asked = {"app": "cultuurgids", "since": day, "until": day, "reason": "een lek", "csrf": stage.officer[1].csrf}
-        headers = SAME | {"cookie": f"kluis={stage.officer[0]}"}
-        await ok(stage.house.http.post(path, data=asked | fields, headers=headers), status)
 
     return act

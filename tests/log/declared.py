@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, grant_acts, own_acts, solid_acts
+from tests.log import acts, grant_acts, office_acts, own_acts, solid_acts, told_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -189,13 +189,13 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /api/log/receipts": [(acts.lists_receipts, [])],
     "POST /api/log/receipts/{entry}": [(acts.takes_receipt, [])],
     "POST /oauth/grants/{grant_id}/attest": [
-        (acts.attests, [agreed("attest deletion", "client")]), (acts.attests_alive, [])],
-    "POST /oauth/signals": [(acts.polls, []), (acts.acknowledges, [agreed("tell app", "withdrawn")])],
+        (told_acts.attests, [agreed("attest deletion", "client")]), (told_acts.attests_alive, [])],
+    "POST /oauth/signals": [(told_acts.polls, []), (told_acts.acknowledges, [agreed("tell app", "withdrawn")])],
     "POST /me/access/{grant}/copy/delete": [
-        (acts.asks_deletion("/me/access/{grant}/copy/delete", 303), [agreed("ask deletion")]),
+        (told_acts.asks_deletion("/me/access/{grant}/copy/delete", 303), [agreed("ask deletion")]),
         (on_grant("/me/access/{grant}/copy/delete", 404), [])],
     "POST /api/grants/{grant}/copy/delete": [
-        (acts.asks_deletion("/api/grants/{grant}/copy/delete", 200), [agreed("ask deletion")])],
+        (told_acts.asks_deletion("/api/grants/{grant}/copy/delete", 200), [agreed("ask deletion")])],
     "DELETE /oauth/grants/{grant_id}": [(acts.manages("DELETE", 204), [agreed("revoke", "client")])],
     "POST /oauth/register": [
         (acts.registers_as_developer, [Line("admin", "register app", rule="registered", client="app", whose="office")]),
@@ -258,7 +258,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /me/security/officers/remove": [
         (presses("/me/security/officers/remove", 403, officer="dpo"),
          [Line("denial", "write", "denied", "role", count=1)]),
-        (acts.officer_removes_nobody, [replace(proved(), whose="office")])],
+        (office_acts.officer_removes_nobody, [replace(proved(), whose="office")])],
     "POST /me/sessions/{handle}/end": [
         (own_acts.ends_another_session, [Line("key event", "logout elsewhere", rule="session")])],
     "POST /me/security/locks": [
@@ -288,16 +288,16 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (own_acts.erases_by_program, [
             UNREADABLE, Line("erasure", "erase pod", rule="citizen", count=1, whose="office")])],
     # ------------------------------------------------------------ the office, sources, the operator
-    **{f"GET {path}": [(acts.officer_looks(path), [
+    **{f"GET {path}": [(office_acts.officer_looks(path), [
         Line("admin", "read totals", rule="session", category="kluis:Dpo", outcome="served", whose="office")]),
         (presses(path, 403, method="GET"), [Line("denial", "read", "denied", "role", count=1)]),
         (without_token("GET", path, status), [anonymous()])]
        for path, status in (("/dpo", 303), ("/api/dpo/totals", 401), ("/api/dpo/anomalies", 401))},
     **{f"POST {path}": [
-        (acts.officer_asks(path), [replace(LOOKED, rule="session", category="kluis:Dpo", count=0, whose="office"),
-                                   LOOKED]),
-        (acts.officer_asks(path, 400, reason=""), []),
-        (acts.officer_asks(path, 404, app="niemand"), []),
+        (office_acts.officer_asks(path), [
+            replace(LOOKED, rule="session", category="kluis:Dpo", count=0, whose="office"), LOOKED]),
+        (office_acts.officer_asks(path, 400, reason=""), []),
+        (office_acts.officer_asks(path, 404, app="niemand"), []),
         (presses(path, 403), [Line("denial", "write", "denied", "role", count=1)])]
        for path in ("/dpo/touched", "/api/dpo/touched")},
     "POST /api/sources/{source}/deposits": [

@@ -115,6 +115,7 @@ TURNS: dict[str, str | Turn] = {
     "house.watching.run": (witnesses_are_asked, [
         Line("admin", "raise log alarm", rule="quorum", whose="office"),
         Line("admin", "end log alarm", rule="quorum", whose="office")]),
+    "house.outgoing.run": "tells apps what happened to their grants, with the line below",
     "house.vault.publish": NO_CONTENT,
     "house.vault.epochs.sum_up": (epoch_begins, [STATEMENT]),
     "vault.log.settle": NO_CONTENT,
@@ -123,6 +124,7 @@ TURNS: dict[str, str | Turn] = {
     "uses.sweep": NO_CONTENT,
     "tally.flush": (denials_are_summed, [Line("denial", "read", "denied", "invalid_token", count=1)]),
     "sessions.sweep": (sessions_end, [replace(EXPIRED, whose=whose) for whose in ("an", "office")]),
+    "dynamic.sweep": NO_CONTENT,
     "endings.sweep": (grants_end, [agreed("end", "expired")]),
     "retention.sweep": (months_end, [STATEMENT]),
 }  # fmt: skip

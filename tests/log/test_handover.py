@@ -114,7 +114,7 @@ async def test_a_call_that_goes_away_at_any_moment_leaves_no_old_key_signing(
         pass
     said = hands(house.vault.db.read)
     signs = signer_public(house.vault.log.shards.keys.private)
-    assert said == [] if steps == 0 else [unb64(hand["to"]) for hand in said] == [signs]
+    assert said == [] if steps == 0 else [unb64(hand.told["to"]) for hand in said] == [signs]
     assert gone is (not call.done() or call.cancelled())
     await house.keep("/interests/later.jsonld", {})
     await house.vault.publish()

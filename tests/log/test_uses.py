@@ -84,14 +84,14 @@ async def test_the_citizen_herself_and_the_public_are_nobodys_visit(house: House
 
 async def test_an_entry_that_is_refused_or_undone_counts_nobody(house: Household) -> None:
     pod = house.session.pod.id
-    refused = replace(visit(house, pod), guards=(Guard(b"g" * 16, 1, use=True, pod=b"p" * 16),))
+    refused = visit(house, pod)._replace(guards=(Guard(b"g" * 16, 1, use=True, pod=b"p" * 16),))
     assert isinstance(await house.vault.log.append(refused), Refused)
 
     def fails(tx: Tx) -> None:
         raise RuntimeError("the caller's own")
 
     with pytest.raises(RuntimeError):
-        await house.vault.log.append(replace(visit(house, pod), write=fails))
+        await house.vault.log.append(visit(house, pod)._replace(write=fails))
     assert await visited(house) == []
 
 

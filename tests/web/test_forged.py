@@ -14,7 +14,7 @@ SAME = {"sec-fetch-site": "same-origin"}
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 OPERATOR = "/api/operator/"
 """Over the network these addresses do not exist, whoever asks (tests/web/test_operator.py)."""
-PROGRAMS = ("/api/log/receipts", "/api/sources/mijnbib/box")
+PROGRAMS = ("/api/log/receipts", "/api/sources/mijnbib/box", "/oauth/signals")
 """A program shows its own key in the request; no cookie is looked at (tests/web/test_cookieless.py)."""
 TABLES = ("resource", "grant", "session", "unlocker", "token", "client", "pushed", "compartment", "receipt", "account")
 FORGERIES: dict[str, dict[str, str]] = {

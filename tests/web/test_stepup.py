@@ -244,8 +244,8 @@ def test_the_page_with_everything_a_decision_may_need_is_whole_and_presses_nobod
     ids = [one["id"] for one in document.find() if one.get("id")]
     assert len(ids) == len(set(ids)) and len(document.find("h1")) == 1
     assert not [one for one in document.find("input") if "checked" in one or "autofocus" in one]
-    first, deny, allow = [one for one in document.find("button") if one.get("name") == "decision"]
-    assert (first["value"], deny["id"], allow["id"]) == ("none", "deny", "allow")
+    first, deny, allow, later = [one for one in document.find("button") if one.get("name") == "decision"]
+    assert (first["value"], deny["id"], allow["id"], later["id"]) == ("none", "deny", "allow", "later")
     assert deny["class"] == allow["class"]
     shut = Document(render("consent", sensitive, Door(needed=True), csrf="tok"))
     assert not shut.find(id="allow") and shut.find(id="deny") and shut.find(id="no-passkey")

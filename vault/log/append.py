@@ -30,7 +30,7 @@ from vault.log.retention import BEGIN
 from vault.log.shards import Shards as Trees, Turn
 from vault.log.tiles import Ledger
 from vault.log.times import Times
-from vault.log.uses import Uses, visitors
+from vault.log.uses import Uses
 from vault.log.versions import Prover, touched
 from vault.reserve import is_full
 from vault.shares import Drop, Shares, Want
@@ -206,7 +206,7 @@ class Log:
         if turns or intent.write is not None:
             tx.settle()
         more = intent.guards or intent.jti is not None or intent.write or intent.drops or intent.receipt
-        if not (more or turns or new or visitors(intent)):
+        if not (more or turns or new):
             return self._enter(tx, intent, asked)  # it is on the page or nowhere: there is nothing to undo
         try:
             with tx.savepoint():
@@ -226,8 +226,9 @@ class Log:
         moment = min(at, asked) if intent.drops else at
         facts = _hold(tx, intent, moment) or intent.facts
         facts = replace(facts, clock=clock) if clock else facts
-        self.uses.count(tx, intent, at)
-        return self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
+        booked = self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
+        page(tx).visit(self.uses.visits(intent, at))
+        return booked
 
     def _write(
         self,

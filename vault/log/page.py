@@ -5,12 +5,14 @@ the page written first (`Tx.settle`), so nobody sees a log without the entries b
 before the commit, so a crash loses only what nobody was told of.
 """
 
+from collections import Counter
 from typing import Any
 
 from keys.records import RecordSealer
 from keys.secret import fresh_bytes
 from vault.database import Tx
 from vault.log import sheet
+from vault.log.uses import Visit
 from vault.tables import DpoRecord, Entry, Record
 
 NEXT = "SELECT coalesce(max(idx) + 1, 0) FROM entry"
@@ -18,6 +20,10 @@ LAST = "SELECT seq, head FROM podhead WHERE pod = :pod"
 HEAD = """
 INSERT INTO podhead (pod, seq, head) VALUES (?, ?, ?)
 ON CONFLICT (pod) DO UPDATE SET seq = excluded.seq, head = excluded.head
+"""
+VISIT = """
+INSERT INTO agentuse (pod, mark, day, count) VALUES (?, ?, ?, ?)
+ON CONFLICT (pod, mark, day) DO UPDATE SET count = count + excluded.count
 """
 
 
@@ -41,6 +47,7 @@ class Page:
         self._leaves: list[tuple[int, bytes]] = []
         self._ends: dict[bytes, tuple[bytes, int, bytes]] = {}
         self._sheets: dict[RecordSealer, sheet.Told] = {}
+        self._visits: Counter[Visit] = Counter()
 
     @property
     def empty(self) -> bool:
@@ -69,12 +76,18 @@ class Page:
             told = self._sheets[seal] = {}
         sheet.add(told, index, nonce, text)
 
+    def visit(self, visits: tuple[Visit, ...]) -> None:
+        """Take in who came with an entry that is on this page (vault.log.uses)."""
+        if visits:
+            self._visits.update(visits)
+
     def write(self) -> None:
         """Put all of it into the database."""
         tx = self._tx
         tx.insert_all(Record, self._records)
         tx.insert_all(Entry, self._leaves)
         tx.raw.executemany(HEAD, self._ends.values())
+        tx.raw.executemany(VISIT, [(*visit, count) for visit, count in self._visits.items()])
         for seal, told in self._sheets.items():
             name = fresh_bytes(16)
             row = {"idx": sheet.first(told), "entry": name, "key": seal.key_id}

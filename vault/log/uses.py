@@ -21,10 +21,8 @@ from vault.tables import Meta
 
 KEPT_DAYS: Final = 396
 """Thirteen months, with a day to spare in the longest of them."""
-ADD: Final = """
-INSERT INTO agentuse (pod, mark, day, count) VALUES (:pod, :mark, :day, 1)
-ON CONFLICT (pod, mark, day) DO UPDATE SET count = count + 1
-"""
+Visit = tuple[bytes, bytes, int]
+"""The pod, the mark of who came, and the day (since 1970)."""
 # CROSS JOIN: the few gates of a part lead, never the whole table of uses.
 PODS: Final = "SELECT id FROM pod WHERE id > :after ORDER BY id LIMIT :most"
 GATES: Final = """
@@ -79,10 +77,9 @@ class Uses:
         said = who.encode(errors="surrogatepass")
         return hashlib.blake2b(pod + said, key=self._key.view(), digest_size=16).digest()
 
-    def count(self, tx: Tx, intent: Intent, at: int) -> None:
-        """Count an allowed event of a visitor, in its own unit; one under a grant of this pod is counted already."""
-        for who in visitors(intent):
-            tx.run(ADD, pod=intent.pod, mark=self.mark(intent.pod, who), day=at // DAY_MS)
+    def visits(self, intent: Intent, at: int) -> tuple[Visit, ...]:
+        """What an allowed event of a visitor adds beside its entry; one under a grant here is counted by its gate."""
+        return tuple((intent.pod, self.mark(intent.pod, who), at // DAY_MS) for who in visitors(intent))
 
 
 def visitors(intent: Intent) -> frozenset[str]:

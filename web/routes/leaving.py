@@ -54,12 +54,12 @@ async def erase(request: Request) -> Response:
             return _gone(request, None)
         await guard.required(request)
     session, fields = await guard.written(request, "citizen")
-    if await proving.confirmed(request, session, fields):
-        try:
+    try:
+        if await proving.confirmed(request, session, fields):
             return _gone(request, await erasure.by_citizen(house.vault, session, house.clock()))
-        except Denied:
-            if not erasure.erased(house.vault, session.pod.id):
-                return _to("/login")
+    except Denied:  # the session, or the locks that she proved herself on, ended at that moment
+        if not erasure.erased(house.vault, session.pod.id):
+            return _to("/login")
     if erasure.erased(house.vault, session.pod.id):  # by the same form, a moment ago
         return _gone(request, None)
     return _to(f"{HERE}?failed=1")

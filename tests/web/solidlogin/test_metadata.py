@@ -7,7 +7,10 @@ import httpx
 import orjson
 import pytest
 
+from consent import assurance
+from consent.errors import OAuthError
 from consent.oauth.clients import ASSERTION_TYPE
+from consent.oauth.management import wish
 from keys.sign import verify_jws
 from keys.text import b64, unb64
 from tests.conftest import BASE
@@ -27,7 +30,8 @@ HELD = {
     "introspection_endpoint_auth_signing_alg_values_supported", "introspection_signing_alg_values_supported",
     "client_id_metadata_document_supported", "dpop_signing_alg_values_supported",
     "authorization_details_types_supported", "authorization_response_iss_parameter_supported", "scopes_supported",
-    "service_documentation", "ui_locales_supported",
+    "service_documentation", "ui_locales_supported", "acr_values_supported", "grant_management_actions_supported",
+    "grant_management_action_required",
 }  # fmt: skip
 OPENID = {
     "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported", "claim_types_supported",
@@ -145,3 +149,21 @@ async def test_a_public_app_gives_its_own_refresh_token_back_and_nobody_elses(ap
     assert (await revoke(app.client_id)).status_code == 200
     assert (await app.refresh(got["refresh_token"])).json()["error"] == "invalid_grant"
     assert (await app.call("GET", "/pods/an/public/", got["access_token"])).status_code == 401
+
+
+async def test_the_actions_on_grants_are_those_that_a_pushed_request_may_name_and_none_is_needed(
+    house: Household,
+) -> None:
+    said = await told(house)
+    assert wish({}) == ("create", "") and said["grant_management_action_required"] is False
+    for action in ("query", "revoke", "create", "replace", "merge", "take"):
+        form = {"grant_management_action": action} | ({} if action == "create" else {"grant_id": b64(b"g" * 16)})
+        try:
+            known = wish(form)[0] == action
+        except OAuthError:
+            known = action in ("query", "revoke")  # at the address of the grant itself
+        assert known is (action in said["grant_management_actions_supported"]), action
+
+
+async def test_the_class_of_assurance_that_may_be_asked_for_is_the_one_that_the_gate_asks_for(house: Household) -> None:
+    assert (await told(house))["acr_values_supported"] == [assurance.wanted()["acr_values"]]
