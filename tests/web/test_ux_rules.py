@@ -53,6 +53,7 @@ from web.pages.door import Door
 __all__ = ["app", "browser"]
 TESTS = Path(__file__).parents[1]
 HERE = Path("web/test_ux_rules.py")
+FIRST_LAYER = ("who", "why", "what", "how-long", "where", "who-else", "stop", "complaint")
 DECIDING = ("consent", "work", "access", "less", "requests", "receipt")
 DOORS = (Door(), Door("{}", True, True, "explicit", "an"), Door("", True, False, "passkey", "an"))
 
@@ -124,11 +125,23 @@ async def test_u5_with_everything_optional_left_alone_the_app_still_starts(
     assert read_.status_code == 200
 
 
+@pytest.mark.parametrize("html", [html for _, html in pages("work")])
+def test_u2_and_u8_hold_on_the_page_of_a_solid_app_too(html: str) -> None:
+    document = Document(html)
+    assert not [e for e in document.all if {"checked", "selected", "autofocus"} & set(e)]
+    (form,) = [e for e in document.find("form") if e["action"] == "/oauth/authorize"]
+    first, deny, allow = [e for e in document.find("button") if form in e["inside"]]
+    assert (first["value"], "hidden" in first, deny["id"], allow["id"]) == ("none", True, "deny", "allow")
+    for answer in FIRST_LAYER:
+        (found,) = document.find(data_test=answer)
+        assert len(str(found["text"]).split()) > 3, answer
+
+
 async def test_u8_the_page_that_an_app_really_gets_answers_everything(
     house: Household, app: App, browser: Browser
 ) -> None:
     shown = Document((await browser.open(await app.push(authorization_details=details(ABOUT, LOANS)))).text)
-    for answer in ("who", "why", "what", "how-long", "where", "who-else", "stop", "complaint"):
+    for answer in FIRST_LAYER:
         (found,) = shown.find(data_test=answer)
         assert len(str(found["text"]).split()) > 3, answer
 
