@@ -168,7 +168,7 @@ async def test_an_ended_session_gives_nothing(city: City) -> None:
     assert grants.load(city.vault, asked.handle) is None
 
 
-async def test_the_preview_is_what_the_app_then_gets(city: City) -> None:
+async def test_u19_the_preview_is_what_the_app_then_gets(city: City) -> None:
     asked = await city.ask()
     found = await answers.sources(city.vault, city.session, asked.terms, city.now, "preview")
     assert answers.worked_out(asked.terms.data[1], found["kluis:LibraryLoan"], city.now)["schema:about"] == ["strips"]
