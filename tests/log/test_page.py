@@ -78,7 +78,7 @@ async def test_a_batch_of_many_pods_takes_a_few_statements_and_one_sealed_row_fo
     await vault.db.write(lambda tx: tx.raw.set_trace_callback(None))
     assert sorted(one.index for one in done) == list(range(before, before + 96))
     assert len([one for one in said if "INTO record " in one]) == len([one for one in said if "INTO entry" in one]) == 3
-    assert len(said) < 30  # all of it, with the reading of three heads and the two batches around
+    assert len(said) < 40  # all of it, with the reading of three heads and the batches around, two or three
     assert len(vault.db.read.find(DpoRecord)) - rows == 1
     sound(vault)
 
