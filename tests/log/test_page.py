@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from consent import report
+from consent.accounts import passphrase
+from consent.accounts.people import Newcomer, found_office
 from keys import seal as sealing
 from keys.text import canonical
 from tests.conftest import Clock
@@ -162,6 +164,20 @@ async def test_the_office_opens_what_was_written_together_and_misses_what_is_not
     await vault.db.write(lambda tx: tx.remove(DpoRecord, idx=places[0]))
     again = await report.totals(vault, session, clock())
     assert again.damaged == tuple(places)
+
+
+async def test_no_entry_after_the_office_s_own_first_one_is_missing_in_its_totals_not_even_of_the_same_batch(
+    vault: Vault, clock: Clock
+) -> None:
+    read = append(vault, Intent(await a_pod(vault, "an", clock), READ, clock()))
+    officers = [Newcomer("dirk", "Dirk"), Newcomer("els", "Els")]
+    before, made, *after = await together(vault, read, lambda: found_office(vault, officers, clock()), read, read)
+    await asyncio.gather(before, *after)
+    opened = await passphrase.login(vault, "dirk", (await made)[0].codes[0], clock())
+    assert opened is not None
+    told = await report.totals(vault, opened[1], clock())
+    assert told.opened == told.entries > len(after) and told.damaged == ()
+    sound(vault)
 
 
 async def test_a_record_key_that_was_used_as_often_as_it_may_gives_way_to_another(
