@@ -43,7 +43,7 @@ def answering(body: bytes, times: int = 1, **headers: str) -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:  # noqa: FBT001
+def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
     monkeypatch.setattr(client, "MOST", 10_000)
     body = gzip.compress(bytes(10**6)) if packed else bytes(1000)
     headers = {"content_encoding": "gzip"} if packed else {}
