@@ -22,9 +22,9 @@ from tests.conftest import Clock
 from tests.consent.test_report import READ, officer
 from tests.house import Household
 from tests.vault.test_fsck import two_ways_in
-from vault import fsck, gates, office, pod as pods
+from vault import erasure, fsck, gates, office, pod as pods
 from vault.database import Tx
-from vault.errors import Conflict
+from vault.errors import Conflict, NotFound
 from vault.log import sheet
 from vault.log.entry import Appended, Facts, Guard, Intent, Refused, pod_record
 from vault.pod import Blueprint
@@ -164,6 +164,23 @@ async def test_the_office_opens_what_was_written_together_and_misses_what_is_not
     await vault.db.write(lambda tx: tx.remove(DpoRecord, idx=places[0]))
     again = await report.totals(vault, session, clock())
     assert again.damaged == tuple(places)
+
+
+async def test_after_the_erasure_of_a_pod_no_entry_of_it_follows_not_even_in_the_same_batch(
+    vault: Vault, clock: Clock
+) -> None:
+    await pods.found_office(vault, two_ways_in(), clock())
+    pod = await a_pod(vault, "an", clock)
+    read, facts = append(vault, Intent(pod, READ, clock())), vault.pod("an")
+    assert facts is not None
+    await read()  # its record key is in memory
+    _, gone, late = await together(vault, read, lambda: erasure.erase(vault, facts, "operator", clock()), read)
+    said = await gone
+    with pytest.raises(NotFound):
+        await late
+    assert max(row.idx for row in vault.db.read.find(Record, pod=pod)) < said
+    assert not vault.db.read.find(RecordKey, pod=pod)
+    sound(vault)
 
 
 async def test_no_entry_after_the_office_s_own_first_one_is_missing_in_its_totals_not_even_of_the_same_batch(
