@@ -26,7 +26,9 @@ async def erase(
     if pod.kind != "citizen":
         raise Conflict("office")
     facts = Facts("erasure", "erase pod", rule=rule, count=1, note=b64(pod.id))
-    intent = Intent(vault.office, facts, now, guards, write=partial(_write, vault, pod, also), drops=(Drop("*", pod.id),))
+    intent = Intent(
+        vault.office, facts, now, guards, write=partial(_write, vault, pod, also), drops=(Drop("*", pod.id),)
+    )
     done = await vault.log.append(intent)
     vault.forget(pod)
     if not isinstance(done, Appended):
