@@ -92,10 +92,14 @@ def choose(
 
 
 def standing(vault: Vault, session: SessionFacts, front: Front, now: datetime) -> GrantFacts | None:
-    """Her live grant for this very app, unchanged since she gave it: the newest one."""
+    """Her live grant for this very app, unchanged since she gave it: the newest one.
+
+    For an app that wants to go on while she is away only one of which the page said that it does.
+    """
     mine = _standing(vault, session, front.client.client_id, now)
-    wanted = b64(front.client.digest())
-    return next((one for one in mine if one.terms.client_hash == wanted), None)
+    wanted, alone = b64(front.client.digest()), _alone(front.scope)
+    found = (one for one in mine if one.terms.client_hash == wanted)
+    return next((one for one in found if not alone or _alone(_scope(vault, one))), None)
 
 
 def has(vault: Vault, session: SessionFacts, client: str, now: datetime) -> bool:
@@ -131,7 +135,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
         put_grant(tx, row, terms)
         dynamic.hold(tx, terms.client, at)
         tx.add(kept)
-        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
+        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest, "scope": asked.said.scope})
         put_receipt(tx, pod, asked.handle, receipt.jws, at)
 
     facts = told(terms, asked.handle, "consent", "give", "session", digest=receipt.digest)
@@ -141,6 +145,17 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
     for old in before:
         await endings.withdraw(vault, session, old.id, now)
     return code.text
+
+
+def _alone(scope: str) -> bool:
+    """Whether an app of this scope goes on while she is away: it gets a refresh token."""
+    return "offline_access" in scope.split()
+
+
+def _scope(vault: Vault, grant: GrantFacts) -> str:
+    """What was asked when she gave it."""
+    given = (step for step in events.history(vault, grant.pod, grant.id) if step.state == "given")
+    return next((str(step.detail.get("scope", "")) for step in given), "")
 
 
 async def again(vault: Vault, session: SessionFacts, grant: GrantFacts, front: Front, now: datetime) -> str:
