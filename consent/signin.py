@@ -17,6 +17,7 @@ from consent.asks import Asked
 from consent.errors import BadChoice, OAuthError
 from consent.grants import CODE_MS, GrantFacts, listing, put_grant, put_receipt, state_at, token_row
 from consent.lines import told
+from consent.locks import LIVE
 from consent.oauth.front import Front
 from consent.oauth.par import Pushed
 from consent.request import LONGEST, choose as until, solid
@@ -96,7 +97,7 @@ def standing(vault: Vault, session: SessionFacts, front: Front, now: datetime) -
 
     For an app that wants to go on while she is away only one of which the page said that it does.
     """
-    mine = _standing(vault, session, front.client.client_id, now)
+    mine = [one for one in _held(vault, session, front.client.client_id, now) if state_at(one, now) == "live"]
     wanted, alone = b64(front.client.digest()), _alone(front.scope)
     found = (one for one in mine if one.terms.client_hash == wanted)
     return next((one for one in found if not alone or _alone(_scope(vault, one))), None)
@@ -104,12 +105,13 @@ def standing(vault: Vault, session: SessionFacts, front: Front, now: datetime) -
 
 def has(vault: Vault, session: SessionFacts, client: str, now: datetime) -> bool:
     """Whether an app of this id has access already, as it was then or as it is now."""
-    return bool(_standing(vault, session, client, now))
+    return bool(_held(vault, session, client, now))
 
 
-def _standing(vault: Vault, session: SessionFacts, client: str, now: datetime) -> list[GrantFacts]:
+def _held(vault: Vault, session: SessionFacts, client: str, now: datetime) -> list[GrantFacts]:
+    """What she gave the app and did not end; also what she froze, which a new choice takes the place of too."""
     found = (one for one in listing(vault, session.pod) if one.terms.kind == "solid" and one.terms.client == client)
-    return [one for one in found if state_at(one, now) == "live"]
+    return [one for one in found if state_at(one, now) in LIVE]
 
 
 async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime) -> str:
@@ -117,7 +119,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
 
     Raises OAuthError access_denied if her session ended or the request was decided meanwhile.
     """
-    pod, at, before = session.pod, gates.ms(now), _standing(vault, session, terms.client, now)
+    pod, at, before = session.pod, gates.ms(now), _held(vault, session, terms.client, now)
     signing = told(terms, asked.handle, "managed unlock", "sign", "session")
     try:
         async with managed_root(vault, pod, signing, (session.guard,), now) as managed:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from consent import grants
+from consent import grants, narrowing
 from keys.sign import new_es256
 from keys.text import b64, unb64
 from tests.web.solidlogin.app import BASE, SolidApp, answer, claims
@@ -131,6 +131,21 @@ async def test_a_new_choice_takes_the_place_of_the_old_one(app: SolidApp) -> Non
     assert (await app.call("GET", "/pods/an/public/", first["access_token"])).status_code == 401
     assert (await app.call("GET", "/pods/an/public/", second["access_token"])).status_code == 200
     assert (await app.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_new_choice_takes_the_place_of_what_she_froze_too(app: SolidApp) -> None:
+    house = app.house
+    old = unb64(claims((await app.allowed())["access_token"])["grant_id"])
+    await narrowing.restrict(house.vault, house.session, old, house.clock(), on=True)
+    assert answer(await app.ask(prompt="none", state="2"))["error"] == "consent_required"
+    page = await app.ask(state="3")
+    assert "Je gaf deze app al toegang" in page.text
+    await app.press(page, "allow", ["/public/"], ["read"])
+    assert not await narrowing.restrict(house.vault, house.session, old, house.clock(), on=False)
+    found = {
+        one.id == old: grants.state_at(one, house.clock()) for one in grants.listing(house.vault, house.session.pod)
+    }
+    assert found == {True: "withdrawn", False: "live"}
 
 
 async def test_a_refresh_token_stays_is_bound_to_app_and_key_and_dies_after_a_fortnight_unused(app: SolidApp) -> None:
