@@ -1,5 +1,6 @@
 """How grants end: objection and invalidation stop like a withdrawal, and the wish that a copy goes is kept."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,3 +139,22 @@ async def test_at_its_very_end_a_grant_opens_nothing(city: City) -> None:
     assert isinstance(denied, Denial) and denied.code == "invalid_token"
     states = [grants.state_at(found, city.now) for g in (grant, other) if (found := grants.load(city.vault, g))]
     assert states == ["live", "expired"]
+
+
+async def test_an_objection_to_marketing_stops_every_marketing_of_whoever_stands_behind_it(city: City) -> None:
+    async def given(purpose: str, **more: Any) -> tuple[bytes, str]:
+        asked = await city.ask()
+        terms = replace(asked.terms, purpose_code=purpose, **more)
+        return await city.allow(asked=replace(asked, said=replace(asked.said, terms=terms)))
+
+    first, _ = await given("dpv:PersonalisedAdvertising")
+    second, code = await given("dpv:TargetedAdvertising")
+    tokens = await city.redeem(code)
+    frozen, _ = await given("dpv:Advertising", client="tweeling")
+    await narrowing.restrict(city.vault, city.session, frozen, city.now, on=True)
+    plain, (other, _) = await granted(city), await given("dpv:Marketing", client="x", controller="https://x.example/")
+    assert await endings.withdraw(city.vault, city.session, first, city.now, objects=True)
+    await stopped(city, tokens, second)
+    states = {one.id: one.state for one in grants.listing(city.vault, city.session.pod)}
+    assert {states[one] for one in (first, second, frozen)} == {"objected"}
+    assert {states[one] for one in (plain[0], other)} == {"live"}
