@@ -67,7 +67,8 @@ async def test_consent_is_withdrawn_unless_she_says_that_she_objects(city: City)
 async def test_her_wish_that_the_app_deletes_its_copy_is_kept_with_the_withdrawal(city: City, erase: bool) -> None:
     grant, _ = await granted(city)
     await endings.withdraw(city.vault, city.session, grant, city.now, erase=erase)
-    assert last(city, grant).detail.get("erase", False) is erase
+    steps = {step.state: step.detail for step in events.history(city.vault, city.session.pod, grant)}
+    assert steps["withdrawn"].get("erase", False) is erase and ("delete_asked" in steps) is erase
 
 
 async def test_the_dpo_ends_a_grant_that_was_never_valid_with_a_reason_that_its_citizen_reads(city: City) -> None:

@@ -244,7 +244,7 @@ def test_the_page_with_everything_a_decision_may_need_is_whole_and_presses_nobod
     ids = [one["id"] for one in document.find() if one.get("id")]
     assert len(ids) == len(set(ids)) and len(document.find("h1")) == 1
     assert not [one for one in document.find("input") if "checked" in one or "autofocus" in one]
-    first, deny, allow = [one for one in document.find("button") if one.get("name") == "decision"]
+    first, deny, allow, _ = [one for one in document.find("button") if one.get("name") == "decision"]
     assert (first["value"], deny["id"], allow["id"]) == ("none", "deny", "allow")
     assert deny["class"] == allow["class"]
     shut = Document(render("consent", sensitive, Door(needed=True), csrf="tok"))

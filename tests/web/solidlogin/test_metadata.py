@@ -27,7 +27,8 @@ HELD = {
     "introspection_endpoint_auth_signing_alg_values_supported", "introspection_signing_alg_values_supported",
     "client_id_metadata_document_supported", "dpop_signing_alg_values_supported",
     "authorization_details_types_supported", "authorization_response_iss_parameter_supported", "scopes_supported",
-    "service_documentation", "ui_locales_supported",
+    "service_documentation", "ui_locales_supported", "acr_values_supported", "grant_management_actions_supported",
+    "grant_management_action_required",
 }  # fmt: skip
 OPENID = {
     "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported", "claim_types_supported",
