@@ -154,6 +154,10 @@ def test_an_objection_to_marketing_is_absolute() -> None:
     other = replace(sample.terms(), purpose_code="dpv:TargetedAdvertising")
     assert again.barred([marketing], other, sample.NOW) == "objected"
     assert again.barred([marketing], sample.terms(), sample.NOW) is None
+    twin = replace(other, client="tweeling")
+    assert again.barred([replace(marketing, controller=twin.controller)], twin, sample.NOW) == "objected"
+    assert again.barred([replace(marketing, controller="https://else.example/")], twin, sample.NOW) is None
+    assert again.read(0, again.kept(other), objected=True).controller == other.controller
     assert orjson.loads(orjson.dumps(again.kept(other)))["purpose"] == "dpv:TargetedAdvertising"
 
 
