@@ -10,6 +10,7 @@
 #   make prove-log    the proofs of the log: outside verifiers, kills, speed, erasure
 #   make prove-consent  the proofs of consent under load: 100,000 requests racing 1,000 withdrawals, races, random grants
 #   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
+#   make prove-oauth  the proofs of OAuth: clients of others from npm at a running demo, and the tables of attacks
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -25,7 +26,8 @@ STAMP := .venv/.installed
 CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-push prove-consent
+.PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-consent prove-push \
+  prove-oauth
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -52,6 +54,9 @@ prove-consent: install
 
 prove-push: install
 	$(BIN)/python -m tests.proof push
+
+prove-oauth: install
+	$(BIN)/python -m tests.proof oauth
 
 lint: install
 	$(BIN)/ruff check $(CODE)

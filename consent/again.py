@@ -29,6 +29,7 @@ class Refused:
     categories: frozenset[str]
     basis: str
     objected: bool = False
+    controller: str = ""
 
 
 def barred(refused: Iterable[Refused], asked: Terms, now: datetime) -> Why | None:
@@ -37,7 +38,7 @@ def barred(refused: Iterable[Refused], asked: Terms, now: datetime) -> Why | Non
     if any(one.objected for one in mine):
         return "objected"
     if is_marketing(asked.purpose_code) and any(
-        one.objected and one.client == asked.client and is_marketing(one.purpose) for one in refused
+        one.objected and is_marketing(one.purpose) and _same(one, asked) for one in refused
     ):
         return "objected"
     if asked.legal_basis not in CONSENT_BASES and any(one.basis in CONSENT_BASES for one in mine):
@@ -46,6 +47,11 @@ def barred(refused: Iterable[Refused], asked: Terms, now: datetime) -> Why | Non
     wanted = categories(asked)
     soon = any(one.at > since and one.categories <= wanted for one in mine)
     return "asked_too_soon" if soon else None
+
+
+def _same(one: Refused, asked: Terms) -> bool:
+    """Whether it is the same app, or another of whoever stands behind it: to them she objected."""
+    return one.client == asked.client or one.controller == asked.controller
 
 
 def categories(terms: Terms) -> frozenset[str]:
@@ -66,6 +72,8 @@ def kept(terms: Terms) -> dict[str, Any]:
     return {
         "client": terms.client,
         "client_name": terms.client_name,
+        "controller": terms.controller,
+        "kind": terms.kind,
         "purpose": terms.purpose_code,
         "categories": sorted(categories(terms)),
         "basis": terms.legal_basis,
@@ -74,4 +82,5 @@ def kept(terms: Terms) -> dict[str, Any]:
 
 def read(at: int, detail: dict[str, Any], *, objected: bool) -> Refused:
     """A refusal or objection as its event keeps it."""
-    return Refused(at, detail["client"], detail["purpose"], frozenset(detail["categories"]), detail["basis"], objected)
+    what, by = frozenset(detail["categories"]), detail.get("controller", "")
+    return Refused(at, detail["client"], detail["purpose"], what, detail["basis"], objected, by)

@@ -77,7 +77,7 @@ def decided(
     """
     stays = {row.datum.key for row in rows(before, after) if row.mark == "same"}
     settled = replace(after, data=tuple(_needed(datum) if datum.key in stays else datum for datum in after.data))
-    chosen = choose(settled, ticked, duration, now)
+    chosen = choose(settled, ticked - stays, duration, now)  # a special row is ticked also where it stays
     kept = {datum.key for datum in chosen.data}
     data = [datum for datum in after.data if datum.key in kept]
     if action == "merge":

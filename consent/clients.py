@@ -103,14 +103,20 @@ def _text(value: object) -> str:
     return value
 
 
+def fit(vault: Vault, client: Client) -> Client:
+    """The app as this vault may store it, its texts cleaned. Raises OAuthError (RFC 7591 3.2.2)."""
+    checked = check_client(client)
+    if checked.push_uri.startswith("http://") and not near(vault.base):
+        raise OAuthError("invalid_client_metadata", "A push address on this machine is for development only.")
+    return checked
+
+
 async def register(vault: Vault, client: Client, now: datetime) -> Client:
     """Check and store an app, with an entry in the office's log.
 
     Raises OAuthError (RFC 7591 3.2.2) for what may not be registered, Conflict("exists") if the id is taken.
     """
-    checked = check_client(client)
-    if checked.push_uri.startswith("http://") and not near(vault.base):
-        raise OAuthError("invalid_client_metadata", "A push address on this machine is for development only.")
+    checked = fit(vault, client)
 
     def write(tx: Tx) -> None:
         if tx.get(ClientRow, checked.client_id) is not None:

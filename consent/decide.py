@@ -135,8 +135,8 @@ def _solid(terms: Terms, ask: Ask) -> Allowed | Refusal:
     if ask.path is None or ask.answer is not None:
         return _refuse("container", ask)
     kind = categories.category_at(ask.path)
-    if not (kind.custody == "managed" or ask.managed) or ask.category != kind.curie:
-        return _refuse("category", ask)
+    if not (kind.custody == "managed" or ask.managed) or ask.category != kind.curie or kind.special:
+        return _refuse("category", ask)  # for what is special nobody was asked, wherever it lies
     if not _inside(ask.path, terms.containers):
         return _refuse("container", ask)
     if not _SOLID_NEEDS.get(ask.action, frozenset()) & set(terms.modes):

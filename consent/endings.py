@@ -14,11 +14,12 @@ from consent import again, copies, events, outbox, receipts
 from consent.accounts.roles import may
 from consent.accounts.sessions import SessionFacts
 from consent.errors import BadChoice, OAuthError
-from consent.grants import GrantFacts, load, put_receipt, readable, state_at
+from consent.grants import GrantFacts, listing, load, put_receipt, readable, state_at
 from consent.lines import told
 from consent.oauth.registration import clean_text
 from consent.purposes import withdrawable
 from consent.tables import GrantKeyRow, Token
+from consent.terms import Terms
 from keys.text import b64
 from vault import gates
 from vault.database import Tx
@@ -70,7 +71,18 @@ async def withdraw(
     done = await _end(vault, found, replace(why, more=more | ({"erase": True} if erase else {})), (session.guard,), now)
     if not done and (left := load(vault, grant)) and left.state not in ENDED:
         raise OAuthError("access_denied", "The session has ended.")
+    if objects and again.is_marketing(found.terms.purpose_code):
+        await _no_marketing(vault, session, found.terms, now)
     return True
+
+
+async def _no_marketing(vault: Vault, session: SessionFacts, terms: Terms, now: datetime) -> None:
+    """Who objects to marketing objects to all of it, by whoever stands behind the app (GDPR 21(2) and (3))."""
+    for other in listing(vault, session.pod):
+        theirs = terms.client == other.terms.client or terms.controller == other.terms.controller
+        if other.state not in ENDED and theirs and again.is_marketing(other.terms.purpose_code):
+            why = End("objected", "object", "session", again.kept(other.terms))
+            await _end(vault, other, why, (session.guard,), now)
 
 
 async def invalidate(vault: Vault, officer: SessionFacts, grant: bytes, reason: str, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from consent import assurance, columns, locks, signed
+from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
@@ -164,6 +165,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
         live = gate is not None and gate.state == "live"
         why = "expired" if live else gates.why(gate, held.epoch, gates.ms(now))
         return await _refuse(vault, pod, held, call, "invalid_token", now, rule=why)
+    if "session" in held.bound and gates.ms(now) >= sessions.until(vault, unb64(held.bound["session"])):
+        return await _refuse(vault, pod, held, call, "invalid_token", now, rule="expired")
     if pod is None or held.pod.id != pod.id:
         return await _refuse(vault, pod, held, call, "insufficient_authorization_details", now, rule="other pod")
     path = None if call.batch or call.answer else call.path

@@ -242,7 +242,7 @@ async def _store(
     now: datetime,
 ) -> str:
     pod, at, code, (gk, signer), terms = session.pod, gates.ms(now), new_token("kac"), keys, seat.terms
-    bound = {"client": terms.client, "jkt": asked.said.jkt, "scope": asked.said.scope, **_promise(asked)}
+    bound = {"client": terms.client, "jkt": asked.said.jkt, "scope": asked.said.scope, **_promise(session, asked)}
     seen = _notice(vault, pod, asked.handle)
     receipt = receipts.issue(vault.issuer, terms, b64(seat.id), seat.step, now, seen)
     grant = signed.row(pod, seat.id, seat.version, seat.created, terms, signer)
@@ -291,9 +291,10 @@ def _known(grant: bytes, ring: _Ring, known: Keyring) -> Keyring:
     return replace(known, grants={**others, **ring.publics})
 
 
-def _promise(asked: Asked) -> dict[str, str]:
-    """What must be shown again when the code is exchanged."""
-    return {"redirect_uri": asked.said.redirect_uri, "challenge": asked.said.code_challenge}
+def _promise(session: SessionFacts, asked: Asked) -> dict[str, str]:
+    """What must be shown again when the code is exchanged; and the session without which a grant for it is nothing."""
+    own = {"session": b64(session.handle)} if asked.terms.mode == "session" else {}
+    return {"redirect_uri": asked.said.redirect_uri, "challenge": asked.said.code_challenge, **own}
 
 
 def _notice(vault: Vault, pod: PodFacts, grant: bytes) -> receipts.Notice | None:

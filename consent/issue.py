@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from consent import assurance, clients, columns, endings, solid
+from consent.accounts import sessions
 from consent.asks import Shown, replayed
 from consent.errors import CodeReused, OAuthError
 from consent.grants import GrantFacts, load, token_row
@@ -23,7 +24,7 @@ from consent.tables import Token as TokenRow
 from keys.context import ctx
 from keys.errors import WrongSecret
 from keys.grants import Token, TokenKind, matches, new_token, read_token, unwrap_gk
-from keys.text import b64
+from keys.text import b64, unb64
 from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict
@@ -35,7 +36,7 @@ UNUSED_MS: Final = 90 * gates.DAY_MS
 """A refresh token that nobody used for 90 days no longer works."""
 SOLID_UNUSED_MS: Final = 14 * gates.DAY_MS
 """The same for plain Solid apps, which can keep no secret."""
-CARRIED: Final[tuple[str, ...]] = ("client", "jkt", "scope", "webid", "auth_time")
+CARRIED: Final[tuple[str, ...]] = ("client", "jkt", "scope", "webid", "auth_time", "session")
 """What passes from a code to the tokens it gives."""
 
 
@@ -43,7 +44,8 @@ CARRIED: Final[tuple[str, ...]] = ("client", "jkt", "scope", "webid", "auth_time
 class Held:
     """A token that was shown and is one of ours, live or not: its row, the grant behind it, what it is bound to.
 
-    `sealed_for`: the key its secret was wrapped for, if that is another than the one it is bound to now.
+    `sealed_for`: the key its secret was wrapped for, if that is another than the one it is bound to now. `until`: when
+    the citizen's session ends (ms), for a grant that ends with it.
     """
 
     shown: Token
@@ -51,6 +53,7 @@ class Held:
     grant: GrantFacts
     bound: dict[str, Any]
     sealed_for: str | None = None
+    until: int | None = None
 
     @property
     def context(self) -> bytes:
@@ -61,6 +64,8 @@ class Held:
     def live(self, now: datetime) -> bool:
         """Whether it still opens something; the gate is asked again in the writer."""
         at, grant = gates.ms(now), self.grant
+        if self.until is not None and at >= self.until:
+            return False
         fresh = at < self.row.expires and not self.row.used and self.row.wrap is not None
         return fresh and grant.state == "live" and self.row.epoch == grant.epoch and at < grant.terms.expires
 
@@ -77,7 +82,9 @@ def hold(vault: Vault, text: str, kind: TokenKind) -> Held | None:
     grant = load(vault, row.grant)
     if grant is None:
         return None
-    return Held(shown, row, grant, columns.take(grant.pod.control, "token", row.handle, row.sealed))
+    bound = columns.take(grant.pod.control, "token", row.handle, row.sealed)
+    until = sessions.until(vault, unb64(bound["session"])) if "session" in bound else None
+    return Held(shown, row, grant, bound, until=until)
 
 
 def asker(vault: Vault, form: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from consent.asks import Asked
 from consent.errors import BadChoice, OAuthError
 from consent.grants import CODE_MS, GrantFacts, listing, put_grant, put_receipt, state_at, token_row
 from consent.lines import told
+from consent.locks import LIVE
 from consent.oauth.front import Front
 from consent.oauth.par import Pushed
 from consent.request import LONGEST, choose as until, solid
@@ -92,20 +93,25 @@ def choose(
 
 
 def standing(vault: Vault, session: SessionFacts, front: Front, now: datetime) -> GrantFacts | None:
-    """Her live grant for this very app, unchanged since she gave it: the newest one."""
-    mine = _standing(vault, session, front.client.client_id, now)
-    wanted = b64(front.client.digest())
-    return next((one for one in mine if one.terms.client_hash == wanted), None)
+    """Her live grant for this very app, unchanged since she gave it: the newest one.
+
+    For an app that wants to go on while she is away only one of which the page said that it does.
+    """
+    mine = [one for one in _held(vault, session, front.client.client_id, now) if state_at(one, now) == "live"]
+    wanted, alone = b64(front.client.digest()), _alone(front.scope)
+    found = (one for one in mine if one.terms.client_hash == wanted)
+    return next((one for one in found if not alone or _alone(_scope(vault, one))), None)
 
 
 def has(vault: Vault, session: SessionFacts, client: str, now: datetime) -> bool:
     """Whether an app of this id has access already, as it was then or as it is now."""
-    return bool(_standing(vault, session, client, now))
+    return bool(_held(vault, session, client, now))
 
 
-def _standing(vault: Vault, session: SessionFacts, client: str, now: datetime) -> list[GrantFacts]:
+def _held(vault: Vault, session: SessionFacts, client: str, now: datetime) -> list[GrantFacts]:
+    """What she gave the app and did not end; also what she froze, which a new choice takes the place of too."""
     found = (one for one in listing(vault, session.pod) if one.terms.kind == "solid" and one.terms.client == client)
-    return [one for one in found if state_at(one, now) == "live"]
+    return [one for one in found if state_at(one, now) in LIVE]
 
 
 async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, now: datetime) -> str:
@@ -113,7 +119,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
 
     Raises OAuthError access_denied if her session ended or the request was decided meanwhile.
     """
-    pod, at, before = session.pod, gates.ms(now), _standing(vault, session, terms.client, now)
+    pod, at, before = session.pod, gates.ms(now), _held(vault, session, terms.client, now)
     signing = told(terms, asked.handle, "managed unlock", "sign", "session")
     try:
         async with managed_root(vault, pod, signing, (session.guard,), now) as managed:
@@ -131,7 +137,7 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
         put_grant(tx, row, terms)
         dynamic.hold(tx, terms.client, at)
         tx.add(kept)
-        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest})
+        events.note(tx, pod, asked.handle, at, "given", {"receipt": receipt.digest, "scope": asked.said.scope})
         put_receipt(tx, pod, asked.handle, receipt.jws, at)
 
     facts = told(terms, asked.handle, "consent", "give", "session", digest=receipt.digest)
@@ -141,6 +147,17 @@ async def give(vault: Vault, session: SessionFacts, asked: Asked, terms: Terms, 
     for old in before:
         await endings.withdraw(vault, session, old.id, now)
     return code.text
+
+
+def _alone(scope: str) -> bool:
+    """Whether an app of this scope goes on while she is away: it gets a refresh token."""
+    return "offline_access" in scope.split()
+
+
+def _scope(vault: Vault, grant: GrantFacts) -> str:
+    """What was asked when she gave it."""
+    given = (step for step in events.history(vault, grant.pod, grant.id) if step.state == "given")
+    return next((str(step.detail.get("scope", "")) for step in given), "")
 
 
 async def again(vault: Vault, session: SessionFacts, grant: GrantFacts, front: Front, now: datetime) -> str:

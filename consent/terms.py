@@ -51,9 +51,13 @@ class Datum:
 
     @property
     def answer_path(self) -> str:
-        """The pod path at which this row's derived answer is stored: source, name and window tell answers apart."""
+        """The pod path at which this row's derived answer is stored: source, name and limits tell answers apart:
+        what one app may know from all her records is not what another may from the last ones.
+        """
         source = categories.category(self.category).container.rstrip("/")
-        return "/answers/" + "-".join(part for part in (source, self.derived, self.window) if part) + ".jsonld"
+        return (
+            "/answers/" + "-".join(part for part in (source, self.derived, self.window, self.since) if part) + ".jsonld"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,12 +95,13 @@ async def barred(vault: Vault, session: SessionFacts, asked: Asked, now: datetim
 
 
 def closed(vault: Vault, session: SessionFacts, now: datetime) -> list[Barred]:
-    """What apps may not ask her again right now, newest first."""
+    """What apps may not ask her again right now, newest first. A login that she began herself is not among it."""
     since = gates.ms(now - again.WINDOW)
     found = [
         Barred(one.grant, said["client"], said["client_name"], said["purpose"], _until(one))
         for one in _standing(vault, session.pod)
         if (said := one.step.detail) and (one.step.state == "objected" or one.step.at > since)
+        if said.get("kind") != "solid"
     ]
     return found[::-1]
 

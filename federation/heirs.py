@@ -62,7 +62,7 @@ def heir_of(body: bytes, host: str, public: bytes) -> bytes | None:
             return None
         verify(public, rfc8785.dumps(told), signature)
         heir = _raw(told["to"])
-    except (KeysError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeysError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return heir if len(heir) == 32 else None
 
@@ -105,7 +105,7 @@ def giver_of(body: bytes) -> bytes:
     """The key that a statement says it comes from; b"" if it says none."""
     try:
         return _raw(json.loads(body)["from"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return b""
 
 

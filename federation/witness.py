@@ -88,7 +88,7 @@ def read_handover(body: bytes) -> tuple[bytes, list[str]]:
         if not isinstance(submission, str) or not all(isinstance(one, str) for one in hands):
             raise TypeError("not text")
         return submission.encode(), list(hands)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(400, f"malformed: {error}") from None
 
 

@@ -29,7 +29,7 @@ AREAS = {
     "log": ["tests/log/prove"],
     "consent": ["tests/consent/prove"],
     "push": ["tests/web/test_outgoing.py"],
-    "oauth": ["tests/clients/solidlogin", "tests/web/solidlogin"],
+    "oauth": ["tests/clients", "tests/web/solidlogin", "tests/consent/attacks"],
 }
 
 

@@ -89,10 +89,13 @@ class Tx:
         self.held: Held | None = None
 
     def settle(self) -> None:
-        """Write what is held back: before anybody looks for it, and before the commit."""
-        held, self.held = self.held, None
-        if held is not None:
-            held.write()
+        """Write what is held back: before anybody looks for it, and before the commit.
+
+        What could not be written stays held, so that a commit that lacks it fails as well, whoever's turn it was.
+        """
+        if self.held is not None:
+            self.held.write()
+            self.held = None
 
     def lapse(self) -> None:
         """A unit failed that may have begun to hold something back; what others hold stays."""

@@ -26,7 +26,9 @@ async def erase(
     if pod.kind != "citizen":
         raise Conflict("office")
     facts = Facts("erasure", "erase pod", rule=rule, count=1, note=b64(pod.id))
-    intent = Intent(vault.office, facts, now, guards, write=partial(_write, pod, also), drops=(Drop("*", pod.id),))
+    intent = Intent(
+        vault.office, facts, now, guards, write=partial(_write, vault, pod, also), drops=(Drop("*", pod.id),)
+    )
     done = await vault.log.append(intent)
     vault.forget(pod)
     if not isinstance(done, Appended):
@@ -34,7 +36,8 @@ async def erase(
     return done.index
 
 
-def _write(pod: PodFacts, also: Also, tx: Tx) -> None:
+def _write(vault: Vault, pod: PodFacts, also: Also, tx: Tx) -> None:
     also(tx)
     if not purge(pod.id, tx):
         raise Conflict("gone")
+    vault.log.new_keys(pod.id)  # else whatever comes in the same batch would still be entered for a pod that is gone

@@ -28,9 +28,9 @@ def nothing(_: Tx) -> None:
     """Write nothing else."""
 
 
-def unlockers(vault: Vault, pod: bytes) -> list[Unlocker]:
-    """Every unlocker of a pod: kind, parameters and public key, never a secret."""
-    return vault.db.read.find(Unlocker, pod=pod)
+def unlockers(vault: Vault, pod: bytes, tx: Tx | None = None) -> list[Unlocker]:
+    """Every unlocker of a pod, read inside a unit if one is given: kind, parameters and public key, never a secret."""
+    return (tx or vault.db.read).find(Unlocker, pod=pod)
 
 
 async def add(vault: Vault, session: Unlocked, new: NewUnlocker, now: datetime, also: Also = nothing) -> None:

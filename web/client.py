@@ -20,6 +20,7 @@ from keys.sign import sign_es256
 from keys.text import b64
 
 TIMEOUT = 60.0  # seconds; an import of 12,000 events is one request
+MOST = 32 * 2**20  # bytes of a public answer: twice the longest bundle of a log's entries
 LIFE = 60  # seconds an assertion is good for
 FORM_TOKEN = re.compile(r'name="csrf"[^>]*value="([^"]+)"')
 
@@ -40,7 +41,18 @@ class Client:
 
     def fetch(self, path: str) -> bytes:
         """GET a public path. Raises Unanswered."""
-        return self._answer("GET", path).content
+        body = bytearray()
+        try:
+            with self._http.stream("GET", path) as got:
+                for part in got.iter_bytes():
+                    body += part
+                    if len(body) > MOST:
+                        raise Unanswered(f"GET {path}: longer than anything that {self.base} should show here")
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise self._silent(error) from None
+        if not got.is_success:
+            raise Unanswered(_reason(httpx.Response(got.status_code, content=bytes(body), request=got.request)))
+        return bytes(body)
 
     def log_key(self) -> str:
         """The verification key under which this server says it signs its log. Raises Unanswered."""
@@ -132,8 +144,11 @@ class Client:
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **parts)
-        except httpx.TransportError as error:
-            raise Unanswered(f"{self.base} does not answer ({error}): is `kluis serve` running?") from None
+        except httpx.RequestError as error:
+            raise self._silent(error) from None
+
+    def _silent(self, error: Exception) -> Unanswered:
+        return Unanswered(f"{self.base} does not answer ({error}): is `kluis serve` running?")
 
 
 def assertion(

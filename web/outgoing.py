@@ -79,11 +79,12 @@ class Outgoing:
         return next((one.tries for one in lane.queue if one.message.id == message.id), 0)
 
     async def fetched(self, house: "House", client: str, jtis: frozenset[str]) -> None:
-        """An app says that it has these tokens: they are struck off, for good."""
+        """An app says that it has these tokens: they are struck off, for good. What an erasure took is forgotten."""
         lane, now = self._lanes.get(client, _Lane()), house.clock()
         found = [one.message for one in lane.queue if one.message.signal.jti in jtis]
         await asyncio.gather(*(outbox.told(house.vault, message, "poll", now) for message in found))
-        self._forget(lane, found)
+        gone = [one.message for one in lane.queue if not outbox.stands(house.vault, one.message)]
+        self._forget(lane, [*found, *gone])
 
     def _queue(self, message: Message, due: datetime, tries: int = 0) -> None:
         self._number += 1

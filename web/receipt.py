@@ -34,8 +34,8 @@ def check_receipt(text: str, key: str, fetch: Fetch | None = None) -> Shown:
     """Check a receipt under the log's verification key. Raises LogBroken if anything in it does not hold.
 
     With `fetch`, which reads public paths of the log, also one that was signed after the log's key was replaced, or
-    before: a later key is followed through its certificates; what an earlier one signed counts only if all of it is the
-    beginning of the log as the given key, or its heirs, sign it today.
+    before: a later key is followed through its certificates; what a key signed that was replaced since, the given one
+    too, counts only if all of it is the beginning of the log as the given key, or its heirs, sign it today.
     """
     try:
         proof = read_proof(text)
@@ -45,7 +45,7 @@ def check_receipt(text: str, key: str, fetch: Fetch | None = None) -> Shown:
         head = _head(proof.note, renamed(key, origin), fetch)
         told = _told(proof.extra)
         verify_inclusion(leaf_hash(_entry(proof.extra)), proof.place, head.size, proof.path, head.root)
-    except (KeysError, ValueError) as wrong:
+    except (KeysError, ValueError, RecursionError) as wrong:
         raise LogBroken(f"the receipt does not hold: {wrong}") from None
     return Shown(origin, proof.place, head.size, told)
 
@@ -59,7 +59,10 @@ def _head(note: str, key: str, fetch: Fetch | None) -> Checkpoint:
             raise Damaged(f"{wrong}; with --base the log is asked whether its key was replaced") from None
     proofs = _proofs(fetch)
     if not _before(note, key, proofs):
-        return signed(note, heirs(key, proofs))[0]
+        chain = heirs(key, proofs)
+        told, signer = signed(note, chain)
+        if signer is chain[-1]:
+            return told
     log, head = read_log(fetch, key), read_checkpoint(note.rpartition("\n\n")[0] + "\n")
     shard = log.named(head.origin)
     if shard is None or head.size > shard.head.size or shard.root(head.size) != head.root:
@@ -70,7 +73,7 @@ def _head(note: str, key: str, fetch: Fetch | None) -> Checkpoint:
 def _proofs(fetch: Fetch) -> list[str]:
     try:
         return [str(one) for one in json.loads(fetch(PATH))["hands"]]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, RecursionError):
         raise Damaged(f"{PATH} is not as it should be") from None
 
 

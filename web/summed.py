@@ -20,6 +20,8 @@ from keys.merkle import verify_inclusion
 RETENTION = "kluis/log-retention/v1"
 TYPE = "kluis/slots/v1"
 DOMAIN = b"kluis/slot/v1"
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading JSON of strangers may end in."""
 
 
 class NotSummed(Exception):
@@ -56,8 +58,15 @@ class Stated:
 
 def over(leaves: Iterable[bytes]) -> int:
     """Before which entry records are no longer kept, as the newest statement about it says; 0 if none does."""
-    said = [json.loads(leaf[2:]) for leaf in leaves if leaf[:2] == b"\x01\x02" and RETENTION.encode() in leaf]
-    return max((int(told["before"]) for told in said if told.get("type") == RETENTION), default=0)
+    return max((_ended(leaf) for leaf in leaves if leaf[:2] == b"\x01\x02" and RETENTION.encode() in leaf), default=0)
+
+
+def _ended(leaf: bytes) -> int:
+    try:
+        told = json.loads(leaf[2:])
+        return int(told["before"]) if told["type"] == RETENTION else 0
+    except MALFORMED:
+        return 0
 
 
 def check(leaf: Callable[[int], bytes], shown: Shown, proofs: Iterable[Mapping[str, Any]], kept: int) -> int:
@@ -86,7 +95,7 @@ def _one(leaf: Callable[[int], bytes], shown: Shown, proof: Mapping[str, Any]) -
     try:
         index, slot, salt = int(proof["statement"]), int(proof["slot"]), _unb64(proof["salt"])
         path = [_unb64(step) for step in proof["path"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise NotSummed(f"a summary in the export is malformed: {error}") from None
     stated = _stated(index, leaf(index))
     if stated is None:
@@ -112,7 +121,7 @@ def _stated(index: int, leaf: bytes) -> Stated | None:
         if told["type"] != TYPE:
             return None
         return Stated(index, int(told["epoch"]), int(told["entries"]), int(told["slots"]), _unb64(told["root"]))
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         return None
 
 

@@ -95,7 +95,7 @@ def _promised(fetch: Fetch, note: str, key: str) -> None:
     try:
         if not _signs(note, own):
             signed(note, heirs(own, json.loads(fetch(PATH))["hands"]))
-    except (Unanswered, KeysError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (Unanswered, KeysError, *summed.MALFORMED) as error:
         raise LogBroken(f"the checkpoint is not signed by {key.partition('+')[0]}: {error}") from None
 
 
@@ -198,8 +198,8 @@ def _previous(shard: Shard) -> Checkpoint | None:
         if told.get("type") != SEAM:
             return None
         before = told["previous"]
-        return Checkpoint(before["origin"], before["size"], _unb64(before["root"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Checkpoint(str(before["origin"]), int(before["size"]), _unb64(before["root"]))
+    except summed.MALFORMED:
         return None
 
 
@@ -356,7 +356,7 @@ def _export(lines: Iterable[str]) -> tuple[list[Mapping[str, Any]], Mapping[str,
             else:
                 head = {"seq": int(told["seq"]), "head": str(told["head"]), "kept": int(told["kept"])}
                 head["slots"] = list(told.get("slots", ()))
-        except (ValueError, KeyError, TypeError) as error:
+        except summed.MALFORMED as error:
             raise LogBroken(f"line {number} of the export is no record: {error}") from None
     if head is None:
         raise LogBroken("the export does not end with the head of its pod: it was cut off")

@@ -44,6 +44,9 @@ async def login(
     mac = user_mac(vault, user)
     who = tries.counted(vault, "recovery", f"{b64(mac)} {seat.bucket}") if code else mac
     here = tries.counted(vault, "address", seat.bucket) if seat.bucket else None
+    if here is not None and tries.rests(vault, here, now):  # whatever the name: no turn is taken, and nothing told
+        await tries.turned_away(vault, account.pod if account else office, "login", now, long=long)
+        return None
     async with nullcontext() if long or code else LOGINS.turn():
         if long or not await _may_try(vault, who, here, now):
             if not long and not code:  # a name that rests takes as long as one that does not

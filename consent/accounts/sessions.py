@@ -130,9 +130,17 @@ def find(vault: Vault, cookie: str, now: datetime) -> SessionFacts | None:
     account, pod = by_id(vault, row.account), vault.pod_by_id(row.pod)
     if gate is None or account is None or pod is None:
         return None
-    if gate.state != "live" or at >= min(gate.not_after, row.created + HARD_MS) or at - row.seen >= IDLE_MS:
+    if at >= until(vault, row.handle):
         return None
     return _facts(vault, account, pod, row, token, gate.epoch)
+
+
+def until(vault: Vault, handle: bytes) -> int:
+    """When a session ends (ms) unless somebody uses it before; 0 for one that has ended."""
+    row, gate = vault.db.read.get(Session, handle), gates.read(vault.db.read, handle)
+    if row is None or gate is None or gate.state != "live":
+        return 0
+    return min(gate.not_after, row.created + HARD_MS, row.seen + IDLE_MS)
 
 
 async def touch(vault: Vault, session: SessionFacts, now: datetime) -> None:

@@ -34,6 +34,12 @@ async def spend(vault: Vault, who: bytes, now: datetime, free: int = FREE_TRIES)
     return await vault.db.write(lambda tx: _spend(tx, who, at, free), entering=True)
 
 
+def rests(vault: Vault, who: bytes, now: datetime) -> bool:
+    """Whether `who` (a keyed hash) rests, without counting a try."""
+    row = vault.db.read.get(Throttle, who)
+    return row is not None and gates.ms(now) < row.until
+
+
 async def give_back(vault: Vault, who: bytes) -> None:
     """A success takes its own try back and no other: logging in oneself makes no room for guessing at others."""
     with suppress(LogUnavailable):  # a full disk shuts nobody out who is in

@@ -79,3 +79,20 @@ async def test_a_stale_answer_says_from_when_it_is(city: City) -> None:
     await store.write(city.vault, permit, "/person/a.jsonld", "application/ld+json", orjson.dumps(moved), city.now)
     told = await city.read(token, datum.answer_path)
     assert (told["kluis:value"], told["kluis:asOf"]) == (True, "2026-11-21T12:00:00Z")
+
+
+async def test_what_one_app_may_know_of_everything_is_not_told_to_one_that_may_know_of_the_last_alone(
+    city: City,
+) -> None:
+    old = {"@type": "kluis:LibraryLoan", "schema:about": ["vroeger"], "schema:startTime": "2020-01-01"}
+    permit, _ = gate.own(city.session, "loans", "write", "/loans/old.jsonld")
+    await store.write(city.vault, permit, "/loans/old.jsonld", "application/ld+json", orjson.dumps(old), city.now)
+    row: dict[str, Any] = {"category": "kluis:LibraryLoan", "derived": "interest_topics_k10", "necessity": "required"}
+    _, code = await city.allow(asked=await city.ask(datatypes=[row | {"since": "2026-01-01"}]))
+    token = (await city.redeem(code))["access_token"]
+    await city.allow(asked=await city.ask(datatypes=[row]))
+    datum = Datum("kluis:LibraryLoan", derived="interest_topics_k10", since="2026-01-01")
+    told = await city.read(token, datum.answer_path)
+    assert "vroeger" not in told["schema:about"]
+    whole = Datum("kluis:LibraryLoan", derived="interest_topics_k10")
+    assert isinstance(await city.read(token, whole.answer_path), Denial)

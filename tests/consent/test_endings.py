@@ -1,5 +1,6 @@
 """How grants end: objection and invalidation stop like a withdrawal, and the wish that a copy goes is kept."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,9 +67,8 @@ async def test_consent_is_withdrawn_unless_she_says_that_she_objects(city: City)
 async def test_her_wish_that_the_app_deletes_its_copy_is_kept_with_the_withdrawal(city: City, erase: bool) -> None:
     grant, _ = await granted(city)
     await endings.withdraw(city.vault, city.session, grant, city.now, erase=erase)
-    steps = events.history(city.vault, city.session.pod, grant)
-    assert [one.detail.get("erase", False) for one in steps if one.state == "withdrawn"] == [erase]
-    assert (steps[-1].state == "delete_asked") is erase
+    steps = {step.state: step.detail for step in events.history(city.vault, city.session.pod, grant)}
+    assert steps["withdrawn"].get("erase", False) is erase and ("delete_asked" in steps) is erase
 
 
 async def test_the_dpo_ends_a_grant_that_was_never_valid_with_a_reason_that_its_citizen_reads(city: City) -> None:
@@ -140,3 +140,22 @@ async def test_at_its_very_end_a_grant_opens_nothing(city: City) -> None:
     assert isinstance(denied, Denial) and denied.code == "invalid_token"
     states = [grants.state_at(found, city.now) for g in (grant, other) if (found := grants.load(city.vault, g))]
     assert states == ["live", "expired"]
+
+
+async def test_an_objection_to_marketing_stops_every_marketing_of_whoever_stands_behind_it(city: City) -> None:
+    async def given(purpose: str, **more: Any) -> tuple[bytes, str]:
+        asked = await city.ask()
+        terms = replace(asked.terms, purpose_code=purpose, **more)
+        return await city.allow(asked=replace(asked, said=replace(asked.said, terms=terms)))
+
+    first, _ = await given("dpv:PersonalisedAdvertising")
+    second, code = await given("dpv:TargetedAdvertising")
+    tokens = await city.redeem(code)
+    frozen, _ = await given("dpv:Advertising", client="tweeling")
+    await narrowing.restrict(city.vault, city.session, frozen, city.now, on=True)
+    plain, (other, _) = await granted(city), await given("dpv:Marketing", client="x", controller="https://x.example/")
+    assert await endings.withdraw(city.vault, city.session, first, city.now, objects=True)
+    await stopped(city, tokens, second)
+    states = {one.id: one.state for one in grants.listing(city.vault, city.session.pod)}
+    assert {states[one] for one in (first, second, frozen)} == {"objected"}
+    assert {states[one] for one in (plain[0], other)} == {"live"}

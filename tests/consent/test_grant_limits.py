@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from consent import answers, asks, clients, endings, events, grants, issue, receipts, solid
-from consent.accounts import passphrase
+from consent.accounts import passphrase, sessions
 from consent.accounts.people import enroll
 from consent.asks import Shown
+from consent.call import Denial
 from consent.errors import OAuthError
 from consent.oauth import dpop, tokens
 from consent.oauth.dpop import Proof
@@ -32,6 +33,32 @@ async def test_a_grant_for_a_session_ends_with_it(city: City) -> None:
     found = grants.load(city.vault, asked.handle)
     assert found is not None
     assert found.terms.expires == city.session.ends
+
+
+async def test_after_her_session_ended_nothing_of_a_grant_for_it_works(city: City) -> None:
+    told = await city.redeem((await city.allow(asked=await city.ask(recurrence={"mode": "session"})))[1])
+    _, later = await city.allow(asked=await city.ask(recurrence={"mode": "session"}))
+    lasting = await city.redeem((await city.allow())[1])
+    await sessions.end(city.vault, city.session, city.now)
+    refused = await city.read(told["access_token"], "/interests/a.jsonld")
+    assert isinstance(refused, Denial) and refused.code == "invalid_token"
+    held = issue.hold(city.vault, told["access_token"], "kat")
+    assert held is not None and not held.live(city.now)
+    for late in (city.renew(told["refresh_token"]), city.redeem(later)):
+        with pytest.raises(OAuthError, match="invalid_grant"):
+            await late
+    assert (await city.renew(lasting["refresh_token"]))["access_token"]
+
+
+async def test_a_session_that_nobody_uses_ends_with_the_grants_for_it(city: City) -> None:
+    told = await city.redeem((await city.allow(asked=await city.ask(recurrence={"mode": "session"})))[1])
+    for _ in range(2):
+        city.clock.forward(minutes=10)
+        told |= await city.renew(told["refresh_token"])
+        await sessions.touch(city.vault, city.session, city.now)
+    city.clock.forward(minutes=15)
+    with pytest.raises(OAuthError, match="invalid_grant"):
+        await city.renew(told["refresh_token"])
 
 
 async def test_a_code_given_before_a_withdrawal_opens_nothing_after_it(city: City) -> None:
@@ -168,7 +195,7 @@ async def test_an_ended_session_gives_nothing(city: City) -> None:
     assert grants.load(city.vault, asked.handle) is None
 
 
-async def test_the_preview_is_what_the_app_then_gets(city: City) -> None:
+async def test_u19_the_preview_is_what_the_app_then_gets(city: City) -> None:
     asked = await city.ask()
     found = await answers.sources(city.vault, city.session, asked.terms, city.now, "preview")
     assert answers.worked_out(asked.terms.data[1], found["kluis:LibraryLoan"], city.now)["schema:about"] == ["strips"]

@@ -2,19 +2,22 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from consent import report
-from consent.accounts import officers, passphrase, people, sessions
+from consent.accounts import officers, passphrase, people, sessions, ways
 from consent.accounts.people import Newcomer, enroll, found_office
 from consent.accounts.sessions import SessionFacts, log_private
+from keys.unlock import new_code, read_code
 from tests.conftest import BASE, Clock
 from vault import unlocked
 from vault.errors import Denied
 from vault.log import views
 from vault.log.entry import Facts
+from vault.pod import NewUnlocker
 from vault.tables import Unlocker
 from vault.vault import Vault
 from web.app import House, create
@@ -131,3 +134,26 @@ async def test_the_page_shows_colleagues_and_takes_one_out_after_a_fresh_proof(
         assert "failed=proof" in wrong.headers["location"] and people.find(vault, "els")
         done = await http.post(there, data=form | {"proof": made[0].codes[0]}, headers=headers)
         assert "done=officer" in done.headers["location"] and people.find(vault, "els") is None
+
+
+async def test_a_way_in_that_the_leaver_adds_meanwhile_is_not_left_to_her(
+    vault: Vault, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dirk, els, _ = await office(vault, clock)
+    code, ending = new_code(), sessions.end_of
+
+    async def late(*asked: Any) -> None:
+        if not added:
+            added.append(NewUnlocker("recovery", "", read_code(code)))
+            await ways.add(vault, els[1], added[0], clock())
+        await ending(*asked)
+
+    added = list[NewUnlocker]()
+    monkeypatch.setattr(officers.sessions, "end_of", late)
+    with pytest.raises(Denied, match="changed"):
+        await officers.remove(vault, dirk[1], "els", clock())
+    again = sessions.find(vault, dirk[0], clock())
+    assert again is not None
+    await officers.remove(vault, again, "els", clock())
+    assert added and added[0].id not in {row.id for row in vault.db.read.find(Unlocker)}
+    assert await passphrase.login(vault, "els", code, clock()) is None

@@ -38,7 +38,7 @@ def held(used: int | None = None, ends: datetime = YEAR) -> Held:
         (365, 364, None),
     ],
 )
-def test_what_a_citizen_is_reminded_of_on_a_day(day: int, used: int | None, kind: str | None) -> None:
+def test_u11_what_a_citizen_is_reminded_of_on_a_day(day: int, used: int | None, kind: str | None) -> None:
     found = due([held(used)], GIVEN + timedelta(days=day))
     assert found == (() if kind is None else (Reminder(b"g", kind),))  # type: ignore[arg-type]
 

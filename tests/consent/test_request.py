@@ -203,7 +203,7 @@ def test_choosing_only_ever_narrows(ticked):
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_an_apps_words_never_reach_the_data_language(words):
+def test_u6_an_apps_words_never_reach_the_data_language(words):
     """The free text of an app stays in its quoted box; rows are described from the registry alone."""
     spoken = {"nl": f"gratis prijs {words}"}
     loud = replace(APP, purposes=(replace(APP.purposes[0], text=spoken),))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from consent import locks
-from consent.accounts import passphrase
+from consent.accounts import passphrase, tries
+from consent.accounts.seats import Seat
 from consent.accounts.turns import Turns
 from consent.errors import Busy
 from keys.secret import Seed
@@ -77,6 +78,27 @@ async def test_a_full_queue_answers_alike_for_every_name_and_leaves_codes_and_wi
     assert (await house.press(f"/me/access/{b64(granted.id)}/withdraw")).status_code == 303
     go.set()
     assert await asyncio.gather(*waiting) == [None] * 3
+
+
+async def test_an_address_that_rests_takes_nobody_s_turn_whatever_name_it_says(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stretched, stretch = list[str](), passphrase._stretched
+
+    async def counted(secret: str, costs: Stretch) -> Seed:
+        stretched.append(secret)
+        return await stretch(secret, costs)
+
+    monkeypatch.setattr(passphrase, "_stretched", counted)
+    monkeypatch.setattr(tries, "FREE_HERE", 0)
+    seat, full = Seat(address="203.0.113.9"), Turns(0)
+    monkeypatch.setattr(passphrase, "LOGINS", full)
+    for name in ("niemand", "an", "niemand", "bo"):
+        assert await passphrase.login(house.vault, name, "zeven groene fietsen", house.clock(), seat) is None
+        full._taken = True  # somebody else's turn from here on, and nobody may wait
+    assert len(stretched) == 1  # before it rested
+    with pytest.raises(Busy):
+        await enters(house, "an", "zeven groene fietsen")
 
 
 async def enters(house: Household, user: str, secret: str) -> Any:

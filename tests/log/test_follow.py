@@ -19,7 +19,7 @@ from tests.log.test_receipts import ask, read
 from tests.web.test_shards import bodies
 from vault.log.handover import certified, hand_over
 from web.quorum import check_quorum
-from web.receipt import check_receipt
+from web.receipt import _entry, check_receipt
 from web.verify import LogBroken, read_log
 
 ORIGIN = "localhost:8400/log/2026h2"
@@ -136,13 +136,25 @@ async def test_a_thief_of_an_old_key_cannot_backdate_a_receipt(house: Household)
     stolen, good = copied(house.vault.log.shards.keys.private), read_proof(text)
     _, new = await replaced(house)
     nonce, app = good.extra[:32], json.dumps({"action": "delete"}, separators=(",", ":")).encode()
-    from web.receipt import _entry
-
     extra, tree = nonce + good.extra[32:96] + app, Tree()
     tree.append(leaf_hash(_entry(extra)))
     note = sign_note(checkpoint(ORIGIN, 1, tree.root()), ORIGIN, stolen)
     with pytest.raises(LogBroken, match="over another log"):
         check_receipt(proof(0, [], note, extra), new, (await bodies(house)).__getitem__)
+
+
+async def test_who_trusts_the_old_key_takes_nothing_that_its_thief_backdates(house: Household) -> None:
+    """Neither in the tree as it was before the key was replaced, nor in a half-year before that."""
+    text = await receipt(house)
+    stolen, good = copied(house.vault.log.shards.keys.private), read_proof(text)
+    old, _ = await replaced(house)
+    extra, tree = good.extra[:96] + b'{"action":"delete"}', Tree()
+    tree.append(leaf_hash(_entry(extra)))
+    fetch = (await bodies(house)).__getitem__
+    for origin in (ORIGIN, ORIGIN.replace("2026h2", "2026h1")):
+        note = sign_note(checkpoint(origin, 1, tree.root()), origin, stolen)
+        with pytest.raises(LogBroken, match="over another log"):
+            check_receipt(proof(0, [], note, extra), old, fetch)
 
 
 async def test_a_policy_that_names_the_old_key_still_speaks_for_the_log(house: Household) -> None:

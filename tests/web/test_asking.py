@@ -41,7 +41,7 @@ def shown(client: Client, terms: Terms, records: Mapping[str, list[dict[str, Any
     return asking.page(Asked(b"h" * 16, said, 0, 2**50), client, records, sample.NOW)
 
 
-def test_an_app_that_nobody_reviewed_asks_in_the_registrys_words_and_its_own_stand_in_their_box() -> None:
+def test_u6_an_app_that_nobody_reviewed_asks_in_the_registrys_words_and_its_own_stand_in_their_box() -> None:
     made = page(UNKNOWN)
     assert (made.purpose, made.words) == ("Activiteiten voorstellen die bij je passen", PRIZE)
     html = render("consent", made)

@@ -3,6 +3,7 @@
 from consent import locks, solid
 from consent.accounts import people
 from tests.house import Household
+from tests.web import tariff
 
 TEXT = {"content-type": "text/plain"}
 NOTE, LOAN = "/pods/an/notes/a.txt", "/pods/an/loans/a.jsonld"
@@ -68,3 +69,11 @@ async def strangers_token(house: Household) -> str:
     token = await house.jwt()
     house.secrets = mine
     return token
+
+
+async def test_what_is_special_opens_to_no_program_wherever_it_lies(house: Household) -> None:
+    await tariff.pool(house)
+    token = await house.jwt()
+    await custody(house, "tariff", "managed")
+    for method in ("GET", "DELETE"):
+        assert (await house.call(method, "/pods/an/tariff/a.jsonld", token)).status_code == 403

@@ -9,7 +9,7 @@ import pytest
 from keys.text import unb64
 from tests.house import Household
 from vault.log import views, withheld
-from vault.tables import PodHead, Record, RecordKey
+from vault.tables import Entry, PodHead, Record, RecordKey
 from web.verify import LogBroken, check_records, read_directory
 
 
@@ -74,6 +74,15 @@ async def test_the_page_and_the_answer_say_how_many_lines_are_not_shown(house: H
     assert len(told["entries"]) == last - len(hidden) and f'data-withheld="{len(hidden)}"' in page
     since = (await house.http.get("/api/log?since=4", headers=cookie)).json()
     assert (since["written"], since["withheld"]) == (last - 3, len([one for one in hidden if one not in (2, 3)]))
+
+
+async def test_a_line_whose_place_in_the_public_log_is_gone_is_counted_as_not_shown(house: Household) -> None:
+    cookie, line = {"cookie": f"kluis={house.cookie}"}, house.vault.db.read.find(Record, pod=house.session.pod.id)[2]
+    await house.vault.db.write(lambda tx: tx.remove(Entry, idx=line.idx))
+    told = (await house.http.get("/api/log", headers=cookie)).json()
+    page = (await house.http.get("/me/log", headers=cookie)).text
+    assert len(told["entries"]) == told["written"] - 1
+    assert told["withheld"] == 1 and 'data-withheld="1"' in page
 
 
 async def test_a_line_that_does_not_open_is_counted_apart_and_is_not_withheld(house: Household) -> None:

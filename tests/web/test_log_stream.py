@@ -1,12 +1,16 @@
 """One's own log, however long, never holds up anybody else: a thread opens it a few lines at a time."""
 
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from consent.accounts import sessions
+from consent.accounts.sessions import SessionFacts
 from tests.house import Household
 from vault.log import views
+from vault.vault import Vault
 from web import logstream
 
 PAGE = 5
@@ -37,7 +41,7 @@ class Opened:
             self.most = max(self.most, self.at_once)
             return opening(reader, *row)
 
-        def shaped(*asked: Any) -> str:
+        def shaped(*asked: Any) -> str | None:
             self.threads, self.at_once = self.threads + 1, 0
             return shaping(*asked)
 
@@ -106,7 +110,7 @@ async def test_a_head_published_while_the_lines_go_out_changes_no_proof(
     assert answer["entries"][: len(whole["entries"])] == whole["entries"] and answer["entries"][-1]["proof"] is None
     sizes = [ledger.size for ledger in house.vault.log.shards.all]
 
-    def slow(*asked: Any) -> str:
+    def slow(*asked: Any) -> str | None:
         ledger = house.vault.log.shards.current
         ledger.show(ledger.sign(), [])
         return shaping(*asked)
@@ -114,3 +118,24 @@ async def test_a_head_published_while_the_lines_go_out_changes_no_proof(
     monkeypatch.setattr(logstream, "_shaped", slow)
     later = (await get(house, "/api/log?proofs=1")).json()
     assert later["entries"] == answer["entries"] and [ledger.size for ledger in house.vault.log.shards.all] != sizes
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path.startswith("/api")])
+async def test_a_session_that_ends_while_the_lines_go_out_gets_no_more_of_them_and_no_end(
+    house: Household, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    await many(house)
+    whole, sending = (await get(house, path)).text, logstream._sent
+    monkeypatch.setattr(logstream, "PAGE", PAGE)
+
+    async def sent(vault: Vault, session: SessionFacts, *asked: Any) -> AsyncIterator[str]:
+        parts = 0
+        async for part in sending(vault, session, *asked):
+            yield part
+            parts += 1
+            if parts == 2:  # the beginning, and the first lines
+                await sessions.end(vault, session, house.clock())
+
+    monkeypatch.setattr(logstream, "_sent", sent)
+    told = (await get(house, path)).text
+    assert 0 < len(told) < len(whole) and not told.rstrip().endswith(whole.rstrip()[-4:])

@@ -109,3 +109,37 @@ def test_roots_and_paths_over_tile_tops_are_those_of_the_whole_tree() -> None:
         assert shard.root(size) == growing.root()
         path = shard.inclusion(size - 1)
         verify_inclusion(leaf_hash(log.leaves[size - 1]), size - 1, SIZE, path, shard.head.root)
+
+
+SAYS = b"\x01\x02"
+DEEP = b"[" * 20_000
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        SAYS + b"no JSON but kluis/log-retention/v1",
+        SAYS + b'["kluis/log-retention/v1"]',
+        SAYS + b'{"type": "kluis/log-retention/v1", "before": Infinity}',
+        SAYS + DEEP + b"kluis/log-retention/v1",
+        SAYS + DEEP + b"kluis/log-key/v1",
+    ],
+)
+def test_a_statement_that_somebody_on_the_way_made_up_is_a_broken_log_and_nothing_worse(leaf: bytes) -> None:
+    log = Endless(3)
+
+    def spoilt(path: str) -> bytes:
+        if "/tile/0/" in path:
+            return b""
+        found = log.fetch(path)
+        return len(leaf).to_bytes(2, "big") + leaf + found[68:] if "entries" in path else found
+
+    with pytest.raises(LogBroken, match="differs from the signed tree"):
+        read_log(spoilt, log.key)
+
+
+def test_hand_overs_nested_without_end_are_a_broken_log_and_nothing_worse() -> None:
+    log, other = Endless(3), Endless(2)
+    answers = {"/log/handovers": b'{"hands": ' + DEEP}
+    with pytest.raises(LogBroken, match="not signed by"):
+        read_log(lambda path: answers.get(path) or log.fetch(path), other.key)

@@ -73,7 +73,7 @@ async def change_of(house: Household, pushed: httpx.Response) -> amend.Change:
         ("replace", (ABOUT, DISTRICT), {"automated_decision": "none", "storage": {"country": "NL"}}),
     ],
 )
-async def test_the_screen_marks_exactly_what_the_model_says_changes(
+async def test_u12_the_screen_marks_exactly_what_the_model_says_changes(
     house: Household, app: App, browser: Browser, action: str, rows: Any, more: dict[str, Any]
 ) -> None:
     granted = await house.grant(ABOUT, DISTRICT)

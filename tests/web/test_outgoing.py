@@ -264,6 +264,20 @@ async def test_an_app_without_an_address_fetches_what_it_must_know_and_acknowled
     assert (await poll("4", {"ack": "x"})).status_code == 400
 
 
+async def test_after_an_erasure_nothing_that_waited_for_the_pod_is_fetched(house: Household) -> None:
+    await stop(house, await given(house))
+
+    async def poll(jti: str) -> set[str]:
+        at = int(house.clock().timestamp())
+        shown = {"authorization": f"Bearer {sample.assertion(jti=jti, iat=at, exp=at + 60)}"}
+        return set((await house.http.post("/oauth/signals", json={}, headers=shown)).json()["sets"])
+
+    before = await poll("1")
+    await erasure.by_citizen(house.vault, house.session, house.clock())
+    after = await poll("2")
+    assert before and not before & after and after == {b64(row.id) for row in rows(house)}
+
+
 async def test_what_is_said_about_the_stream_is_so(house: Household) -> None:
     told = (await house.http.get("/.well-known/ssf-configuration")).json()
     assert told["issuer"] == house.vault.base and told["jwks_uri"] == f"{house.vault.base}/oauth/jwks"
@@ -298,6 +312,8 @@ async def test_only_a_vault_for_development_takes_an_app_on_its_own_machine(
     monkeypatch.setattr(house.vault, "base", "https://kluis.stad.example")
     with pytest.raises(OAuthError, match="development"):
         await listens(house, "http://127.0.0.1:8401/x", "new")
+    with pytest.raises(OAuthError, match="development"):  # nor when it says anew what it is (RFC 7592)
+        clients.fit(house.vault, replace(sample.APP, push_uri="http://127.0.0.1:8401/x"))
 
 
 async def test_nothing_can_be_put_that_says_more_than_a_deadline_a_version_or_a_category(house: Household) -> None:

@@ -103,7 +103,7 @@ async def lifecycle(house: Household, app: App, browser: Browser) -> bytes:
     return granted.id
 
 
-async def test_a_grant_leaves_three_receipts_that_citizen_and_controller_hold_alike(
+async def test_u10_a_grant_leaves_three_receipts_that_citizen_and_controller_hold_alike(
     house: Household, app: App, browser: Browser
 ) -> None:
     grant = await lifecycle(house, app, browser)
@@ -135,7 +135,7 @@ async def test_receipts_verify_with_a_library_that_is_not_ours(house: Household,
     assert states == ["dpv:ConsentGiven", "dpv:RenewedConsentGiven", "dpv:ConsentWithdrawn"]
 
 
-async def test_the_page_of_who_has_access_says_what_stopping_means_and_takes_the_wish_that_a_copy_goes(
+async def test_u13_the_page_of_who_has_access_says_what_stopping_means_and_takes_the_wish_that_a_copy_goes(
     house: Household,
 ) -> None:
     granted = await house.grant(ALL_INTERESTS)
@@ -164,7 +164,7 @@ async def test_what_rests_on_a_public_task_is_shown_as_objectable_and_not_withdr
     assert (await house.call("GET", "/api/records?category=pd:Interest", granted.access)).status_code == 401
 
 
-async def test_an_unused_grant_is_proposed_for_closing_on_both_pages(house: Household) -> None:
+async def test_u11_an_unused_grant_is_proposed_for_closing_on_both_pages(house: Household) -> None:
     await house.grant(ALL_INTERESTS)
     house.clock.forward(days=91)
     opened = await passphrase.login(house.vault, "an", house.codes[0], house.clock())

@@ -80,7 +80,9 @@ async def test_a_request_put_off_is_over_after_a_day(house: Household, app: App,
     assert "Er wacht geen enkele aanvraag" in await listed(house)
 
 
-async def test_what_she_refused_is_not_shown_again_within_30_days(house: Household, app: App, browser: Browser) -> None:
+async def test_u14_what_she_refused_is_not_shown_again_within_30_days(
+    house: Household, app: App, browser: Browser
+) -> None:
     await refuse(app, browser, ABOUT)
     again_asked = await ask(app, ABOUT, DISTRICT)
     assert again_asked.status_code == 201  # before somebody logs in the app learns nothing
@@ -96,7 +98,7 @@ async def test_something_else_may_be_asked_meanwhile(house: Household, app: App,
     assert (await browser.open(await ask(app, ABOUT))).status_code == 200  # less than what she refused
 
 
-async def test_another_ground_never_comes_instead_of_a_refused_consent(
+async def test_u20_another_ground_never_comes_instead_of_a_refused_consent(
     house: Household, app: App, browser: Browser
 ) -> None:
     await refuse(app, browser, ABOUT)
@@ -108,10 +110,10 @@ async def test_she_may_change_her_mind(house: Household, app: App, browser: Brow
     await refuse(app, browser, ABOUT)
     shown = await listed(house)
     action = re.search(r'action="(/me/requests/[^"]+/reopen)"', shown)
-    assert action and "Niet voor" in shown
+    assert action and "mag dit pas opnieuw vragen op" in shown
     done = await house.http.post(action[1], data={"csrf": house.session.csrf}, headers=SAME)
     assert done.status_code == 303
-    assert "Niet voor" not in await listed(house)
+    assert "pas opnieuw vragen op" not in await listed(house)
     assert (await browser.open(await ask(app, ABOUT))).status_code == 200
     twice = await house.http.post(action[1], data={"csrf": house.session.csrf}, headers=SAME)
     assert twice.status_code == 404
@@ -152,6 +154,10 @@ def test_an_objection_to_marketing_is_absolute() -> None:
     other = replace(sample.terms(), purpose_code="dpv:TargetedAdvertising")
     assert again.barred([marketing], other, sample.NOW) == "objected"
     assert again.barred([marketing], sample.terms(), sample.NOW) is None
+    twin = replace(other, client="tweeling")
+    assert again.barred([replace(marketing, controller=twin.controller)], twin, sample.NOW) == "objected"
+    assert again.barred([replace(marketing, controller="https://else.example/")], twin, sample.NOW) is None
+    assert again.read(0, again.kept(other), objected=True).controller == other.controller
     assert orjson.loads(orjson.dumps(again.kept(other)))["purpose"] == "dpv:TargetedAdvertising"
 
 

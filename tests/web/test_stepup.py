@@ -249,3 +249,18 @@ def test_the_page_with_everything_a_decision_may_need_is_whole_and_presses_nobod
     assert deny["class"] == allow["class"]
     shut = Document(render("consent", sensitive, Door(needed=True), csrf="tok"))
     assert not shut.find(id="allow") and shut.find(id="deny") and shut.find(id="no-passkey")
+
+
+@pytest.mark.parametrize(("action", "field"), [("replace", "schema:name"), ("merge", "schema:identifier")])
+async def test_a_change_beside_an_optional_special_row_that_stays_can_be_allowed(
+    house: Household, action: str, field: str
+) -> None:
+    pool, device = await tariff.pool(house), await tariff.passkey(house)
+    page = await pool.open(await pool.push(OPTIONAL, CARD))
+    token = await pool.redeem(await pool.press(page, "allow", KEY, **touched(device, page)))
+    wish = {"grant_management_action": action, "grant_id": token["grant_id"]}
+    page = await pool.open(await pool.push(OPTIONAL, CARD | {"fields": [field]}, more=wish))
+    assert "vinkte" in (await pool.press(page, "allow", **touched(device, page))).text
+    page = await pool.open(await pool.push(OPTIONAL, CARD | {"fields": [field]}, more=wish))
+    changed = await pool.redeem(await pool.press(page, "allow", KEY, **touched(device, page)))
+    assert (await house.call("GET", RECORDS, changed["access_token"])).status_code == 200

@@ -14,7 +14,7 @@ from vault.vault import PodFacts
 
 THERE = """
 SELECT count(*), count(*) FILTER (WHERE k.id IS NULL AND r.idx < :before), count(*) FILTER (WHERE k.id IS NULL)
-FROM record r LEFT JOIN recordkey k ON k.id = r.key WHERE r.pod = :pod
+FROM record r JOIN entry e ON e.idx = r.idx LEFT JOIN recordkey k ON k.id = r.key WHERE r.pod = :pod
 """
 
 

@@ -38,14 +38,14 @@ async def ask(request: Request) -> Response:
     house, pairs = guard.house_of(request), parse_qsl(request.url.query, keep_blank_values=True)
     if all(name != "request_uri" for name, _ in pairs):
         return await signin.begin(request, pairs)
-    client, asked = _asked(house, pairs)
+    asked = _kept(house, pairs)
     session = await guard.current(request)
     if session is None:
         await asks.keep(house.vault, asked, house.clock())
         session = await guard.required(request)
     if asked.terms.kind == "solid":
         return await signin.shown(request, session, asked)
-    return await _shown(request, session, client, asked)
+    return await _shown(request, session, _client(house, asked.said.client_id), asked)
 
 
 @router.post("/oauth/authorize")
@@ -137,12 +137,6 @@ def _for(asked: Asked, session: SessionFacts) -> None:
     asked.terms.for_pod(session.pod.name)
 
 
-def _asked(house: "House", pairs: list[tuple[str, str]]) -> tuple[Client, Asked]:
-    """The app and its request. Raises OAuthError, which stays on our page: nobody is sent anywhere."""
-    client = _client(house, par.read_front(pairs)[0])
-    return client, _kept(house, pairs)
-
-
 def _client(house: "House", client_id: str) -> Client:
     client = clients.find(house.vault, client_id)
     if client is None:
@@ -151,6 +145,7 @@ def _client(house: "House", client_id: str) -> Client:
 
 
 def _kept(house: "House", pairs: list[tuple[str, str]]) -> Asked:
+    """The request. Raises OAuthError, which stays on our page: nobody is sent anywhere."""
     client_id, handle = par.read_front(pairs)
     return asks.find(house.vault, handle, client_id, house.clock())
 

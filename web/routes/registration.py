@@ -13,7 +13,6 @@ from consent import clients, dynamic, incoming
 from consent.accounts.roles import may
 from consent.errors import OAuthError
 from consent.oauth.clients import Client
-from consent.oauth.registration import check_client
 from web import guard
 from web.routes.oauth import NO_STORE, read_body, refused_answer
 
@@ -95,7 +94,7 @@ def _again(house: "House", old: Client, asked: Any) -> Client:
         raise OAuthError("invalid_client_metadata", "A client stays of the kind that it was registered as.")
     if old.kind == "solid":
         return dynamic.described(asked, old.client_id)
-    return check_client(clients.described(asked, "unverified", house.clock(), old.client_id))
+    return clients.fit(house.vault, clients.described(asked, "unverified", house.clock(), old.client_id))
 
 
 def _told(house: "House", client: Client, token: str) -> dict[str, Any]:

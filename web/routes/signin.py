@@ -45,6 +45,8 @@ async def begin(request: Request, pairs: Iterable[tuple[str, str]]) -> Response:
             raise OAuthError("invalid_request", "client_id is missing.")
         client = await apps.resolve(house, params["client_id"], FRESH)
         redirect = target(params, client)
+        if origin(redirect) == house.base:  # a citizen's own pages are on our site: nobody may look like the vault
+            raise OAuthError("invalid_request", "An app does not return to the vault itself.")
     except OAuthError as refused:
         return _unfit(request, refused)
     try:

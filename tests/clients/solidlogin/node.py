@@ -21,23 +21,23 @@ def _not_run(why: str) -> None:
     pytest.skip(why)
 
 
-def workshop() -> tuple[Path, Path]:
+def workshop(here: Path = HERE) -> tuple[Path, Path]:
     """The node program, and a folder with the packages and our scripts. Skips with the reason if either is missing."""
     npm = shutil.which("npm")
     if npm is None:
         _not_run("npm is not installed: the clients of others cannot be fetched (apt-get install npm)")
-    mark = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:16]
+    mark = hashlib.sha256((here / "package.json").read_bytes()).hexdigest()[:16]
     folder = CACHE / mark
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copy(HERE / "package.json", folder)
+        shutil.copy(here / "package.json", folder)
         command = [str(npm), "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode:
             _not_run(f"npm cannot install the clients: {done.stderr.strip().splitlines()[-1:]}")
         (folder / "done").touch()
-    for script in (*HERE.glob("*.mjs"), *HERE.glob("*.html")):
+    for script in (*here.glob("*.mjs"), *here.glob("*.html")):
         shutil.copy(script, folder)
     return _node(), folder
 
@@ -70,8 +70,8 @@ def _installed(command: list[str]) -> bool:
 class Client:
     """The client program, one step at a time."""
 
-    def __init__(self, script: str) -> None:
-        node, folder = workshop()
+    def __init__(self, script: str, here: Path = HERE) -> None:
+        node, folder = workshop(here)
         self._process = subprocess.Popen(
             [node, folder / script], cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

@@ -348,3 +348,12 @@ async def test_an_id_token_opens_nothing_and_an_access_token_is_no_hint(app: Sol
     assert answer(await app.ask(prompt="none", id_token_hint=got["access_token"]))["error"] == "invalid_request"
     assert claims(got["id_token"])["aud"] == [app.client_id, "solid"]
     assert {"openid", "webid", "offline_access"} == front.SCOPES
+
+
+async def test_no_app_has_the_vault_itself_as_its_site(app: SolidApp) -> None:
+    """Whoever keeps a page in a pod here would else ask under the vault's own address."""
+    back = BASE + "/pods/an/public/back"
+    wish = {"redirect_uris": [back], "client_name": "Kluis"}
+    made = (await app.house.http.post("/oauth/register", json=wish)).json()
+    asked = await app.ask(client_id=made["client_id"], redirect_uri=back)
+    assert asked.status_code == 400 and "decision" not in asked.text

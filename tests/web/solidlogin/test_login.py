@@ -1,11 +1,13 @@
 """Login of a plain Solid app: what An ticks is what it gets, in her pod and nowhere else, until she takes it back."""
 
+import html
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from consent import grants
+from consent import grants, narrowing
 from keys.sign import new_es256
 from keys.text import b64, unb64
 from tests.web.solidlogin.app import BASE, SolidApp, answer, claims
@@ -131,6 +133,21 @@ async def test_a_new_choice_takes_the_place_of_the_old_one(app: SolidApp) -> Non
     assert (await app.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
 
 
+async def test_a_new_choice_takes_the_place_of_what_she_froze_too(app: SolidApp) -> None:
+    house = app.house
+    old = unb64(claims((await app.allowed())["access_token"])["grant_id"])
+    await narrowing.restrict(house.vault, house.session, old, house.clock(), on=True)
+    assert answer(await app.ask(prompt="none", state="2"))["error"] == "consent_required"
+    page = await app.ask(state="3")
+    assert "Je gaf deze app al toegang" in page.text
+    await app.press(page, "allow", ["/public/"], ["read"])
+    assert not await narrowing.restrict(house.vault, house.session, old, house.clock(), on=False)
+    found = {
+        one.id == old: grants.state_at(one, house.clock()) for one in grants.listing(house.vault, house.session.pod)
+    }
+    assert found == {True: "withdrawn", False: "live"}
+
+
 async def test_a_refresh_token_stays_is_bound_to_app_and_key_and_dies_after_a_fortnight_unused(app: SolidApp) -> None:
     got = await app.allowed(duration="P6M")
     app.house.clock.forward(days=13)
@@ -152,6 +169,36 @@ async def test_without_offline_access_there_is_no_refresh_token(app: SolidApp) -
     got = (await app.redeem(answer(await app.press(page))["code"])).json()
     assert "refresh_token" not in got
     assert got["scope"] == "openid webid"
+
+
+async def test_an_app_that_said_it_stops_when_she_is_away_does_not_get_more_without_asking(app: SolidApp) -> None:
+    page = await app.ask(scope="openid webid")
+    assert "opnieuw bij jou melden" in page.text
+    await app.press(page)
+    assert answer(await app.ask(scope="openid webid", prompt="none", state="2"))["code"]
+    assert answer(await app.ask(prompt="none", state="3"))["error"] == "consent_required"
+    asked = await app.ask(prompt=None, state="4")
+    assert asked.status_code == 200 and "mag verder werken" in asked.text
+    code = answer(await app.press(asked))["code"]
+    assert "refresh_token" in (await app.redeem(code)).json()
+    assert answer(await app.ask(prompt="none", state="5"))["code"]
+
+
+async def test_the_list_of_requests_leads_back_to_the_page_of_an_app_with_a_document(app: SolidApp) -> None:
+    await app.ask()
+    own = {"cookie": f"kluis={app.house.cookie}"}
+    listed = (await app.house.http.get("/me/requests", headers=own)).text
+    address = re.search(r'href="(/oauth/authorize[^"]+)"', listed)
+    assert address is not None
+    page = await app.house.http.get(html.unescape(address[1]), headers=own)
+    assert page.status_code == 200 and 'id="deny"' in page.text
+
+
+async def test_the_list_does_not_say_that_a_login_she_refused_is_not_asked_again(app: SolidApp) -> None:
+    assert answer(await app.press(await app.ask(), "deny"))["error"] == "access_denied"
+    assert (await app.ask(state="2")).status_code == 200
+    listed = await app.house.http.get("/me/requests", headers={"cookie": f"kluis={app.house.cookie}"})
+    assert "Niet voor" not in listed.text
 
 
 async def test_a_code_works_once_in_a_minute_with_its_verifier_and_its_key(app: SolidApp) -> None:
