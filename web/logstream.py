@@ -62,9 +62,7 @@ async def _sent(vault: "Vault", session: SessionFacts, shape: Shape, pages: Page
     yield shape.ends if isinstance(shape.ends, str) else shape.ends()
 
 
-def _shaped(
-    vault: "Vault", session: SessionFacts, log: "Private", shape: Shape, page: tuple[int, int]
-) -> str | None:
+def _shaped(vault: "Vault", session: SessionFacts, log: "Private", shape: Shape, page: tuple[int, int]) -> str | None:
     """One page, in a thread of its own; None once the session is over."""
     with vault.db.reading() as tx:
         gate = gates.read(tx, session.handle)
