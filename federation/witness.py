@@ -51,6 +51,7 @@ class Submission:
     note: str
     head: Checkpoint
     chain: tuple[Heir, ...]
+    signer: Heir
 
 
 Known = Callable[[str, bytes], list[Heir]]
@@ -77,7 +78,7 @@ def read_submission(body: bytes, logs: Collection[str], known: Known, hands: Col
         raise Refused(400, "the old size is beyond the checkpoint")
     own = read_vkey(vkey(head.origin, signer.public))
     kept = next(one for one in lines if (one.name, one.key_id) == (own.name, own.key_id))
-    return Submission(old, proof, text, f"{text}\n{signature_line(own, kept.signature)}", head, tuple(chain))
+    return Submission(old, proof, text, f"{text}\n{signature_line(own, kept.signature)}", head, tuple(chain), signer)
 
 
 def read_handover(body: bytes) -> tuple[bytes, list[str]]:
@@ -121,7 +122,12 @@ def _host(head: Checkpoint) -> str:
 
 
 def judge(asked: Submission, last: Head) -> None:
-    """Decide over a submission, with the head that the witness cosigned last. Raises Refused: 409 or 422."""
+    """Decide over a submission, with the head that the witness cosigned last. Raises Refused: 403, 409 or 422.
+
+    A key that was replaced begins no tree, not even of a half-year before: whoever stole it could make one up.
+    """
+    if last.size == 0 and asked.signer is not asked.chain[-1]:
+        raise Refused(403, "the checkpoint is not the log's: its key was replaced")
     if asked.old != last.size:
         raise Refused(409, str(last.size), "text/x.tlog.size")
     if asked.head.size == 0 and asked.head.root != EMPTY:

@@ -31,8 +31,8 @@ async def remove(vault: Vault, session: SessionFacts, user: str, now: datetime) 
     """Take another officer out: her ways in, her sessions, new locks for the office, and last her account.
 
     In this order: broken off at any moment it can be done again, and then is finished. The caller asked for a fresh
-    proof. Raises Denied, "gone" if there is no such officer and "changed" if she added a way in meanwhile (it is to
-    be done again), TooFewUnlockers if too few ways in would be left.
+    proof. Raises Denied, "gone" if there is no such officer and "changed" if she added a way in meanwhile (then it is
+    to be done again), TooFewUnlockers if too few ways in would be left.
     """
     leaver = next((one for one in others(vault, session) if one.user == user), None)
     if leaver is None:

@@ -80,6 +80,29 @@ def test_the_old_key_is_refused_after_it_handed_over(tmp_path: Path) -> None:
     assert ask(direct, one, log) == Silent("status 403")
 
 
+def test_whoever_stole_a_replaced_key_makes_up_no_half_year_before(tmp_path: Path) -> None:
+    log, direct = grown(), Direct()
+    old, one = log.private, direct.witness(tmp_path, log.every_vkey)
+    earlier = Replaced(origin=f"{HOST}/log/2001h1", private=old)
+    earlier.stated = []
+    earlier.grow(5)
+    log.hand_over().grow(3)
+    assert isinstance(ask(direct, one, log), Agreed)
+    assert ask(direct, one, earlier) == Silent("status 403")
+
+
+def test_a_half_year_that_ended_gets_its_last_cosignature_after_the_key_was_replaced_too(tmp_path: Path) -> None:
+    log, direct = grown(), Direct()
+    one, ended = direct.witness(tmp_path, log.every_vkey), Replaced(origin=f"{HOST}/log/2001h1", private=log.private)
+    ended.stated = []
+    ended.grow(5)
+    assert isinstance(ask(direct, one, ended), Agreed)
+    ended.grow(2)
+    log.hand_over().grow(3)
+    assert isinstance(ask(direct, one, log), Agreed)
+    assert isinstance(ask(direct, one, ended), Agreed)
+
+
 @pytest.mark.parametrize("case", ["a stranger certified it", "of another log", "a gap", "a forked tree", "outside"])
 def test_a_key_that_the_trusted_one_did_not_hand_over_to_in_this_very_log_is_refused(tmp_path: Path, case: str) -> None:
     log, direct = grown(), Direct()
