@@ -34,7 +34,10 @@ OVER: Final = """
 SELECT g.id FROM gate g JOIN grant t ON t.id = g.id
 WHERE g.state IN ('live', 'restricted') AND (g.not_after <= :now OR g.uses_left = 0)
 """
-FORGET: Final = ("DELETE FROM pushed WHERE expires < :then", "DELETE FROM token WHERE kind = 'kat' AND expires < :then")
+FORGET: Final = (
+    "DELETE FROM pushed WHERE expires < :then",
+    "DELETE FROM token WHERE kind IN ('kat', 'kac') AND expires < :then",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,8 @@ async def reused(vault: Vault, grant: GrantFacts, now: datetime) -> None:
 async def sweep(vault: Vault, now: datetime) -> int:
     """End every grant that is past its end or its last use, and return how many there were.
 
-    The gates refused them already; this deletes what was left of their keys. Requests and access tokens that were over
-    a day ago are forgotten.
+    The gates refused them already; this deletes what was left of their keys. Requests, codes and access tokens that
+    were over a day ago are forgotten: an old code in somebody's history ends nothing any more.
     """
     at = gates.ms(now)
     over = [found for (gate,) in vault.db.read.run(OVER, now=at) if (found := readable(vault, gate))]

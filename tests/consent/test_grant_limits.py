@@ -61,6 +61,17 @@ async def test_a_session_that_nobody_uses_ends_with_the_grants_for_it(city: City
         await city.renew(told["refresh_token"])
 
 
+async def test_a_code_of_days_ago_from_somebodys_history_ends_nothing(city: City) -> None:
+    grant, code = await city.allow()
+    refresh = (await city.redeem(code))["refresh_token"]
+    city.clock.forward(days=1, minutes=2)
+    await endings.sweep(city.vault, city.now)
+    with pytest.raises(OAuthError, match="invalid_grant"):
+        await city.redeem(code)
+    assert city.vault.db.read.find(Token, grant=grant, kind="kac") == []
+    assert (await city.renew(refresh))["access_token"]
+
+
 async def test_a_code_given_before_a_withdrawal_opens_nothing_after_it(city: City) -> None:
     grant, code = await city.allow()
     await endings.withdraw(city.vault, city.session, grant, city.now)
