@@ -38,7 +38,7 @@ run: install
 	$(BIN)/kluis demo
 
 test: install
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 prove-house: install
 	$(BIN)/python -m tests.proof house
