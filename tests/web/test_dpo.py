@@ -78,7 +78,7 @@ async def test_the_dpo_gets_the_pods_that_an_app_reached_and_each_of_them_reads_
     assert kept.pod == house.session.pod.id
     page = await house.http.get("/me/log", headers={"cookie": f"kluis={house.cookie}"})
     said = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
-    assert "De functionaris van de stad zocht op bij wie Cultuurgids kwam, 2 keer" in said
+    assert "De functionaris van de stad zocht op bij wie Cultuurgids kwam; bij jou was dat 2 keer" in said
     assert f"Waarom: {WHY} (2026-7)" in said
 
 
