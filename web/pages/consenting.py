@@ -97,8 +97,8 @@ STEPS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class ReceiptPage:
-    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt; `step`: key
-    of STEPS, what was decided.
+    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt; `step`:
+    key of STEPS, what was decided.
     """
 
     id: str
