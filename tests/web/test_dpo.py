@@ -232,6 +232,12 @@ async def test_a_filter_that_makes_no_sense_is_refused(office: Office, asked: di
     assert (answer.status_code, answer.json()["type"]) == (400, f"urn:kluis:problem:{kind}")
 
 
+async def test_the_page_says_that_days_are_the_wrong_way_round(office: Office) -> None:
+    office.headers = office.headers | {"accept": "text/html"}
+    page = await office.get("/dpo", since="2026-11-22", until="2026-11-21")
+    assert page.status_code == 400 and "Deze dagen kloppen niet." in page.text and 'href="/dpo"' in page.text
+
+
 async def test_the_page_groups_by_app_and_then_by_purpose_and_keeps_the_filter(office: Office, read: None) -> None:
     page = await office.get("/dpo")
     heads = re.findall(r'<details class="totals"[^>]*><summary>([^<]+) <', page.text)
