@@ -241,7 +241,7 @@ def _registered(datum: Datum, purpose: str, registered: "Purpose") -> str:
     if top is None or (datum.rung > top and not because):
         raise _too_much(purpose, datum.category)
     if kind.special and not datum.special:
-        raise _no("A special category must be marked as such.")
+        raise _no("A special category must be marked as such, with special: true.")
     _limits(datum, kind)
     return because
 

@@ -230,7 +230,7 @@ def register(
     text_en: Annotated[str | None, typer.Option(help="The same in English.")] = None,
     text_fr: Annotated[str | None, typer.Option(help="The same in French.")] = None,
     text_de: Annotated[str | None, typer.Option(help="The same in German.")] = None,
-    category: Annotated[list[str] | None, typer.Option(help="A category it may ask for; may be repeated.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="A category it may ask for; at least one.")] = None,
     justify: Annotated[
         list[str] | None,
         typer.Option(help="Why it asks more of one than usual, as CATEGORY=RUNG=TEXT; may be repeated."),

@@ -20,6 +20,7 @@ from keys import errors as keys
 from recommender import errors as recommender
 from vault import errors as vault
 from web.middleware import TooLarge
+from web.pages.desk import HOME
 from web.pages.views import ErrorPage, render
 
 URN = "urn:kluis:problem:"
@@ -162,8 +163,9 @@ def _shaped(request: Request, status: int, kind: str, title: str, **more: Any) -
     if not _wants_page(request):
         return problem(status, kind, title, **more)
     happened, todo = SPECIAL.get(kind) or WORDS.get(status, WORDS[500])
-    page = ErrorPage(status=status, title=TITLES.get(status, "Niet gelukt"), happened=happened, todo=todo, code=kind)
     session: SessionFacts | None = getattr(request.state, "session", None)  # only if the route looked it up already
+    home = "/" if session is None else HOME[session.role]
+    page = ErrorPage(status, TITLES.get(status, "Niet gelukt"), happened, todo, code=kind, home=home)
     own = {} if session is None else {"person": session.name, "role": session.role, "csrf": session.csrf}
     return HTMLResponse(render("error", page, **own), status)
 
@@ -218,8 +220,11 @@ def install(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
         return answer(request, error)
 
-    async def malformed(request: Request, _: Exception) -> Response:
-        return _shaped(request, 400, "malformed", "A part of the request is missing or has the wrong form")
+    async def malformed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 -- registered for it below
+        parts = sorted({" ".join(str(step) for step in one["loc"][:2])[:80] for one in error.errors()})
+        title = "A part of the request is missing or has the wrong form"
+        return _shaped(request, 400, "malformed", title, detail=", ".join(parts))
 
     async def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- registered for it below

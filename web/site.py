@@ -31,6 +31,11 @@ HEARD: Final = {
     "corrected": "iets is verbeterd: lees opnieuw",
     "delete": "wis je kopie (gedaan, en bevestigd)",
 }
+PAUSED: Final = "Geweigerd: je hebt deze app bevroren. In Kluis kan je haar verder laten gaan."
+DECLINED: Final = (
+    f"Er is geen toestemming. Weigerde je? Dan mag {NAME} een maand lang niet hetzelfde vragen, "
+    "behalve als jij dat in Kluis opnieuw toelaat."
+)
 LONGEST: Final = 16 * 1024  # bytes of a pushed token
 WORDS: Final = {
     401: "Geweigerd: deze app heeft geen toegang (meer).",
@@ -92,7 +97,7 @@ async def _page(base: str, app: DemoApp, path: str, query: dict[str, str]) -> Pa
         return 303, await app.ask(), ""
     if path == HERE + "callback" and app.knows(state):
         if "code" not in query:
-            return 200, f"{NAME} kreeg geen toegang", _text(f"Kluis antwoordde: {query.get('error', '')}") + _again()
+            return 200, f"{NAME} kreeg geen toegang", _refused(base, query.get("error", "")) + _again()
         await app.redeem(state, query.get("iss", ""), query["code"])
         return 303, f"{HERE}read?{urlencode({'state': state})}", ""
     if path == HERE + "read" and app.knows(state):
@@ -112,8 +117,16 @@ def _told(read: dict[str, Read]) -> str:
 
 def _answer(one: Read) -> str:
     if one.status != 200:
-        return _text(f"{WORDS.get(one.status, 'Dat lukte niet.')} ({one.status} {' '.join(one.words)})")
+        said = PAUSED if "processing_restricted" in one.words else WORDS.get(one.status, "Dat lukte niet.")
+        return _text(f"{said} ({one.status} {' '.join(one.words)})")
     return f"<ul>{''.join(f'<li>{escape(word)}</li>' for word in one.words)}</ul>"
+
+
+def _refused(base: str, error: str) -> str:
+    """Why there is no access; who refused before is asked nothing, and would not know why."""
+    if error != "access_denied":
+        return _text(f"Kluis antwoordde: {error}")
+    return f'{_text(DECLINED)}<p><a href="{escape(base)}/me/requests">Je aanvragen in Kluis</a></p>'
 
 
 def _listed(app: DemoApp) -> str:

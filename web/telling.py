@@ -8,6 +8,7 @@ from consent.categories import CATEGORIES
 from consent.errors import UnknownPurpose
 from consent.purposes import purpose
 from consent.report import Row
+from vault import office
 from vault.log.views import Line
 from web.pages.logbook import LogLine
 from web.pages.overseeing import TotalRow
@@ -110,6 +111,7 @@ DENIED: Final[Mapping[str, str]] = {
     "derived_only": "alleen de samenvatting mag",
     "unauthenticated": "zonder toegang",
     "invalid_token": "met een sleutel die niet geldt",
+    "invalid_grant": "met een code of sleutel die niet meer geldt",
     "invalid_client": "met een handtekening die niet klopt",
     "wrong kit": "met een bestand van een andere kluis",
     "old kit": "met een bestand van voor je sloten vernieuwd werden",
@@ -230,7 +232,9 @@ def _what(fields: Mapping[str, Any]) -> str:
         said = SAID.get(fields["action"], fields["action"]).format(what=what, app=app)
     count = fields.get("count", 0)
     counted = fields["type"] in ("access", "deposit") and count > 1
-    times = (fields["type"] == "denial" and count > 1) or (fields["action"] in BY_OFFICE and count > 0)
+    if fields["action"] in BY_OFFICE and count > 0:
+        return f"{said}; bij jou was dat {count} keer"
+    times = fields["type"] == "denial" and count > 1
     return f"{said}: {count} stuks" if counted else f"{said}, {count} keer" if times else said
 
 
@@ -338,6 +342,8 @@ def app(client: str, names: Mapping[str, str]) -> str:
 
 def category_words(curie: str) -> str:
     """A category without the "your" of the citizen's pages."""
+    if curie == office.CATEGORY:
+        return "Tellingen en opzoekingen"
     kind = CATEGORIES.get(curie)
     return kind.label["nl"].replace("Je ", "").capitalize() if kind else ""
 

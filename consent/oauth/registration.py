@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from consent import categories, purposes
-from consent.errors import OAuthError, UnknownCategory, UnknownPurpose
+from consent.errors import OAuthError, UnknownPurpose
 from consent.oauth.clients import Client, Justification, Registration
 from consent.schema import is_web_address
 from keys.errors import Damaged
@@ -110,11 +110,13 @@ def _purpose(one: Registration) -> Registration:
     if any(mixed(word) for words in text.values() for word in words.split()):
         _no("A purpose text mixes scripts that look alike.")
     try:
-        known = all(purposes.highest_rung(one.code, categories.category(c).curie) is not None for c in one.categories)
-    except (UnknownCategory, UnknownPurpose) as unknown:
+        may = [curie for curie in categories.CATEGORIES if purposes.highest_rung(one.code, curie) is not None]
+    except UnknownPurpose as unknown:
         raise OAuthError("invalid_client_metadata", f"Unknown here: {unknown}.") from unknown
-    if not known or not one.categories or not _VERSION.fullmatch(one.version):
-        _no("A purpose needs a version and categories it may ask for.")
+    if not one.categories or not set(one.categories) <= set(may):
+        _no(f"A purpose needs categories it may ask for; this one may ask for {', '.join(may) or 'none'}.")
+    if not _VERSION.fullmatch(one.version):
+        _no("A purpose needs a version.")
     return replace(one, text=text, justified=tuple(_reason(one, why) for why in one.justified))
 
 

@@ -202,6 +202,15 @@ def test_an_app_that_cannot_be_shown_honestly_is_not_registered(change):
     assert caught.value.code == "invalid_client_metadata"
 
 
+@pytest.mark.parametrize("asked", [(), ("kluis:Nothing",), ("kluis:SocialTariff", "pd:Interest")])
+def test_whoever_names_a_wrong_category_reads_which_ones_the_purpose_may_have(asked):
+    wrong = replace(APP, purposes=(Registration("dpv:ProvideEventRecommendations", "1", TEXT, asked),))
+    with pytest.raises(OAuthError) as caught:
+        check_client(wrong)
+    told = caught.value.description
+    assert "pd:Interest" in told and "kluis:LibraryLoan" in told and "SocialTariff" not in told
+
+
 def test_an_honest_app_is_registered_as_it_is():
     assert check_client(APP) == APP
     assert check_client(replace(APP, jwks=(public(new_es256()),)))

@@ -6,10 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from consent import grants
+from consent import endings, grants, receipts
 from consent.terms import Terms
 from keys.text import b64
 from tests.house import ALL_INTERESTS, INTERESTS, Granted, Household
+from web import proven
 
 LOANS = {"category": "kluis:LibraryLoan", "necessity": "required"}
 
@@ -69,6 +70,27 @@ async def test_a_category_is_taken_out_at_once_and_the_proof_of_it_is_one_press_
     answer = await house.call("GET", "/api/records?category=kluis:LibraryLoan", granted.access)
     assert answer.status_code == 403
     assert (await press(house, here, version=version(shown), drop="kluis:LibraryLoan")).headers == done.headers
+
+
+async def test_every_proof_goes_on_telling_what_it_proves_after_less_and_after_the_end(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS, LOANS)
+    here = f"{b64(granted.id)}/less"
+    await press(house, here, version=version(await look(house, f"/me/access/{here}")), drop="kluis:LibraryLoan")
+    await press(house, f"{b64(granted.id)}/withdraw")
+    kept = grants.kept_receipts(house.vault, house.session.pod)
+    gave, less, stopped = [await look(house, f"/me/receipts/{b64(one.id)}") for one in kept if one.grant == granted.id]
+    assert "Je gaf toestemming aan" in gave and "Je leningen" in gave and "Wat niet" not in gave
+    assert "Je veranderde wat" in less and less.index("Wat niet") < less.index("Je leningen")
+    assert "Je stopte de toegang van" in stopped and "Je leningen" not in stopped and "Stoppen" not in stopped
+
+
+async def test_every_step_that_a_receipt_can_be_of_has_words(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS)
+    said = receipts.receipt(terms(house, granted), "g", "given", house.clock())
+    for step in {"given", "renewed", "amended", "withdrawn"} | endings.ENDED:
+        said["event"]["event_type"] = step
+        page = proven.page("r", said, house.clock(), "stad", "doel", ())
+        assert page.app in page.title and page.kind
 
 
 async def test_a_grant_ends_sooner_but_never_later(house: Household) -> None:

@@ -116,6 +116,14 @@ async def test_after_a_withdrawal_reading_again_is_refused(visitor: Visitor) -> 
     assert "jazz" not in told
 
 
+async def test_a_frozen_app_is_told_from_one_that_never_might_read_this(visitor: Visitor) -> None:
+    page = await visitor.allowed()
+    (given,) = grants.listing(visitor.house.vault, visitor.house.session.pod)
+    assert (await visitor.house.press(f"/me/access/{b64(given.id)}/restrict")).status_code == 303
+    told = (await visitor.site.get(str(page.url))).text
+    assert told.count("Geweigerd: je hebt deze app bevroren.") == 2 and "niet toegestaan" not in told
+
+
 async def test_a_token_that_ran_out_is_renewed_as_long_as_the_grant_lives(visitor: Visitor) -> None:
     page = await visitor.allowed()
     visitor.house.clock.forward(hours=2)
@@ -124,7 +132,7 @@ async def test_a_token_that_ran_out_is_renewed_as_long_as_the_grant_lives(visito
 
 async def test_a_refusal_gives_the_app_nothing_and_it_says_so(visitor: Visitor) -> None:
     told = (await visitor.site.get(await visitor.answered("deny"))).text
-    assert "kreeg geen toegang" in told and "access_denied" in told
+    assert "kreeg geen toegang" in told and "/me/requests" in told and "access_denied" not in told
 
 
 async def test_an_answer_from_elsewhere_or_a_second_time_is_not_taken(visitor: Visitor) -> None:

@@ -6,8 +6,7 @@ from consent.accounts.people import enroll
 from consent.accounts.roles import ROLES, Role
 from tests.house import Household
 from tests.web.test_accounts import log_in
-from web.pages.desk import DESKS
-from web.routes.desks import HOME
+from web.pages.desk import DESKS, HOME
 
 PHRASE = "zeven groene fietsen"
 
@@ -30,7 +29,8 @@ async def test_a_role_without_a_pod_lands_on_a_page_that_says_what_it_has_and_wh
         if place.link:
             assert (await house.http.get(place.link)).status_code == 200, place.link
     for other in set(HOME.values()) - {HOME[role]}:
-        assert (await house.http.get(other)).status_code == 403
+        refused = await house.http.get(other, headers={"accept": "text/html"})
+        assert refused.status_code == 403 and f'href="{HOME[role]}">Naar het begin' in refused.text
     assert "sloten" not in (await house.http.get("/me/security")).text
     assert (await house.http.get("/me/security/locks")).status_code == 403
 

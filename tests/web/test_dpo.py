@@ -78,7 +78,7 @@ async def test_the_dpo_gets_the_pods_that_an_app_reached_and_each_of_them_reads_
     assert kept.pod == house.session.pod.id
     page = await house.http.get("/me/log", headers={"cookie": f"kluis={house.cookie}"})
     said = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page.text)))
-    assert "De functionaris van de stad zocht op bij wie Cultuurgids kwam, 2 keer" in said
+    assert "De functionaris van de stad zocht op bij wie Cultuurgids kwam; bij jou was dat 2 keer" in said
     assert f"Waarom: {WHY} (2026-7)" in said
 
 
@@ -230,6 +230,12 @@ async def test_a_period_takes_whole_days(house: Household, office: Office) -> No
 async def test_a_filter_that_makes_no_sense_is_refused(office: Office, asked: dict[str, str], kind: str) -> None:
     answer = await office.get("/api/dpo/totals", **asked)
     assert (answer.status_code, answer.json()["type"]) == (400, f"urn:kluis:problem:{kind}")
+
+
+async def test_the_page_says_that_days_are_the_wrong_way_round(office: Office) -> None:
+    office.headers = office.headers | {"accept": "text/html"}
+    page = await office.get("/dpo", since="2026-11-22", until="2026-11-21")
+    assert page.status_code == 400 and "Deze dagen kloppen niet." in page.text and 'href="/dpo"' in page.text
 
 
 async def test_the_page_groups_by_app_and_then_by_purpose_and_keeps_the_filter(office: Office, read: None) -> None:

@@ -36,6 +36,12 @@ async def push(house: Household, details: str, **changes: str) -> httpx.Response
     return await house.http.post("/oauth/par", data={**own, **form, **changes}, headers=headers)
 
 
+async def test_what_is_missing_or_wrong_is_named_and_not_repeated(house: Household) -> None:
+    for path, part in (("/api/records", "query category"), ("/api/records?category=pd:Age&since=zeer", "query since")):
+        answer = await house.http.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (400, part) and "zeer" not in answer.text
+
+
 async def mine(house: Household, path: str) -> httpx.Response:
     headers = {"cookie": f"kluis={house.cookie}", "accept": "text/html"}
     return await house.http.get(path, headers=headers)

@@ -8,7 +8,7 @@ from consent.accounts.roles import ROLES, Role
 from tests.conftest import Clock
 from tests.house import Household
 from tests.web.test_accounts import log_in
-from web.routes.desks import HOME
+from web.pages.desk import HOME
 
 PHRASE = "zeven groene fietsen"
 # address: the roles that get 200. Everybody else who is logged in gets 403, a stranger the login or 401.

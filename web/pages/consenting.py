@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -79,9 +80,26 @@ class ConsentPage:
         return words if len(words) <= APP_WORDS_CAP else words[: APP_WORDS_CAP - 1].rstrip() + "…"
 
 
+GIVING: Final = frozenset({"given", "renewed", "amended"})
+# What was decided, as a sentence about {app}, and what its proof is called.
+STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    "given": ("Je gaf toestemming aan {app}", "Bewijs van toestemming"),
+    "renewed": ("Je gaf opnieuw toestemming aan {app}", "Bewijs van toestemming"),
+    "amended": ("Je veranderde wat {app} mag", "Bewijs van verandering"),
+    "withdrawn": ("Je stopte de toegang van {app}", "Bewijs dat je stopte"),
+    "objected": ("Je maakte bezwaar tegen {app}", "Bewijs van bezwaar"),
+    "ended": ("{app} gaf de toegang terug", "Bewijs van het einde"),
+    "expired": ("De toegang van {app} liep af", "Bewijs van het einde"),
+    "used_up": ("De toegang van {app} is opgebruikt", "Bewijs van het einde"),
+    "invalidated": ("De stad stopte de toegang van {app}", "Bewijs van het einde"),
+}
+
+
 @dataclass(frozen=True)
 class ReceiptPage:
-    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt."""
+    """The proof of one decision. `given` and `withheld`: registry words; `digest`: of the canonical receipt; `step`:
+    key of STEPS, what was decided.
+    """
 
     id: str
     app: str
@@ -93,3 +111,19 @@ class ReceiptPage:
     given: tuple[str, ...]
     digest: str
     withheld: tuple[str, ...] = ()
+    step: str = "given"
+
+    @property
+    def title(self) -> str:
+        """What this proves, as a sentence."""
+        return STEPS[self.step][0].format(app=self.app)
+
+    @property
+    def kind(self) -> str:
+        """What this is, for above the facts."""
+        return STEPS[self.step][1]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it says what the app may read since then; else what it could read until then."""
+        return self.step in GIVING

@@ -71,3 +71,5 @@ DESKS: Final[Mapping[str, DeskPage]] = {
         "Knoppen voor dit werk zijn er niet: wie hier aanmeldt, krijgt er geen macht bij.",
     ),
 }
+HOME: Final[Mapping[str, str]] = {"citizen": "/me", "dpo": "/dpo", **{role: desk.path for role, desk in DESKS.items()}}
+"""Where each role goes after its login, and from a page that it may not open."""

@@ -108,13 +108,16 @@ class TransparencyPage:
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """Any failure a person sees: what happened, what to do now. `code`: the stable problem code."""
+    """Any failure a person sees: what happened, what to do now. `code`: the stable problem code; `home`: where she
+    begins.
+    """
 
     status: int
     title: str
     happened: str
     todo: str
     code: str = ""
+    home: str = "/"
 
 
 PAGES: dict[str, type] = {

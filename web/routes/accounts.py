@@ -13,9 +13,9 @@ from consent.accounts import assertions, links, passkeys, passphrase, sessions
 from consent.accounts.passkeys import Answer, Purpose
 from consent.accounts.sessions import SessionFacts
 from web import guard, seats
+from web.pages.desk import HOME
 from web.pages.entry import LoginPage
 from web.pages.views import render
-from web.routes.desks import HOME
 
 router = APIRouter()
 

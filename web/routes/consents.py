@@ -14,8 +14,7 @@ from consent.terms import Terms
 from keys.text import b64
 from vault.log import views
 from vault.vault import Vault
-from web import asking, copied, guard, own, working
-from web.pages.consenting import ReceiptPage
+from web import asking, copied, guard, own, proven
 from web.pages.dutch import midnight
 from web.pages.own import Drawer, Reading, StartPage
 
@@ -53,22 +52,11 @@ async def show_receipt(request: Request, receipt: str) -> HTMLResponse:
     grant = grants.load(house.vault, kept.grant)
     if grant is None:
         raise HTTPException(404, "not_found")
-    asked = {row for step in events.history(house.vault, session.pod, grant.id) for row in _labels(step)}
-    given = tuple(asking.words(datum) for datum in grant.terms.data)
-    if grant.terms.kind == "solid":
-        given = tuple(working.told(grant.terms.containers, grant.terms.modes))
-    page = ReceiptPage(
-        id=receipt,
-        app=grant.terms.client_name,
-        controller=own.host(grant),
-        purpose=asking.purpose(grant.terms, clients.find(house.vault, grant.terms.client)),
-        legal_basis=asking.BASES[grant.terms.legal_basis],
-        at=own.moment(kept.at),
-        until=own.moment(grant.terms.expires),
-        given=given,
-        digest=receipts.digest(receipts.open_receipt(kept.jws, house.vault.issuer_public)),
-        withheld=tuple(sorted(asked - set(given))),
-    )
+    steps = events.history(house.vault, session.pod, grant.id)
+    asked = [row for step in steps if step.at <= kept.at for row in _labels(step)]
+    proof = receipts.open_receipt(kept.jws, house.vault.issuer_public)
+    purpose = asking.purpose(grant.terms, clients.find(house.vault, grant.terms.client))
+    page = proven.page(receipt, proof, own.moment(kept.at), own.host(grant), purpose, asked)
     return own.page("receipt", page, session)
 
 

@@ -1,7 +1,5 @@
 """Where people land who have no pod and no totals: a page that says what their role can do here today, and where."""
 
-from typing import Final
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
@@ -9,9 +7,6 @@ from web import guard, own
 from web.pages.desk import DESKS
 
 router = APIRouter(include_in_schema=False)
-
-HOME: Final = {"citizen": "/me", "dpo": "/dpo", **{role: desk.path for role, desk in DESKS.items()}}
-"""Where each role goes after its login."""
 
 
 @router.get("/dev")

@@ -72,7 +72,7 @@ async def show(
     session = await guard.required(request, "dpo", opens=True)
     house = guard.house_of(request)
     kind = decision if decision in ("allowed", "denied") else ""
-    asked = Filter(client, purpose, category, kind, overseen.day(since), overseen.day(until))
+    asked = _ordered(Filter(client, purpose, category, kind, overseen.day(since), overseen.day(until)))
     told = await report.overview(house.vault, session, house.clock(), asked)
     shown = overseen.page(told, asked, clients.names(house.vault), house.clock(), watching.part(house))
     return own.page("dpo", shown, session)
