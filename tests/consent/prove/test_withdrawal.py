@@ -112,8 +112,10 @@ async def test_c1_nothing_that_began_after_the_answer_of_a_withdrawal_succeeds(t
     per = max(PER, -(-rounds(FEW * PER, "C1") // WITHDRAWALS))
     with receiver() as inbox:
         async with furnished(tmp_path / "city", inbox.uri) as (place, vault, session):
-            codes = [await give(vault, session) for _ in range(WITHDRAWALS)]
-            given = [(b64(grant), (await redeem(vault, code))["refresh_token"]) for grant, code in codes]
+            given = []
+            for _ in range(WITHDRAWALS):  # a code lives for a minute
+                grant, code = await give(vault, session)
+                given.append((b64(grant), (await redeem(vault, code))["refresh_token"]))
         with place.serving():
             begun = time.monotonic()
             races = await asyncio.to_thread(race, place, given, per)
