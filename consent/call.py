@@ -22,7 +22,8 @@ class Call:
 
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
-    empty, meaning the pod of the token's own grant. `prefer` are the values of that header.
+    empty, meaning the pod of the token's own grant. `prefer` are the values of that header, `origin` that of the
+    browser's, if any.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Call:
     answer: str | None = None
     request: str = ""
     prefer: tuple[bytes, ...] = ()
+    origin: str | None = None
 
     @property
     def receipt(self) -> bool:

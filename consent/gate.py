@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from consent import assurance, columns, locks, signed
+from consent import access, assurance, columns, locks, signed
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
@@ -137,13 +137,12 @@ def deposit(
 async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime) -> Admission | Denial:
     if pod is None:
         return await _anonymous(vault, pod, "unauthenticated", now)
-    here = acls.effective(vault, pod, call.path)
-    seen = _wac(vault, pod, call, None, here)
-    if seen is None or (here.custody or call.category.custody) != "managed":
+    here, who = acls.effective(vault, pod, call.path), access.asker(call)
+    if not access.enough(vault, pod, call, who, here) or (here.custody or call.category.custody) != "managed":
         return await _anonymous(vault, pod, "unauthenticated", now)
-    public = seen.modes(None, _root(vault, pod))
+    user, public = access.shown(vault, pod, call, who, here)
     facts = of_call(call, "access", rule="public")
-    return Admission(_permit(pod, facts, call, seen=seen), CustodyKeys(pod.id), user=public, public=public)
+    return Admission(_permit(pod, facts, call, seen=here), CustodyKeys(pod.id), user=user, public=public)
 
 
 async def _anonymous(vault: Vault, pod: PodFacts | None, code: str, now: datetime) -> Denial:
@@ -242,8 +241,9 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     here = acls.effective(vault, pod, call.path)
     custody = here.custody or call.category.custody
     covered = _covers(vault, pod, token, call, now, managed=custody == "managed")
-    seen = _wac(vault, pod, call, token.webid, here) if covered else None
-    if covered is None or seen is None:
+    purpose = covered[1].purpose_code if covered else None
+    asking = access.asker(call, token.webid, token.client_id, token.iss, purpose)
+    if covered is None or not access.enough(vault, pod, call, asking, here):
         # By the registry alone: who may not come in is not told what the citizen sealed or opened by herself.
         return await _turn_away(vault, pod, token, call, *_needed(call, call.category.custody, now))
     if custody != "managed":
@@ -252,8 +252,8 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
     who = {"agent": token.webid, "client": token.client_id, "grant": token.grant_id}
     facts = of_call(call, "access", "wac", **who, **why_of(terms))
-    permit = _permit(pod, facts, call, guard, proof=proof, seen=seen)
-    user, public = (seen.modes(agent, _root(vault, pod)) for agent in (token.webid, None))
+    permit = _permit(pod, facts, call, guard, proof=proof, seen=here)
+    user, public = access.shown(vault, pod, call, asking, here)
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
@@ -292,25 +292,6 @@ def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms]
     said = home.id, signed.read(vault, home, row)
     SAID.put(mark, said, now)
     return said
-
-
-def _root(vault: Vault, pod: PodFacts) -> str:
-    return f"{vault.base}/pods/{pod.name}"
-
-
-def _wac(vault: Vault, pod: PodFacts, call: Call, agent: str | None, here: Effective) -> Effective | None:
-    """The list that counts for the path, `here`, if the agent's modes are enough for the call.
-
-    Its stamp covers the container's list too, whose ids are among its own.
-    """
-    root = _root(vault, pod)
-    if not call.needs <= here.modes(agent, root):
-        return None
-    if call.container_needs:
-        above = call.path if call.path == "/" else call.path.rstrip("/").rsplit("/", 1)[0] + "/"
-        if not call.container_needs <= acls.effective(vault, pod, above).modes(agent, root):
-            return None
-    return here
 
 
 def _permit(

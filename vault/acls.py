@@ -2,19 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
+from typing import Generic, TypeVar
 
+from vault import groups
 from vault.database import Tx
 from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.pod import parent, top
+from vault.solid.access import Document, policies_at, read_document
+from vault.solid.policy import Asker, Members, Policy, granted
 from vault.solid.rdf import BadRdf
-from vault.solid.wac import Rules, modes, parse_acl
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
@@ -26,62 +29,89 @@ ABSENT = b""
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The list that counts for a path: its rules, the path it belongs to, and whether it was inherited.
+    """What counts for a path and for the container above it, and the groups that are named there.
 
-    `covers` are the ids under which lists were looked for, nearest first; `stamp` is what was stored there.
-    `custody` is that of the path's compartment, read along with them, "" for one that does not exist.
+    `covers` are the ids under which lists and groups were looked for; `stamp` is what was stored there. `custody` is
+    that of the path's compartment, read along with them, "" for one that does not exist.
     """
 
-    rules: Rules
-    path: str
-    inherited: bool
+    policies: tuple[Policy, ...]
+    above: tuple[Policy, ...]
     covers: tuple[bytes, ...]
     stamp: bytes
     custody: str
+    members: Members = field(default_factory=dict)
 
-    def modes(self, agent: str | None, root: str) -> frozenset[str]:
-        """The modes of an agent; `root` is the pod's URL without its last slash."""
-        return modes(self.rules, agent, self.inherited, root + self.path)
+    def modes(self, asker: Asker, root: str) -> frozenset[str]:
+        """The modes of an asker on the path; `root` is the pod's URL without its last slash."""
+        return granted(self.policies, asker, owner(root), self.members)
+
+    def modes_above(self, asker: Asker, root: str) -> frozenset[str]:
+        """The modes of an asker on the container that holds the path; the root's is itself."""
+        return granted(self.above, asker, owner(root), self.members)
 
 
-class _Parsed:
-    """Rules by what they were parsed from, at most so many bytes of it; the one not used for longest goes first."""
+T = TypeVar("T")
+
+
+class _Parsed(Generic[T]):
+    """What was read, by what it was read from, at most so many bytes of it; the one not used for longest goes first."""
 
     def __init__(self, most: int) -> None:
         self._most, self._held = most, 0
-        self._rules: OrderedDict[tuple[bytes, bytes], tuple[int, Rules]] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, bytes], tuple[int, T]] = OrderedDict()
 
-    def rules(self, rid: bytes, sealed: bytes, parse: Callable[[], Rules]) -> Rules:
-        """The rules of the list `rid` as it is stored now."""
+    def get(self, rid: bytes, sealed: bytes, parse: Callable[[], T]) -> T:
+        """What is stored under `rid` now."""
         key = rid, sha256(sealed).digest()
-        if (known := self._rules.get(key)) is not None:
-            self._rules.move_to_end(key)
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
             return known[1]
-        rules = parse()
-        self._rules[key] = len(sealed), rules
+        parsed = parse()
+        self._known[key] = len(sealed), parsed
         self._held += len(sealed)
         while self._held > self._most:
-            self._held -= self._rules.popitem(last=False)[1][0]
-        return rules
+            self._held -= self._known.popitem(last=False)[1][0]
+        return parsed
 
 
-PARSED = _Parsed(4 * 1024 * 1024)
+PARSED: _Parsed[Document] = _Parsed(4 * 1024 * 1024)
+GROUPS: _Parsed[Members] = _Parsed(1024 * 1024)
+
+
+def owner(root: str) -> str:
+    """The WebID of the citizen of the pod at `root` (its URL without the last slash)."""
+    return f"{root}/profile/card#me"
 
 
 def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
-    """The nearest list at or above a path, in one read. No list at all allows nothing."""
+    """What counts for a path: its own document, and those above it as far as they reach. None at all allows nothing."""
     chain = [path]
     while chain[-1] != "/":
         chain.append(parent(chain[-1]))
     covers = tuple(map(pod.resource, chain))
     cell = pod.compartment(top(path))
     found = _sealed(vault.db.read, covers, CUSTODY, cell=cell)
-    custody, stamp = found.pop(cell, b"").decode(), _stamp(covers, found)
-    for candidate, rid in zip(chain, covers, strict=True):
+    custody = found.pop(cell, b"").decode()
+    documents: list[tuple[str, Document]] = []
+    for place, rid in zip(chain, covers, strict=True):
         if rid in found:
-            rules = PARSED.rules(rid, found[rid], partial(_parse, vault, pod, candidate, found[rid]))
-            return Effective(rules, candidate, candidate != path, covers, stamp, custody)
-    return Effective((), "/", inherited=True, covers=covers, stamp=stamp, custody=custody)
+            document = PARSED.get(rid, found[rid], partial(_parse, vault, pod, place, found[rid]))
+            documents.append((place, document))
+            if document.language == "wac" and (place != path or path == "/"):
+                break  # it takes the place of what stands above it
+    counting, above = policies_at(documents, path), policies_at(documents, parent(path))
+    named = {group for policy in (*counting, *above) for group in policy.groups}
+    asked = groups.places(f"{vault.base}/pods/{pod.name}", named)
+    ids = tuple(groups.mark(pod.resource(place)) for place in asked)
+    listed = _sealed(vault.db.read, ids) if ids else {}
+    members = {
+        group: held
+        for rid, sealed in listed.items()
+        for group, held in GROUPS.get(rid, sealed, partial(groups.read, pod, rid, sealed)).items()
+    }
+    covers += ids
+    return Effective(counting, above, covers, _stamp(covers, found | listed), custody, members)
 
 
 def unchanged(tx: Tx, permit: Permit) -> None:
@@ -102,9 +132,9 @@ def _stamp(ids: tuple[bytes, ...], found: Mapping[bytes, bytes]) -> bytes:
     return sha256(b"".join(sha256(found.get(rid, b"")).digest() for rid in ids)).digest()
 
 
-def _parse(vault: Vault, pod: PodFacts, path: str, sealed: bytes) -> Rules:
+def _parse(vault: Vault, pod: PodFacts, path: str, sealed: bytes) -> Document:
     turtle = pod.open("acl", pod.resource(path), "sealed", sealed)
-    return parse_acl(turtle, f"{vault.base}/pods/{pod.name}{path}.acl")
+    return read_document(turtle, f"{vault.base}/pods/{pod.name}{path}")
 
 
 def stored(vault: Vault, pod: PodFacts, path: str) -> bytes | None:
@@ -131,8 +161,8 @@ async def put(
     if len(turtle) > LARGEST:
         raise BadRdf("too_large", f"an access control list has at most {LARGEST} bytes")
     root = f"{vault.base}/pods/{pod.name}"
-    rules = parse_acl(turtle, f"{root}{path}.acl")
-    if path == "/" and "control" not in modes(rules, f"{root}/profile/card#me", inherited=False, target=f"{root}/"):
+    document = read_document(turtle, f"{root}{path}")
+    if path == "/" and "control" not in granted(document.own, Asker(owner(root), open=True), owner(root), {}):
         raise Denied("no_control")
     rid = pod.resource(path)
     row = Acl(id=rid, pod=pod.id, sealed=pod.seal("acl", rid, "sealed", turtle))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from vault import acls, gates
+from vault import acls, gates, groups
 from vault.blobs import Label, enclose, received
 from vault.database import Tx
 from vault.door import admit, finish, intent
@@ -81,10 +81,11 @@ async def write(
         raise Denied("outside the permit")
     stamp = gates.ms(at)
     label = Label(path, media, len(body or b""), stamp, stamp, source)
+    listed = groups.kept(pod, path, f"{vault.base}/pods/{pod.name}{path}", media, body)
     for _ in range(TRIES):
         plan = _planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
-        then = (also,) if also and not plan.fresh else ()
+        then = (listed, also) if also and not plan.fresh else (listed,)
         try:
             done = await vault.log.append(
                 intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected), *then))
@@ -246,6 +247,7 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
     tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
     tx.remove(Body, id=rid)
     tx.remove(Acl, id=rid)
+    tx.remove(Acl, id=groups.mark(rid))
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:

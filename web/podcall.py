@@ -83,6 +83,7 @@ class Asked:
             needs.resource,
             needs.container,
             prefer=self.values(b"prefer"),
+            origin=self.text(b"origin"),
         )
         return await admit(self.house.vault, call, self.house.clock())
 

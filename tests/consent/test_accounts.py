@@ -17,6 +17,7 @@ from vault import pod as pods
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem
 from vault.log import tally
+from vault.solid.policy import Asker
 from vault.solid.wac import modes, parse_acl
 from vault.tables import Record
 from vault.vault import PodFacts, Vault
@@ -182,9 +183,9 @@ async def test_a_new_pod_opens_to_its_owner_and_shows_two_containers_to_all(vaul
     webid = welcome.webid(BASE, "an")
     for path, turtle in lists.items():
         rules = parse_acl(turtle, f"{root}{path}.acl")
-        assert modes(rules, webid, False, root + path) >= {"read", "write", "control"}
-        assert modes(rules, None, False, root + path) == (set() if path == "/" else {"read"})
-        assert modes(rules, "https://elsewhere.example/#me", True, root + path) == (set() if path == "/" else {"read"})
+        assert modes(rules, Asker(webid), False, root + path) >= {"read", "write", "control"}
+        assert modes(rules, Asker(), False, root + path) == (set() if path == "/" else {"read"})
+        assert modes(rules, Asker("https://elsewhere.example/#me"), True, root + path) == (set() if path == "/" else {"read"})
     assert set(lists) == {"/", "/profile/", "/public/"}
 
 

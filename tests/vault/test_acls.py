@@ -13,6 +13,7 @@ from vault.log.entry import Facts
 from vault.mint import demand, mint
 from vault.permit import Permit
 from vault.pod import Blueprint
+from vault.solid.policy import NOBODY
 from vault.solid.rdf import BadRdf
 from vault.solid.wac import owner_acl
 from vault.tables import Acl
@@ -90,22 +91,23 @@ async def test_a_list_of_more_than_64_kib_is_not_stored(vault: Vault, clock: Clo
 async def test_a_list_is_parsed_once_until_it_changes(
     vault: Vault, clock: Clock, an: PodFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parsed, parse = [], acls.parse_acl
-    monkeypatch.setattr(acls, "parse_acl", lambda *given: parsed.append(given) or parse(*given))
+    parsed, parse = [], acls.read_document
+    monkeypatch.setattr(acls, "read_document", lambda *given: parsed.append(given) or parse(*given))
     for path in ("/public/a", "/public/b", "/public/", "/public/a"):
-        assert "write" in acls.effective(vault, an, path).modes(None, ROOT)
-    assert len(parsed) == 1
+        assert "write" in acls.effective(vault, an, path).modes(NOBODY, ROOT)
+    assert len(parsed) == 2  # that of /public/, and that of the root above it
     await acls.put(vault, control(an, "/public/"), "/public/", NARROW, clock())
-    assert acls.effective(vault, an, "/public/a").modes(None, ROOT) == set()
+    assert acls.effective(vault, an, "/public/a").modes(NOBODY, ROOT) == set()
     await acls.put(vault, control(an, "/public/"), "/public/", WIDE, clock())
-    assert "write" in acls.effective(vault, an, "/public/a").modes(None, ROOT)
+    assert "write" in acls.effective(vault, an, "/public/a").modes(NOBODY, ROOT)
 
 
 def test_parsed_lists_are_forgotten_when_they_are_too_many() -> None:
-    held, made = acls._Parsed(100), []
+    held: acls._Parsed[list[int]] = acls._Parsed(100)
+    made: list[int] = []
 
     def rules(number: int) -> None:
-        held.rules(bytes([number]), bytes(40), lambda: made.append(number) or ())
+        held.get(bytes([number]), bytes(40), lambda: made.append(number) or made)
 
     for number in (1, 2, 1, 3, 1, 2):  # 3 puts out 2, the one not used for longest
         rules(number)

@@ -20,6 +20,7 @@ __all__ = [
     "RDF_XML",
     "TURTLE",
     "BadRdf",
+    "Blank",
     "Member",
     "Statement",
     "check",
@@ -51,6 +52,12 @@ _PREFIXES = {
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
 _MEDIA_IRI = "http://www.w3.org/ns/iana/media-types/{}#Resource"
+
+
+class Blank(str):
+    """The text of a blank node, `_:b0`: a literal with that text is another thing."""
+
+    __slots__ = ()
 
 
 class Statement(NamedTuple):
@@ -170,4 +177,4 @@ def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
 
 
 def _text(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> str:
-    return term.value if isinstance(term, (ox.NamedNode, ox.Literal)) else str(term)
+    return term.value if isinstance(term, (ox.NamedNode, ox.Literal)) else Blank(term)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vault.solid.policy import Asker
 from vault.solid.rdf import BadRdf
 from vault.solid.wac import modes, owner_acl, parse_acl, wac_allow
 
@@ -13,25 +14,25 @@ PREFIXES = "@prefix acl: <http://www.w3.org/ns/auth/acl#>. @prefix foaf: <http:/
 
 
 def allowed(turtle: str, agent: str | None, inherited: bool = False, target: str = ROOT) -> frozenset[str]:
-    return modes(parse_acl((PREFIXES + turtle).encode(), BASE), agent, inherited, target)
+    return modes(parse_acl((PREFIXES + turtle).encode(), BASE), Asker(agent), inherited, target)
 
 
 def test_the_owner_gets_every_mode_and_nobody_else_any() -> None:
     rules = parse_acl(owner_acl(AN, ROOT), BASE)
-    assert modes(rules, AN, False, ROOT) == modes(rules, AN, True, ROOT) == ALL
-    assert modes(rules, BO, False, ROOT) == modes(rules, None, True, ROOT) == frozenset()
+    assert modes(rules, Asker(AN), False, ROOT) == modes(rules, Asker(AN), True, ROOT) == ALL
+    assert modes(rules, Asker(BO), False, ROOT) == modes(rules, Asker(None), True, ROOT) == frozenset()
 
 
 def test_public_reading_is_for_everybody_and_only_reading() -> None:
     rules = parse_acl(owner_acl(AN, ROOT, public=("read",)), BASE)
-    assert modes(rules, None, True, ROOT) == modes(rules, BO, False, ROOT) == {"read"}
-    assert modes(rules, AN, True, ROOT) == ALL
+    assert modes(rules, Asker(None), True, ROOT) == modes(rules, Asker(BO), False, ROOT) == {"read"}
+    assert modes(rules, Asker(AN), True, ROOT) == ALL
 
 
 def test_the_list_of_a_plain_resource_has_no_default() -> None:
     rules = parse_acl(owner_acl(AN, ROOT + "card"), ROOT + "card.acl")
-    assert modes(rules, AN, False, ROOT + "card") == ALL
-    assert modes(rules, AN, True, ROOT + "card") == frozenset()
+    assert modes(rules, Asker(AN), False, ROOT + "card") == ALL
+    assert modes(rules, Asker(AN), True, ROOT + "card") == frozenset()
 
 
 def test_authorizations_add_up() -> None:

@@ -1,0 +1,81 @@
+"""Groups of agents for access control (`vcard:hasMember`), read when their document is written and never opened for it.
+
+Who is in a group must be known before any permit exists, and opening a document needs a permit and an entry. So the
+writer's own bytes are read as they come in, and the members kept as control data in the same transaction: a list
+beside the document's own, under an id that no path can have. Whatever is written over the document, or deletes it,
+removes them. Only what can never be sealed is read so: the pod's root, `profile/` and `public/`. A group anywhere else,
+and one of a stranger's, holds nobody (docs/decisions/0027).
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from vault.database import Tx
+from vault.pod import top
+from vault.solid.graph import Graph
+from vault.solid.paths import BadPath, canonical
+from vault.solid.policy import Members
+from vault.solid.rdf import BadRdf, is_rdf, statements
+from vault.tables import Acl
+from vault.vault import UNDER_ROOT, PodFacts
+
+LARGEST = 256 * 1024
+MOST = 5000
+_SIGN = b"hasMember"
+
+
+def mark(rid: bytes) -> bytes:
+    """The id under which the groups of the document `rid` are kept."""
+    return sha256(b"groups|" + rid).digest()[: len(rid)]
+
+
+def places(root: str, named: Iterable[str]) -> list[str]:
+    """The paths of this pod whose documents may describe the groups named, each once, in order."""
+    return sorted({place for group in named if (place := _place(root, group)) is not None})
+
+
+def read(pod: PodFacts, rid: bytes, sealed: bytes) -> Members:
+    """The groups of one document as kept under the id `rid`."""
+    kept = json.loads(pod.open("acl", rid, "sealed", sealed))
+    return {group: frozenset(members) for group, members in kept.items()}
+
+
+def kept(pod: PodFacts, path: str, url: str, media: str, body: bytes | None) -> Callable[[Tx], None]:
+    """What a write of `body` at `path` does to the groups there: the old ones go, those it describes take their place.
+
+    `url` is the document's absolute address.
+    """
+    rid = mark(pod.resource(path))
+    found = _members(path, url, media, body)
+    sealed = pod.seal("acl", rid, "sealed", json.dumps(found).encode()) if found else b""
+
+    def keep(tx: Tx) -> None:
+        tx.remove(Acl, id=rid)
+        if found:
+            tx.add(Acl(id=rid, pod=pod.id, sealed=sealed))
+
+    return keep
+
+
+def _members(path: str, url: str, media: str, body: bytes | None) -> dict[str, list[str]]:
+    """The groups that a body describes under names of its own; none if it cannot be read, is too long or too full."""
+    if body is None or len(body) > LARGEST or _SIGN not in body or top(path) not in UNDER_ROOT or not is_rdf(media):
+        return {}
+    try:
+        told = Graph(statements(body, media, url)).members()
+    except BadRdf:
+        return {}
+    own = {group: sorted(members) for group, members in told.items() if group.partition("#")[0] == url}
+    return own if sum(map(len, own.values())) <= MOST else {}
+
+
+def _place(root: str, group: str) -> str | None:
+    document = group.partition("#")[0]
+    if not document.startswith(root + "/"):
+        return None
+    try:
+        path = canonical(document.removeprefix(root + "/").encode())
+    except BadPath:
+        return None
+    return path if top(path) in UNDER_ROOT else None
