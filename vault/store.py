@@ -256,6 +256,14 @@ def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
+def crowd(vault: Vault, pod: PodFacts, path: str) -> int:
+    """How many things lie in the container at a path."""
+    found = vault.db.read.run(
+        "SELECT count(*) FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone'", id=pod.resource(path)
+    )
+    return int(found[0][0])
+
+
 @dataclass(frozen=True)
 class _Planner:
     """Makes versions ready for one compartment; what does not change from one to the next is looked up once."""
