@@ -104,7 +104,7 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
     counting, above = policies_at(documents, path), policies_at(documents, parent(path))
     named = {group for policy in (*counting, *above) for group in policy.groups}
     asked = groups.places(f"{vault.base}/pods/{pod.name}", named)
-    ids = tuple(groups.mark(pod.resource(place)) for place in asked)
+    ids = tuple(groups.mark(pod, place) for place in asked)
     listed = _sealed(vault.db.read, ids) if ids else {}
     members = {
         group: held

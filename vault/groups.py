@@ -9,7 +9,6 @@ and one of a stranger's, holds nobody (docs/decisions/0027).
 
 import json
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 
 from vault.database import Tx
 from vault.pod import top
@@ -25,9 +24,9 @@ MOST = 5000
 _SIGN = b"hasMember"
 
 
-def mark(rid: bytes) -> bytes:
-    """The id under which the groups of the document `rid` are kept."""
-    return sha256(b"groups|" + rid).digest()[: len(rid)]
+def mark(pod: PodFacts, path: str) -> bytes:
+    """The id under which the groups of the document at a path are kept: a keyed hash of what no path can be."""
+    return pod.resource(path + "#groups")
 
 
 def places(root: str, named: Iterable[str]) -> list[str]:
@@ -47,12 +46,12 @@ def read(pod: PodFacts, rid: bytes, sealed: bytes) -> Members:
     return {group: frozenset(members) for group, members in kept.items()}
 
 
-def kept(pod: PodFacts, path: str, url: str, media: str, body: bytes | None) -> Callable[[Tx], None]:
+def kept(pod: PodFacts, path: str, url: str, media: str = "", body: bytes | None = None) -> Callable[[Tx], None]:
     """What a write of `body` at `path` does to the groups there: the old ones go, those it describes take their place.
 
-    `url` is the document's absolute address.
+    `url` is the document's absolute address; without a body there is no document any more.
     """
-    rid = mark(pod.resource(path))
+    rid = mark(pod, path)
     found = _members(path, url, media, body)
     sealed = pod.seal("acl", rid, "sealed", json.dumps(found).encode()) if found else b""
 

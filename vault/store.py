@@ -222,7 +222,8 @@ async def remove(
     for _ in range(TRIES):
         held = version_of(vault, pod, path) or 0
         facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
-        work = _allowed(permit, partial(_erase, rid, held, expected), *((also,) if also else ()))
+        left = groups.kept(pod, path, "")
+        work = _allowed(permit, partial(_erase, rid, held, expected), left, *((also,) if also else ()))
         try:
             done = await vault.log.append(intent(permit, at, facts=facts, write=work))
         except Stale:
@@ -247,7 +248,6 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
     tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
     tx.remove(Body, id=rid)
     tx.remove(Acl, id=rid)
-    tx.remove(Acl, id=groups.mark(rid))
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:

@@ -68,7 +68,7 @@ async def test_a_deleted_document_leaves_an_empty_group(vault: Vault, clock: Clo
     gone = mint(Permit(an.id, facts, (an.compartment("public"),), None, writes=True))
     await store.remove(vault, gone, "/public/people", clock())
     assert readers(vault, an) == []
-    assert vault.db.read.get(Acl, groups.mark(an.resource("/public/people"))) is None
+    assert vault.db.read.get(Acl, groups.mark(an, "/public/people")) is None
 
 
 async def test_a_document_speaks_for_its_own_groups_only(vault: Vault, clock: Clock, an: PodFacts) -> None:
@@ -83,13 +83,13 @@ async def test_who_is_in_a_group_opens_nothing_and_is_sealed(vault: Vault, clock
     before = vault.log.ledger.tree.size
     assert readers(vault, an) == [BO]
     assert vault.log.ledger.tree.size == before
-    row = vault.db.read.get(Acl, groups.mark(an.resource("/public/people")))
+    row = vault.db.read.get(Acl, groups.mark(an, "/public/people"))
     assert row is not None and b"bo.example" not in row.sealed
 
 
 async def test_what_can_be_sealed_is_never_read_for_a_group(vault: Vault, clock: Clock, an: PodFacts) -> None:
     await write(vault, clock, an, people(BO), "/settings/people")
-    assert vault.db.read.get(Acl, groups.mark(an.resource("/settings/people"))) is None
+    assert vault.db.read.get(Acl, groups.mark(an, "/settings/people")) is None
 
 
 ELSEWHERE = (
