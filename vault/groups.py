@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from vault.database import Tx
 from vault.pod import top
 from vault.solid.graph import Graph
-from vault.solid.paths import BadPath, canonical
+from vault.solid.paths import BadPath, auxiliary, canonical
 from vault.solid.policy import Members, Policy
 from vault.solid.rdf import BadRdf, is_rdf, statements
 from vault.tables import Acl
@@ -65,7 +65,7 @@ def kept(pod: PodFacts, path: str, url: str, media: str = "", body: bytes | None
 
 def _members(path: str, url: str, media: str, body: bytes | None) -> dict[str, list[str]]:
     """The groups that a body describes under names of its own; none if it cannot be read, is too long or too full."""
-    if body is None or len(body) > LARGEST or _SIGN not in body or top(path) not in UNDER_ROOT or not is_rdf(media):
+    if body is None or len(body) > LARGEST or _SIGN not in body or not _readable(path) or not is_rdf(media):
         return {}
     try:
         told = Graph(statements(body, media, url)).members()
@@ -83,4 +83,9 @@ def _place(root: str, group: str) -> str | None:
         path = canonical(document.removeprefix(root + "/").encode())
     except BadPath:
         return None
-    return path if top(path) in UNDER_ROOT else None
+    return path if _readable(path) else None
+
+
+def _readable(path: str) -> bool:
+    """Whether the document at a path may describe groups; what is stored beside another goes with that one."""
+    return top(path) in UNDER_ROOT and auxiliary(path, "acl") is not None

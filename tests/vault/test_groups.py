@@ -94,6 +94,8 @@ async def test_what_can_be_sealed_is_never_read_for_a_group(vault: Vault, clock:
 
 ELSEWHERE = (
     f"{ROOT}/settings/people#us",
+    f"{ROOT}/public/people.meta#us",
+    f"{ROOT}/public/%2e%2e/people#us",
     "https://elsewhere.example/people#us",
     f"{BASE}/pods/bo/public/people#us",
 )
