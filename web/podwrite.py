@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from consent import answers, inbox, outbox
+from consent import answers, outbox
 from consent.call import Admission, Denial
 from consent.categories import category_at
 from keys.secret import fresh_bytes
@@ -14,7 +14,7 @@ from vault.room import make_room
 from vault.solid import conditional, ldp, paths, rdf
 from vault.solid.paths import BadPath
 from vault.store import Written
-from web import podread
+from web import podinbox, podread
 from web.podcall import Asked, beside
 from web.replies import Reply, denied, nothing, problem
 
@@ -34,9 +34,7 @@ async def post(asked: Asked) -> Reply:
     """Store a new member under a name that the server chooses (`server-post-uri-assignment`)."""
     fields = [value.decode("latin-1") for value in asked.values(b"link")]
     media = None if ldp.wants_container(fields) else ldp.media_type(asked.text(b"content-type"))
-    if _notifies(asked) and media != rdf.JSON_LD:
-        return problem(415, "media", "A notification is written as application/ld+json")
-    return await _store(asked, _free(asked, "/" if media is None else ""), media, None)
+    return podinbox.unread(asked, media) or await _store(asked, _free(asked, "/" if media is None else ""), media, None)
 
 
 async def delete(asked: Asked) -> Reply:
@@ -98,14 +96,13 @@ def _list_expected(asked: Asked, path: str) -> bytes | None:
 
 async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
     """Admit, read the body, check it, write it. `media` None stores a container, whose body says nothing."""
-    vault = asked.house.vault
     admitted = await asked.admit(path, exists=version is not None)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
     if asked.method == "POST" and asked.version(asked.target.path) is None:
         return nothing()
-    if _notifies(asked) and (why := await inbox.refusal(vault, admitted.permit, asked.owner, asked.house.clock())):
-        return _full(why)
+    if (closed := await podinbox.closed(asked, admitted)) is not None:
+        return closed
     body = await asked.body()
     if (unfit := await _unfit(asked, admitted, path, media, body)) is not None:
         return unfit
@@ -119,30 +116,16 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
 
 async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None, body: bytes) -> Reply | None:
     """What is wrong with a body, None if nothing is. Raises BadRdf."""
+    if (bad := podinbox.unfit(asked, body)) is not None:
+        return bad
     url = asked.root + path
     if media is None and await _says_something(body, asked.text(b"content-type"), url):
         return problem(409, "containment", "What a container holds is not written by hand")
     if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
         return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
-    if _notifies(asked) and len(body) > inbox.LARGEST:
-        return problem(413, "too-large", f"A notification has at most {inbox.LARGEST} bytes")
     if media is not None and rdf.is_rdf(media):
-        said = await beside(body, lambda: rdf.check(body, media, url))
-        if _notifies(asked) and not said:
-            return problem(422, "no-notification", "A notification says something")
+        await beside(body, lambda: rdf.check(body, media, url))
     return None
-
-
-def _notifies(asked: Asked) -> bool:
-    """Whether something is sent to the inbox; its citizen's programs may put other things there with PUT."""
-    return asked.method == "POST" and asked.target.path == inbox.PATH
-
-
-def _full(why: str) -> Reply:
-    """The answer to a sender whose notification is not taken now."""
-    if why == "inbox_pace":
-        return problem(429, "inbox-pace", "Too many notifications from you in this hour", {"Retry-After": "3600"})
-    return problem(507, "inbox-full", "This inbox is full")
 
 
 def _is_record(admitted: Admission, path: str) -> bool:
