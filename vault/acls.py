@@ -102,7 +102,7 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
             if document.alone and (place != path or path == "/"):
                 break  # it takes the place of what stands above it
     counting, above = policies_at(documents, path), policies_at(documents, parent(path))
-    named = {group for policy in (*counting, *above) for group in policy.groups}
+    named = frozenset[str]().union(*(document.groups for _, document in documents))
     asked = groups.places(f"{vault.base}/pods/{pod.name}", named)
     ids = tuple(groups.mark(pod, place) for place in asked)
     listed = _sealed(vault.db.read, ids) if ids else {}
@@ -175,7 +175,7 @@ async def put(
         raise BadRdf("too_large", f"an access control list has at most {LARGEST} bytes")
     root = f"{vault.base}/pods/{pod.name}"
     document = accepted(turtle, f"{root}{path}", vault.access)
-    if lost := groups.unreadable(root, document.own + document.below):
+    if lost := groups.unreadable(root, document.groups):
         raise BadRdf("group_elsewhere", f"{lost} is not read: groups are in this pod's root, profile/ or public/")
     if path == "/" and "control" not in granted(document.own, Asker(owner(root), open=True), owner(root), {}):
         raise Denied("no_control")

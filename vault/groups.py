@@ -14,7 +14,7 @@ from vault.database import Tx
 from vault.pod import top
 from vault.solid.graph import Graph
 from vault.solid.paths import BadPath, auxiliary, canonical
-from vault.solid.policy import Members, Policy
+from vault.solid.policy import Members
 from vault.solid.rdf import BadRdf, is_rdf, statements
 from vault.tables import Acl
 from vault.vault import UNDER_ROOT, PodFacts
@@ -34,10 +34,9 @@ def places(root: str, named: Iterable[str]) -> list[str]:
     return sorted({place for group in named if (place := _place(root, group)) is not None})
 
 
-def unreadable(root: str, policies: Iterable[Policy]) -> str | None:
-    """The first group that policies of the pod at `root` name and that nobody can be found in; None if all are fine."""
-    named = sorted(group for policy in policies for group in policy.groups)
-    return next((group for group in named if _place(root, group) is None), None)
+def unreadable(root: str, named: Iterable[str]) -> str | None:
+    """The first of these groups that nobody is ever found in, for a list of the pod at `root`; None if all are fine."""
+    return next((group for group in sorted(named) if _place(root, group) is None), None)
 
 
 def read(pod: PodFacts, rid: bytes, sealed: bytes) -> Members:

@@ -17,7 +17,10 @@ from vault import pod as pods
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem
 from vault.log import tally
-from vault.solid.policy import Asker
+from vault.solid.access import read_document
+from vault.solid.graph import Graph
+from vault.solid.policy import Asker, granted
+from vault.solid.rdf import statements
 from vault.solid.wac import modes, parse_acl
 from vault.tables import Record
 from vault.vault import PodFacts, Vault
@@ -188,6 +191,37 @@ async def test_a_new_pod_opens_to_its_owner_and_shows_two_containers_to_all(vaul
         stranger = modes(rules, Asker("https://elsewhere.example/#me"), True, root + path)
         assert stranger == (set() if path == "/" else {"read"})
     assert set(lists) == {"/", "/profile/", "/public/"}
+
+
+def test_a_new_pod_gives_the_same_in_either_language() -> None:
+    root, owner = f"{BASE}/pods/an", welcome.webid(BASE, "an")
+    written = {name: dict(welcome.blueprint(BASE, "an", name).acls) for name in ("wac", "acp")}  # type: ignore[arg-type]
+    assert set(written["wac"]) == set(written["acp"])
+    for path, turtle in written["acp"].items():
+        one, other = (read_document(text, root + path) for text in (written["wac"][path], turtle))
+        assert (other.language, other.alone) == ("acp", False)
+        for asker in (Asker(owner), Asker("https://elsewhere.example/#me"), Asker()):
+            assert granted(one.own, asker, owner, {}) == granted(other.own, asker, owner, {})
+            assert granted(one.below, asker, owner, {}) == granted(other.below, asker, owner, {})
+
+
+def test_a_new_pod_tells_where_things_are_and_the_public_card_no_more_than_it_must() -> None:
+    root = f"{BASE}/pods/an/"
+    found = {
+        path: Graph(statements(body, media, root[:-1] + path))
+        for path, media, body in welcome.blueprint(BASE, "an").resources
+    }
+    me, solid = root + "profile/card#me", "http://www.w3.org/ns/solid/terms#"
+    card, preferences = found["/profile/card"], found["/settings/prefs.ttl"]
+    assert card.named(me, solid + "oidcIssuer") == {BASE}
+    assert not card.named(me, solid + "privateTypeIndex")
+    assert preferences.named(me, solid + "privateTypeIndex") == {root + "settings/privateTypeIndex.ttl"}
+    index = found["/settings/privateTypeIndex.ttl"]
+    places = {one: place for node in index.subjects() for one in index.named(node, solid + "forClass")
+              for place in index.named(node, solid + "instanceContainer")}  # fmt: skip
+    assert places["urn:kluis:ns:LibraryLoan"] == root + "loans/"
+    assert places["https://w3id.org/dpv/pd#Interest"] == root + "interests/"
+    assert len(places) == len(welcome.SEALED)
 
 
 async def test_a_passphrase_opens_a_session_and_leaves_two_lines(vault: Vault, clock: Clock) -> None:

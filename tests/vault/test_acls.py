@@ -62,6 +62,48 @@ async def test_the_root_list_never_takes_control_from_the_pods_owner(
     assert acls.stored(vault, an, "/") == both
 
 
+ACR = (
+    "@prefix acp: <http://www.w3.org/ns/solid/acp#> . @prefix acl: <http://www.w3.org/ns/auth/acl#> . "
+    f"<> a acp:AccessControlResource ; acp:accessControl <#c> . <#o> acp:agent <{OWNER}> . "
+    "<#c> acp:apply <#p> . <#p> acp:allow acl:Read, acl:Write, acl:Control ; acp:allOf <#o> . "
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<#p> acp:allOf [ acp:client <https://app.example/id> ] .",
+        "<#p> acp:noneOf [ acp:vc <urn:e:Any> ] .",
+        "<#c> acp:apply [ acp:deny acl:Control ; acp:anyOf [ acp:client acp:AuthenticatedClient ] ] .",
+        "<#c> acp:access [ acp:deny acl:Write ; acp:anyOf [ acp:agent acp:PublicAgent ] ] .",
+        "<> acp:resource <https://elsewhere.example/> .",
+    ],
+    ids=["one app", "unless proven", "no app", "not written", "another place"],
+)
+async def test_no_control_resource_of_the_root_takes_control_from_the_pods_owner(
+    vault: Vault, clock: Clock, an: PodFacts, more: str
+) -> None:
+    vault.access = "acp"
+    with pytest.raises(Denied, match="no_control"):
+        await acls.put(vault, control(an, "/"), "/", (ACR + more).encode(), clock())
+    assert acls.stored(vault, an, "/") == MINE
+    await acls.put(vault, control(an, "/"), "/", ACR.encode(), clock())
+    assert acls.stored(vault, an, "/") == ACR.encode()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["a acl:ClientCondition ; acl:client <https://app.example/id>", f"a acl:IssuerCondition ; acl:issuer <{BASE}>", ""],
+)
+async def test_control_of_the_root_under_a_condition_is_not_control(
+    vault: Vault, clock: Clock, an: PodFacts, condition: str
+) -> None:
+    narrowed = MINE + f"<#owner> acl:condition [ {condition} ] .".encode()
+    with pytest.raises(Denied, match="no_control"):
+        await acls.put(vault, control(an, "/"), "/", narrowed, clock())
+    assert acls.stored(vault, an, "/") == MINE
+
+
 async def test_a_list_is_replaced_and_removed_only_if_it_is_the_one_that_was_read(
     vault: Vault, clock: Clock, an: PodFacts
 ) -> None:

@@ -6,6 +6,7 @@ A document is read for what it is, whatever language the server speaks today, so
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from vault.solid import acp, wac
@@ -17,7 +18,7 @@ from vault.solid.rdf import TURTLE, BadRdf, statements
 Language = Literal["wac", "acp"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """The policies for its own resource, and those for what lies below it.
 
@@ -29,6 +30,11 @@ class Document:
     own: tuple[Policy, ...]
     below: tuple[Policy, ...]
     alone: bool = True
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The groups that it names."""
+        return frozenset().union(*(policy.groups for policy in self.own + self.below))
 
 
 def read_document(body: bytes, target: str) -> Document:

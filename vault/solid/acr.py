@@ -78,8 +78,6 @@ def _list(names: frozenset[str]) -> str:
 
 
 def _literal(text: str) -> str:
-    if not text.isprintable() or set('"\\') & set(text):
-        raise ValueError("a code that cannot stand in Turtle")
     return f'"{text}"'
 
 
@@ -100,7 +98,14 @@ def _ways(trait: Trait) -> list[Trait]:
 
 
 def _sayable(matcher: Matcher) -> bool:
+    """Whether there are words for it: nothing unknown, no name that cannot stand in Turtle."""
     names = (name for trait in matcher for name in (*trait.values, *trait.groups))
-    return all(trait.what != "unknown" and bool(trait.values) != bool(trait.groups) for trait in matcher) and not any(
-        name.startswith("_:") for name in names
-    )
+    clear = all(trait.what != "unknown" and bool(trait.values) != bool(trait.groups) for trait in matcher)
+    return clear and all(map(_clean, names))
+
+
+def _clean(name: str) -> bool:
+    try:
+        return not in_turtle(name).startswith("_:")
+    except ValueError:
+        return False

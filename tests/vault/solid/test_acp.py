@@ -4,7 +4,8 @@ import pytest
 
 from vault.solid import access, acp, wac
 from vault.solid.access import Document, accepted, policies_at, read_document, told
-from vault.solid.policy import Asker, granted
+from vault.solid.acr import write_acr
+from vault.solid.policy import Asker, Policy, Trait, granted
 from vault.solid.rdf import BadRdf
 from vault.solid.wac import owner_acl
 
@@ -117,3 +118,11 @@ def test_what_may_stand_in_a_document_is_told_by_links() -> None:
     assert f'<{wac.ACL}Control>; rel="{acp.GRANT}"' in told_more
     assert f'<{acp.ACP}issuer>; rel="{acp.ATTRIBUTE}"' in told_more
     assert not any("#vc>" in link for link in told_more)
+
+
+@pytest.mark.parametrize("name", ["https://bo.example/\u200b", "_:b0", 'urn:e:"x'])
+def test_a_name_that_cannot_be_written_is_left_out_and_breaks_nothing(name: str) -> None:
+    strange, plain = (Policy(frozenset({"read"}), all_of=((Trait("agent", frozenset({who})),),)) for who in (name, BO))
+    written = write_acr([strange, plain], (), TARGET, alone=True)
+    assert granted(read_document(written, TARGET).own, Asker(BO), OWNER, {}) == {"read"}
+    assert granted(read_document(written, TARGET).own, Asker(name), OWNER, {}) == set()
