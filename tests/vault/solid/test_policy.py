@@ -164,6 +164,16 @@ def test_an_authorization_with_a_condition_that_is_not_understood_never_gives(
         assert granted(policies, asker, OWNER, MEMBERS) == set()
 
 
+@pytest.mark.parametrize("said", NOT_UNDERSTOOD)
+def test_what_is_not_understood_of_a_condition_may_narrow_it(said: str) -> None:
+    rule = Rule(True, ["Read"], [], ["foaf:Agent"], [], ["accessTo"], [])
+    body = PREFIXES + rule.turtle(0)
+    asker = Asker(BO, APPS[0], ISSUERS[0], ORIGINS[0], PURPOSES[0])
+    assert granted(read_document(body.encode(), TARGET).own, asker, OWNER, MEMBERS) == {"read"}
+    body += f"<#r0> acl:condition [ {said} ] ."
+    assert granted(read_document(body.encode(), TARGET).own, asker, OWNER, MEMBERS) == set()
+
+
 @pytest.mark.parametrize("said", ["'foaf:Agent'", "<#nowhere>", "<https://elsewhere.example/#c>", "'_:b0'"])
 def test_a_condition_that_is_nowhere_described_never_holds(said: str) -> None:
     described = "<https://elsewhere.example/other> acl:x [ a acl:ClientCondition ; acl:clientClass foaf:Agent ] ."
@@ -293,6 +303,20 @@ def test_who_may_be_anything_is_given_only_what_she_has_as_anything() -> None:
     assert granted([narrowed], asker, OWNER, {}) == set()
     assert granted([free], asker, OWNER, {}) == {"control"}
     assert granted([free, shut], asker, OWNER, {}) == set()
+
+
+@pytest.mark.parametrize("attribute", ["acp:agent acp:CreatorAgent", f"kluis:agentGroup <{STRANGERS}>", "acp:vc e:Any"])
+def test_who_cannot_be_told_apart_is_neither_let_in_nor_let_off(attribute: str) -> None:
+    anybody = "acp:anyOf [ acp:agent acp:PublicAgent ]"
+
+    def modes(*said: str) -> frozenset[str]:
+        body = f"{PREFIXES} <> acp:accessControl [ acp:apply {', '.join(f'[ {one} ]' for one in said)} ] ."
+        return granted(read_document(body.encode(), TARGET).own, Asker(BO), OWNER, MEMBERS)
+
+    assert modes(f"acp:allow acl:Read ; acp:anyOf [ {attribute} ]") == set()
+    assert modes(f"acp:allow acl:Read ; {anybody} ; acp:noneOf [ {attribute} ]") == set()
+    assert modes(f"acp:allow acl:Read ; {anybody}", f"acp:deny acl:Read ; acp:anyOf [ {attribute} ]") == set()
+    assert modes(f"acp:allow acl:Read ; {anybody}") == {"read"}
 
 
 def test_control_of_the_document_is_reading_and_writing_it() -> None:

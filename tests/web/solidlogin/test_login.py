@@ -107,13 +107,16 @@ async def test_a_refusal_goes_back_and_the_request_is_over(app: SolidApp) -> Non
     assert (await app.ask()).status_code == 303  # the very same request: it was answered
 
 
+JSON_LD = {"content-type": "application/ld+json"}
+
+
 async def test_read_alone_writes_nothing_and_append_alone_reads_nothing(app: SolidApp) -> None:
     reader = (await app.allowed(["/settings/"], ["read"]))["access_token"]
     assert (await app.call("GET", "/pods/an/settings/", reader)).status_code == 200
     assert await put(app, "/pods/an/settings/a.txt", reader) == 403
     adder = (await app.allowed(["/inbox/"], ["append"]))["access_token"]
     assert (await app.call("GET", "/pods/an/inbox/", adder)).status_code == 403
-    done = await app.call("POST", "/pods/an/inbox/", adder, b"x", **{"content-type": "text/plain"})
+    done = await app.call("POST", "/pods/an/inbox/", adder, b'{"urn:e:says": "x"}', **JSON_LD)
     assert done.status_code == 201
 
 
