@@ -15,7 +15,7 @@ from web.middleware import Receive, TooLarge
 if TYPE_CHECKING:
     from web.app import House
 
-LONG = 64 * 1024  # RDF beyond this is parsed beside the event loop
+LONG = 64 * 1024  # JSON beyond this is read beside the event loop
 T = TypeVar("T")
 
 

@@ -12,6 +12,7 @@ from vault.errors import Denied, NoCompartment
 from vault.keysets import CustodyKeys
 from vault.room import make_room
 from vault.solid import conditional, ldp, paths, rdf
+from vault.solid.limited import LIMITED
 from vault.solid.paths import BadPath
 from vault.store import Written
 from web import podread
@@ -104,7 +105,7 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
     if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
         return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
     if media is not None and rdf.is_rdf(media):
-        await beside(body, lambda: rdf.check(body, media, url))
+        await LIMITED.check(body, media, url)
     if version is None and _clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
     expected = _expected(asked, path, version)
@@ -198,4 +199,4 @@ async def _says_something(body: bytes, content_type: str | None, url: str) -> bo
     if not body.strip():
         return False
     media = ldp.media_type(content_type)
-    return not rdf.is_rdf(media) or await beside(body, lambda: rdf.check(body, media, url)) > 0
+    return not rdf.is_rdf(media) or await LIMITED.check(body, media, url) > 0
