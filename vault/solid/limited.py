@@ -102,7 +102,6 @@ class Limited:
             raise BadRdf(told["reason"], told["detail"], told["line"])
         return told, result
 
-
     def _free(self) -> "_Worker":
         """A process that waits for work, else a new one."""
         with self._lock:
