@@ -1,8 +1,9 @@
 """Access control at the gate: who asks, with what, as the lists of a pod see it; and whether that is enough."""
 
 from consent.call import Call
+from consent.terms import Terms
 from vault.acls import Effective
-from vault.solid.policy import Asker
+from vault.solid.policy import MODES, Asker
 from vault.vault import PodFacts, Vault
 
 
@@ -24,8 +25,14 @@ def enough(vault: Vault, pod: PodFacts, call: Call, who: Asker, here: Effective)
 
 
 def shown(
-    vault: Vault, pod: PodFacts, call: Call, who: Asker, here: Effective
+    vault: Vault, pod: PodFacts, call: Call, who: Asker, here: Effective, limit: frozenset[str] = frozenset(MODES)
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """What `WAC-Allow` tells: the modes of who asks, and those of anybody without a name from the same page."""
+    """What `WAC-Allow` tells: the modes of who asks, within `limit`, and those of nobody in particular."""
     root = f"{vault.base}/pods/{pod.name}"
-    return here.modes(who, root), here.modes(asker(call), root)
+    return here.modes(who, root) & limit, here.modes(asker(call), root)
+
+
+def limit_of(terms: Terms, *, at_home: bool) -> frozenset[str]:
+    """The modes that a grant leaves of what lists give: at home those it names, elsewhere all."""
+    named = frozenset(terms.modes) if at_home else frozenset(MODES)
+    return named | {"append"} if "write" in named else named

@@ -253,7 +253,8 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     who = {"agent": token.webid, "client": token.client_id, "grant": token.grant_id}
     facts = of_call(call, "access", "wac", **who, **why_of(terms))
     permit = _permit(pod, facts, call, guard, proof=proof, seen=here)
-    user, public = access.shown(vault, pod, call, asking, here)
+    limit = access.limit_of(terms, at_home=home == pod.id)
+    user, public = access.shown(vault, pod, call, asking, here, limit)
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 

@@ -15,7 +15,8 @@ from vault.errors import Conflict, Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.pod import parent, top
-from vault.solid.access import Document, policies_at, read_document
+from vault.solid import access
+from vault.solid.access import Document, accepted, policies_at, read_document
 from vault.solid.policy import Asker, Members, Policy, granted
 from vault.solid.rdf import BadRdf
 from vault.tables import Acl
@@ -98,12 +99,12 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
         if rid in found:
             document = PARSED.get(rid, found[rid], partial(_parse, vault, pod, place, found[rid]))
             documents.append((place, document))
-            if document.language == "wac" and (place != path or path == "/"):
+            if document.alone and (place != path or path == "/"):
                 break  # it takes the place of what stands above it
     counting, above = policies_at(documents, path), policies_at(documents, parent(path))
     named = {group for policy in (*counting, *above) for group in policy.groups}
     asked = groups.places(f"{vault.base}/pods/{pod.name}", named)
-    ids = tuple(groups.mark(pod.resource(place)) for place in asked)
+    ids = tuple(groups.mark(pod, place) for place in asked)
     listed = _sealed(vault.db.read, ids) if ids else {}
     members = {
         group: held
@@ -143,6 +144,17 @@ def stored(vault: Vault, pod: PodFacts, path: str) -> bytes | None:
     return pod.open("acl", row.id, "sealed", row.sealed) if row else None
 
 
+def told(vault: Vault, pod: PodFacts, path: str, *, exists: bool) -> bytes | None:
+    """What is shown of the list of a path, as Turtle, in the language that the server speaks; None for no list.
+
+    `exists` says whether there is anything at the path: in ACP, whatever exists has one.
+    """
+    own = stored(vault, pod, path)
+    if own is None and not exists:
+        return None
+    return access.told(own, f"{vault.base}/pods/{pod.name}{path}", vault.access)
+
+
 def digest(turtle: bytes | None) -> bytes:
     """What `put` and `remove` may be told to expect: the digest of a list as it was read, ABSENT for none."""
     return ABSENT if turtle is None else sha256(turtle).digest()
@@ -153,7 +165,8 @@ async def put(
 ) -> int:
     """Replace the list of a path, with its entry in the same transaction; return the entry's index.
 
-    `expected` is the `digest` of the list that must be there now. Raises BadRdf (`too_large` beyond 64 KiB),
+    `expected` is the `digest` of the list that must be there now. Raises BadRdf (`too_large` beyond 64 KiB,
+    `other_language`, `elsewhere`, `group_elsewhere`),
     Denied("no_control") for a root list that takes control from the pod's owner, Denied("precondition"), Denied if the
     grant ended.
     """
@@ -161,7 +174,9 @@ async def put(
     if len(turtle) > LARGEST:
         raise BadRdf("too_large", f"an access control list has at most {LARGEST} bytes")
     root = f"{vault.base}/pods/{pod.name}"
-    document = read_document(turtle, f"{root}{path}")
+    document = accepted(turtle, f"{root}{path}", vault.access)
+    if lost := groups.unreadable(root, document.own + document.below):
+        raise BadRdf("group_elsewhere", f"{lost} is not read: groups are in this pod's root, profile/ or public/")
     if path == "/" and "control" not in granted(document.own, Asker(owner(root), open=True), owner(root), {}):
         raise Denied("no_control")
     rid = pod.resource(path)

@@ -9,13 +9,12 @@ and one of a stranger's, holds nobody (docs/decisions/0027).
 
 import json
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 
 from vault.database import Tx
 from vault.pod import top
 from vault.solid.graph import Graph
-from vault.solid.paths import BadPath, canonical
-from vault.solid.policy import Members
+from vault.solid.paths import BadPath, auxiliary, canonical
+from vault.solid.policy import Members, Policy
 from vault.solid.rdf import BadRdf, is_rdf, statements
 from vault.tables import Acl
 from vault.vault import UNDER_ROOT, PodFacts
@@ -25,14 +24,20 @@ MOST = 5000
 _SIGN = b"hasMember"
 
 
-def mark(rid: bytes) -> bytes:
-    """The id under which the groups of the document `rid` are kept."""
-    return sha256(b"groups|" + rid).digest()[: len(rid)]
+def mark(pod: PodFacts, path: str) -> bytes:
+    """The id under which the groups of the document at a path are kept: a keyed hash of what no path can be."""
+    return pod.resource(path + "#groups")
 
 
 def places(root: str, named: Iterable[str]) -> list[str]:
     """The paths of this pod whose documents may describe the groups named, each once, in order."""
     return sorted({place for group in named if (place := _place(root, group)) is not None})
+
+
+def unreadable(root: str, policies: Iterable[Policy]) -> str | None:
+    """The first group that policies of the pod at `root` name and that nobody can be found in; None if all are fine."""
+    named = sorted(group for policy in policies for group in policy.groups)
+    return next((group for group in named if _place(root, group) is None), None)
 
 
 def read(pod: PodFacts, rid: bytes, sealed: bytes) -> Members:
@@ -41,12 +46,12 @@ def read(pod: PodFacts, rid: bytes, sealed: bytes) -> Members:
     return {group: frozenset(members) for group, members in kept.items()}
 
 
-def kept(pod: PodFacts, path: str, url: str, media: str, body: bytes | None) -> Callable[[Tx], None]:
+def kept(pod: PodFacts, path: str, url: str, media: str = "", body: bytes | None = None) -> Callable[[Tx], None]:
     """What a write of `body` at `path` does to the groups there: the old ones go, those it describes take their place.
 
-    `url` is the document's absolute address.
+    `url` is the document's absolute address; without a body there is no document any more.
     """
-    rid = mark(pod.resource(path))
+    rid = mark(pod, path)
     found = _members(path, url, media, body)
     sealed = pod.seal("acl", rid, "sealed", json.dumps(found).encode()) if found else b""
 
@@ -60,7 +65,7 @@ def kept(pod: PodFacts, path: str, url: str, media: str, body: bytes | None) -> 
 
 def _members(path: str, url: str, media: str, body: bytes | None) -> dict[str, list[str]]:
     """The groups that a body describes under names of its own; none if it cannot be read, is too long or too full."""
-    if body is None or len(body) > LARGEST or _SIGN not in body or top(path) not in UNDER_ROOT or not is_rdf(media):
+    if body is None or len(body) > LARGEST or _SIGN not in body or not _readable(path) or not is_rdf(media):
         return {}
     try:
         told = Graph(statements(body, media, url)).members()
@@ -78,4 +83,9 @@ def _place(root: str, group: str) -> str | None:
         path = canonical(document.removeprefix(root + "/").encode())
     except BadPath:
         return None
-    return path if top(path) in UNDER_ROOT else None
+    return path if _readable(path) else None
+
+
+def _readable(path: str) -> bool:
+    """Whether the document at a path may describe groups; what is stored beside another goes with that one."""
+    return top(path) in UNDER_ROOT and auxiliary(path, "acl") is not None

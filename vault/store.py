@@ -222,7 +222,8 @@ async def remove(
     for _ in range(TRIES):
         held = version_of(vault, pod, path) or 0
         facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
-        work = _allowed(permit, partial(_erase, rid, held, expected), *((also,) if also else ()))
+        left = groups.kept(pod, path, "")
+        work = _allowed(permit, partial(_erase, rid, held, expected), left, *((also,) if also else ()))
         try:
             done = await vault.log.append(intent(permit, at, facts=facts, write=work))
         except Stale:
@@ -247,13 +248,20 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
     tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
     tx.remove(Body, id=rid)
     tx.remove(Acl, id=rid)
-    tx.remove(Acl, id=groups.mark(rid))
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     """The version stored at a path, or None. Control data: no content is opened."""
     found = vault.db.read.run("SELECT version FROM resource WHERE id = :id AND form <> 'gone'", id=pod.resource(path))
     return int(found[0][0]) if found else None
+
+
+def crowd(vault: Vault, pod: PodFacts, path: str) -> int:
+    """How many things lie in the container at a path."""
+    found = vault.db.read.run(
+        "SELECT count(*) FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone'", id=pod.resource(path)
+    )
+    return int(found[0][0])
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from vault.log.versions import proof_key
 from vault.lost import Lost, lost
 from vault.purge import purge
 from vault.shares import Drop, Shares, Want
+from vault.solid.access import Language
 from vault.tables import Checkpoint, ControlKeyRow, Meta, Pod
 
 PODS_IN_MEMORY = 65_536
@@ -78,7 +79,7 @@ class PodFacts:
 
 @dataclass
 class Vault:
-    """Owns the directory. Everything else is given it and the moment."""
+    """Owns the directory. Everything else is given it and the moment. `access` is the language of access documents."""
 
     db: Database
     shares: Shares
@@ -89,6 +90,7 @@ class Vault:
     issuer: dict[str, str]
     lost: Lost
     epochs: Epochs
+    access: Language = "wac"
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 

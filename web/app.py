@@ -156,6 +156,7 @@ def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime]
     watched = watching(settings, clock())
     hear = partial(watched.begin, clock=clock) if watched else None
     vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock(), hear)
+    vault.access = settings.access
     vault.log.held = watched.held(clock()) if watched else ""
     vault.log.doubt = keeper.doubt if keeper else str
     return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"), watched, keeper)

@@ -35,7 +35,8 @@ async def auxiliary(asked: Asked) -> Reply:
         return denied(admitted, asked.house.base)
     pod = door.admit(vault, admitted.permit, target.subject)
     done = await _entered(asked, admitted.permit)
-    turtle = acls.stored(vault, pod, target.subject) if target.kind == "acl" else None
+    stands = asked.version(target.subject) is not None
+    turtle = acls.told(vault, pod, target.subject, exists=stands) if target.kind == "acl" else None
     door.finish(vault, done)
     reply = nothing() if turtle is None else await _show(asked, turtle, rdf.TURTLE)
     return _told(reply, done.index, admitted)

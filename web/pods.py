@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vault.solid import ldp, paths
+from vault.solid import access, ldp, paths
 from web import podread, podwrite
 from web.middleware import App, Receive, Scope, Send
 from web.podcall import Asked, Gone
@@ -62,9 +62,12 @@ async def _answer(asked: Asked) -> Reply:
         reply = await _route(asked)
     except Known as error:
         reply = failed(error, asked.house.base)
+    links = ldp.links(asked.root, asked.target, asked.owner)
+    if asked.target.kind == "acl":
+        links += access.links(asked.house.vault.access, asked.method)
     named = {
         "Allow": ", ".join(ldp.methods(asked.target)),
-        "Link": ", ".join(ldp.links(asked.root, asked.target, asked.owner)),
+        "Link": ", ".join(links),
         **ldp.accepts(asked.target),
     }
     return replace(reply, headers={**named, **reply.headers})

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from consent import answers, outbox
+from consent import answers, inbox, outbox
 from consent.call import Admission, Denial
 from consent.categories import category_at
 from keys.secret import fresh_bytes
@@ -35,6 +35,8 @@ async def post(asked: Asked) -> Reply:
     """Store a new member under a name that the server chooses (`server-post-uri-assignment`)."""
     fields = [value.decode("latin-1") for value in asked.values(b"link")]
     media = None if ldp.wants_container(fields) else ldp.media_type(asked.text(b"content-type"))
+    if _notifies(asked) and media != rdf.JSON_LD:
+        return problem(415, "media", "A notification is written as application/ld+json")
     return await _store(asked, _free(asked, "/" if media is None else ""), media, None)
 
 
@@ -58,7 +60,7 @@ async def delete(asked: Asked) -> Reply:
 
 
 async def acl(asked: Asked) -> Reply:
-    """PUT or DELETE of an access control list; Turtle only, and never one that locks everybody out of the root."""
+    """PUT or DELETE of an access document, as Turtle or JSON-LD, and never one that locks everybody out of the root."""
     path, house = asked.target.subject, asked.house
     admitted = await asked.admit(path, exists=True)
     if isinstance(admitted, Denial):
@@ -68,9 +70,11 @@ async def acl(asked: Asked) -> Reply:
         if asked.method == "DELETE":
             index = await acls.remove(house.vault, admitted.permit, path, house.clock(), expected)
         else:
-            if ldp.media_type(asked.text(b"content-type")) != rdf.TURTLE:
-                return problem(415, "media", "An access control list is written as text/turtle")
-            index = await acls.put(house.vault, admitted.permit, path, await asked.body(), house.clock(), expected)
+            media = ldp.media_type(asked.text(b"content-type"))
+            if media not in (rdf.TURTLE, rdf.JSON_LD):
+                return problem(415, "media", "Access is written as text/turtle or application/ld+json")
+            turtle = rdf.convert(await asked.body(), media, rdf.TURTLE, asked.root + asked.target.path)
+            index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except Denied as error:
         if error.reason == "no_control":
             return problem(409, "no-control", "The root's list must leave somebody in control")
@@ -84,8 +88,9 @@ def _list_expected(asked: Asked, path: str) -> bytes | None:
     """What `acls` must find when it writes a list, by the request's preconditions; None without any."""
     vault, pod = asked.house.vault, asked.house.vault.pod(asked.target.pod)
     turtle = acls.stored(vault, pod, path) if pod else None
+    shown = acls.told(vault, pod, path, exists=asked.version(path) is not None) if pod else None
     key = asked.key(asked.target.path)
-    version = None if turtle is None else podread.tagged(turtle, key)
+    version = None if shown is None else podread.tagged(shown, key)
     found = conditional.evaluate_write(asked.text(b"if-match"), asked.text(b"if-none-match"), key, version)
     if found is None:
         return None
@@ -94,24 +99,51 @@ def _list_expected(asked: Asked, path: str) -> bytes | None:
 
 async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
     """Admit, read the body, check it, write it. `media` None stores a container, whose body says nothing."""
+    vault = asked.house.vault
     admitted = await asked.admit(path, exists=version is not None)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
     if asked.method == "POST" and asked.version(asked.target.path) is None:
         return nothing()
-    body, url = await asked.body(), asked.root + path
-    if media is None and await _says_something(body, asked.text(b"content-type"), url):
-        return problem(409, "containment", "What a container holds is not written by hand")
-    if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
-        return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
-    if media is not None and rdf.is_rdf(media):
-        await LIMITED.check(body, media, url)
+    if _notifies(asked) and (why := await inbox.refusal(vault, admitted.permit, asked.owner, asked.house.clock())):
+        return _full(why)
+    body = await asked.body()
+    if (unfit := await _unfit(asked, admitted, path, media, body)) is not None:
+        return unfit
     if version is None and _clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
     expected = _expected(asked, path, version)
     if expected is None and (media is None or asked.method == "POST"):
         expected = "absent"  # whoever else is writing at this moment
     return await _write(asked, admitted, path, (media, body), expected)
+
+
+async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None, body: bytes) -> Reply | None:
+    """What is wrong with a body, None if nothing is. Raises BadRdf."""
+    url = asked.root + path
+    if media is None and await _says_something(body, asked.text(b"content-type"), url):
+        return problem(409, "containment", "What a container holds is not written by hand")
+    if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
+        return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
+    if _notifies(asked) and len(body) > inbox.LARGEST:
+        return problem(413, "too-large", f"A notification has at most {inbox.LARGEST} bytes")
+    if media is not None and rdf.is_rdf(media):
+        said = await LIMITED.check(body, media, url)
+        if _notifies(asked) and not said:
+            return problem(422, "no-notification", "A notification says something")
+    return None
+
+
+def _notifies(asked: Asked) -> bool:
+    """Whether something is sent to the inbox; its citizen's programs may put other things there with PUT."""
+    return asked.method == "POST" and asked.target.path == inbox.PATH
+
+
+def _full(why: str) -> Reply:
+    """The answer to a sender whose notification is not taken now."""
+    if why == "inbox_pace":
+        return problem(429, "inbox-pace", "Too many notifications from you in this hour", {"Retry-After": "3600"})
+    return problem(507, "inbox-full", "This inbox is full")
 
 
 def _is_record(admitted: Admission, path: str) -> bool:

@@ -25,6 +25,7 @@ from federation.errors import BadPolicy
 from federation.policy import Policy, read_policy
 from keys.errors import Misuse
 from keys.hsm import Address
+from vault.solid.access import Language
 
 FILE = "kluis.toml"
 PREFIX = "KLUIS_"
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     custodian: str | None = Field(None, description="file:PATH outside the data directory, or pkcs11:... (RFC 7512)")
     recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
     log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
+
+    access: Language = Field("wac", description="how access to pods is written: wac or acp")
 
     log_months: int = Field(24, ge=1, le=1200, description="whole months that people's log records stay readable")
     log_dpo_months: int = Field(24, ge=1, le=1200, description="whole months that the DPO's log records stay readable")

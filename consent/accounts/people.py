@@ -230,7 +230,7 @@ def _plan(vault: Vault, role: Role, pod_name: str | None) -> tuple[str, str, Blu
         raise BadName("a pod's name has 2 to 40 letters, digits and hyphens")
     if vault.pod(pod_name) is not None:
         raise Conflict("exists")
-    return pod_name, welcome.webid(vault.base, pod_name), welcome.blueprint(vault.base, pod_name)
+    return pod_name, welcome.webid(vault.base, pod_name), welcome.blueprint(vault.base, pod_name, vault.access)
 
 
 async def _keyring(who: Newcomer) -> _Keyring:

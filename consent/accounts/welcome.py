@@ -7,7 +7,10 @@ shared until its citizen shares it).
 from typing import Final
 
 from consent.categories import CATEGORIES
+from consent.purposes import PD
 from vault.pod import Blueprint
+from vault.solid.access import Language, read_document
+from vault.solid.acr import write_acr
 
 TURTLE: Final = "text/turtle"
 SEALED: Final = {
@@ -27,11 +30,21 @@ _CARD = """\
     pim:storage <{root}>;
     pim:preferencesFile <{root}settings/prefs.ttl>;
     ldp:inbox <{root}inbox/>;
-    solid:publicTypeIndex <{root}profile/publicTypeIndex.ttl>;
-    solid:privateTypeIndex <{root}settings/privateTypeIndex.ttl>.
+    solid:publicTypeIndex <{root}profile/publicTypeIndex.ttl>.
 """
-_PREFERENCES = "<> a <http://www.w3.org/ns/pim/space#ConfigurationFile>.\n"
-_INDEX = "@prefix solid: <http://www.w3.org/ns/solid/terms#>.\n\n<> a solid:TypeIndex, solid:{listed}.\n"
+_PREFERENCES = """\
+@prefix solid: <http://www.w3.org/ns/solid/terms#>.
+
+<> a <http://www.w3.org/ns/pim/space#ConfigurationFile>.
+<{root}profile/card#me> solid:privateTypeIndex <{root}settings/privateTypeIndex.ttl>.
+"""
+_INDEX = """\
+@prefix solid: <http://www.w3.org/ns/solid/terms#>.
+
+<> a solid:TypeIndex, solid:{listed}.
+"""
+_REGISTERED = "<#{name}> a solid:TypeRegistration; solid:forClass <{kind}>; solid:instanceContainer <{place}>.\n"
+_PREFIXES: Final = {"kluis": "urn:kluis:ns:", "pd": PD}
 _OWNER = """\
 @prefix acl: <http://www.w3.org/ns/auth/acl#>.
 @prefix foaf: <http://xmlns.com/foaf/0.1/>.
@@ -61,18 +74,34 @@ def webid(base: str, pod: str) -> str:
     return storage(base, pod) + "profile/card#me"
 
 
-def blueprint(base: str, pod: str) -> Blueprint:
-    """A citizen's new pod: its sealed compartments, profile, preferences, type indexes and their ACLs."""
+def blueprint(base: str, pod: str, language: Language = "wac") -> Blueprint:
+    """A citizen's new pod: its sealed compartments, profile, preferences, type indexes and their access documents."""
     root = storage(base, pod)
     texts = {
         "/profile/card": _CARD.format(root=root, issuer=base),
         "/profile/publicTypeIndex.ttl": _INDEX.format(listed="ListedDocument"),
-        "/settings/privateTypeIndex.ttl": _INDEX.format(listed="UnlistedDocument"),
-        "/settings/prefs.ttl": _PREFERENCES,
+        "/settings/privateTypeIndex.ttl": _INDEX.format(listed="UnlistedDocument") + _registered(root),
+        "/settings/prefs.ttl": _PREFERENCES.format(root=root),
     }
     rules = {"/": _OWNER, "/profile/": _OWNER + _PUBLIC, "/public/": _OWNER + _PUBLIC}
     return Blueprint(
         sealed=dict(SEALED),
         resources=tuple((path, TURTLE, text.encode()) for path, text in texts.items()),
-        acls=tuple((path, text.format(root=root, here=root + path[1:]).encode()) for path, text in rules.items()),
+        acls=tuple((path, _access(text, root, root + path[1:], language)) for path, text in rules.items()),
+    )
+
+
+def _access(text: str, root: str, here: str, language: Language) -> bytes:
+    """The access document of the container `here`. What is for everybody is for everybody in either language."""
+    written = text.format(root=root, here=here).encode()
+    document = read_document(written, here)
+    return written if language == "wac" else write_acr(document.own, document.below, here, alone=False)
+
+
+def _registered(root: str) -> str:
+    """Where the records of each category lie that a new pod has: the same for every pod, so it tells nothing."""
+    kinds = ((name, *curie.split(":")) for name, curie in SEALED.items())
+    return "".join(
+        _REGISTERED.format(name=name, kind=_PREFIXES[prefix] + term, place=f"{root}{name}/")
+        for name, prefix, term in kinds
     )

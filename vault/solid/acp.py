@@ -5,7 +5,7 @@ and `acp:CreatorAgent` are unknown, so they never give and always deny. Who may 
 `acl:Control` in what `acp:apply` names, or `acl:Read` and `acl:Write` in what `acp:access` names.
 """
 
-from vault.solid.graph import Graph
+from vault.solid.graph import TYPE, Graph
 from vault.solid.policy import AUTHENTICATED, CREATOR, MODES, OWNER, PUBLIC, UNKNOWN, Matcher, Policy, Trait, What
 from vault.solid.wac import ACL, KLUIS, code
 
@@ -20,6 +20,8 @@ ATTRIBUTES: dict[str, What] = {
     KLUIS + "origin": "origin",
     KLUIS + "purpose": "purpose",
     KLUIS + "agentGroup": "agent",
+    KLUIS + "clientGroup": "client",
+    KLUIS + "issuerGroup": "issuer",
 }
 """The attributes of matchers that are evaluated, advertised by `Link` with rel ATTRIBUTE (7.2). Ours narrow alike."""
 _NAMED = {
@@ -29,12 +31,15 @@ _NAMED = {
     ACP + "CreatorAgent": CREATOR,
 }
 _ITSELF = {"read": "control read", "write": "control write", "control": "control"}
+_LINKS = [
+    ACP + name for name in ("accessControl", "memberAccessControl", "apply", "access", "allOf", "anyOf", "noneOf")
+]
 _ROOTS = {ACP + name for name in ("accessControl", "memberAccessControl", "resource")}
 
 
 def speaks(graph: Graph) -> bool:
     """Whether a document is an Access Control Resource, and not a WAC list."""
-    return any(graph.predicates(node) & _ROOTS for node in graph.subjects())
+    return any(graph.predicates(node) & _ROOTS or RESOURCE in graph.named(node, TYPE) for node in graph.subjects())
 
 
 def read_acr(graph: Graph, target: str) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
@@ -47,7 +52,15 @@ def read_acr(graph: Graph, target: str) -> tuple[tuple[Policy, ...], tuple[Polic
     return _applied(graph, own, target), _applied(graph, below, target)
 
 
-def foreign(graph: Graph, target: str) -> bool:
+def alone(graph: Graph, target: str) -> bool:
+    """Whether nothing above counts here (`kluis:alone true`, our own word): what a list of WAC that it was made from
+    kept out must not come in.
+    """
+    about = (node for node in graph.subjects() if _about(graph, node, target))
+    return any("true" in graph.literals(node, KLUIS + "alone") for node in about)
+
+
+def elsewhere(graph: Graph, target: str) -> bool:
     """Whether the document applies something that is described in another one, which nobody here reads."""
     links = [
         ACP + name for name in ("accessControl", "memberAccessControl", "apply", "access", "allOf", "anyOf", "noneOf")
@@ -102,7 +115,7 @@ def _matcher(graph: Graph, node: str, target: str) -> Matcher:
 
 def _trait(graph: Graph, node: str, term: str) -> Trait:
     named, what = graph.named(node, term), ATTRIBUTES[term]
-    if term == KLUIS + "agentGroup":
+    if term.endswith("Group"):
         return Trait(what, groups=named)
     if what == "purpose":
         return Trait(what, frozenset(map(code, named | graph.literals(node, term))))

@@ -15,6 +15,7 @@ from vault.solid.rdf import JSON_LD, N_TRIPLES, TURTLE, is_rdf
 LDP = "http://www.w3.org/ns/ldp#"
 PIM = "http://www.w3.org/ns/pim/space#"
 SOLID = "http://www.w3.org/ns/solid/terms#"
+INBOX = "/inbox/"
 MAX_NAME = 100
 _CONTAINER_TYPES = {LDP + "Container", LDP + "BasicContainer"}
 _WRITABLE_RDF = f"{TURTLE}, {JSON_LD}, {N_TRIPLES}"
@@ -87,9 +88,11 @@ def accepts(target: Target) -> dict[str, str]:
     allowed = methods(target)
     found = {}
     if "PUT" in allowed:
-        found["Accept-Put"] = "text/turtle" if target.kind == "acl" else _WRITABLE_RDF if target.container else "*/*"
+        found["Accept-Put"] = (
+            f"{TURTLE}, {JSON_LD}" if target.kind == "acl" else _WRITABLE_RDF if target.container else "*/*"
+        )
     if "POST" in allowed:
-        found["Accept-Post"] = "*/*"
+        found["Accept-Post"] = JSON_LD if target.path == INBOX else "*/*"
     return found
 
 
@@ -105,6 +108,8 @@ def links(root: str, target: Target, owner: str) -> list[str]:
         if ending:
             found.append(_link(root + ending, relation))
     found.append(_link(root + DESCRIPTION, SOLID + "storageDescription"))
+    if target.path in ("/", "/profile/card"):
+        found.append(_link(root + INBOX, LDP + "inbox"))
     if target.path == "/":
         found += [_link(PIM + "Storage", "type"), _link(owner, SOLID + "owner")]
     return found

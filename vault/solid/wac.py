@@ -135,19 +135,20 @@ def owner_acl(webid: str, target: str, public: Iterable[str] = ()) -> bytes:
 
     `target` is absolute; ValueError if a name could not stand in Turtle.
     """
-    blocks = [_block("owner", f"acl:agent <{_iri(webid)}>", target, MODES)]
+    blocks = [_block("owner", f"acl:agent <{in_turtle(webid)}>", target, MODES)]
     if allowed := tuple(public):
         blocks.append(_block("public", f"acl:agentClass <{_EVERYBODY}>", target, allowed))
     return (f"@prefix acl: <{ACL}> .\n" + "".join(blocks)).encode()
 
 
 def _block(name: str, subject: str, target: str, allowed: Iterable[str]) -> str:
-    place = f"acl:accessTo <{_iri(target)}>" + (f" ; acl:default <{target}>" if target.endswith("/") else "")
+    place = f"acl:accessTo <{in_turtle(target)}>" + (f" ; acl:default <{target}>" if target.endswith("/") else "")
     named = ", ".join(f"acl:{mode.capitalize()}" for mode in allowed)
     return f"<#{name}> a acl:Authorization ; {subject} ; {place} ; acl:mode {named} .\n"
 
 
-def _iri(name: str) -> str:
+def in_turtle(name: str) -> str:
+    """A name as it may stand between angle brackets. Raises ValueError."""
     if not name.isprintable() or " " in name or _UNSAFE_IN_IRI & set(name):
         raise ValueError("a name that cannot stand in Turtle")
     return name

@@ -108,7 +108,7 @@ async def test_the_process_has_no_environment_no_key_and_little_of_anything(
     place = Path(f"/proc/{pid(limited)}")
     assert b"KLUIS" not in (place / "environ").read_bytes()
     assert not [line for line in (place / "maps").read_text().splitlines() if "cryptography" in line]
-    opened = {os.readlink(one) for one in (place / "fd").iterdir()}
+    opened = {str(one.readlink()) for one in (place / "fd").iterdir()}
     assert all(one.startswith("pipe:") or one == "/dev/null" for one in opened)
     bounds = {line[:26].strip(): line[26:].split()[0] for line in (place / "limits").read_text().splitlines()}
     assert int(bounds["Max address space"]) == Limits().memory

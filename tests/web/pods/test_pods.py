@@ -140,7 +140,7 @@ async def test_post_into_nothing_is_404_and_into_a_resource_405(ask: Client) -> 
 
 
 async def test_who_may_only_append_may_post_but_neither_read_nor_replace(ask: Client) -> None:
-    posted = await ask("POST", "inbox/", b"<> <p:a> <p:b> .", content_type="text/turtle", slug="m")
+    posted = await ask("POST", "inbox/", b'{"p:a": "b"}', content_type="application/ld+json", slug="m")
     assert posted.status == 201
     for method in ("GET", "PUT", "DELETE"):
         assert (await ask(method, "inbox/m", b"", content_type="text/plain")).status == 401
