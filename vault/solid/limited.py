@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.solid import rdf
-from vault.solid.scan import BadRdf, scan
+from vault.solid.scan import MAX_BYTES, BadRdf, scan
 
 SMALL: Final = 16 * 1024  # bytes; the server itself reads bodies up to this size
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -75,6 +75,8 @@ class Limited:
             worker.end()
 
     async def _ask(self, body: bytes, media: str, to: str, base: str) -> tuple[dict[str, Any], bytes]:
+        if len(body) > MAX_BYTES.get(media, 0):
+            scan(body, media)  # says so
         if self._waiting >= self.limits.waiting:
             raise BadRdf("busy", "too many large bodies at this moment")
         self._waiting += 1
@@ -85,8 +87,10 @@ class Limited:
             self._waiting -= 1
 
     def _one(self, asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """One body, in a worker thread: whatever happens to the process, the answer is a value or BadRdf."""
-        scan(body, asked["media"])
+        """One body, in a thread: whatever happens to the process, the answer is a value or BadRdf.
+
+        The scan is the worker's too: over megabytes it would hold up everybody here.
+        """
         worker = self._free()
         try:
             told, result = worker.do(asked, body)

@@ -1,4 +1,4 @@
-"""Another server of our own making: an issuer with keys, a WebID document, and tokens that say whatever a test wants."""
+"""Another server of our own making: an issuer, a WebID document, and tokens that say whatever a test wants."""
 
 import asyncio
 import json

@@ -16,7 +16,7 @@ from keys.sign import new_es256
 from keys.text import b64, canonical
 from tests.conftest import Clock
 from tests.web.pods.client import entries
-from tests.web.pods.elsewhere import KEY, QUICK, Elsewhere, public
+from tests.web.pods.elsewhere import KEY, QUICK, Elsewhere, public, share
 from vault.vault import PodFacts, Vault
 
 pytestmark = pytest.mark.enable_socket
