@@ -147,11 +147,11 @@ def test_under_bombs_from_several_clients_others_are_served_and_nothing_is_fetch
                 async with at_once:
                     await work
 
+            thrower = Thrower(http, root, seen)
+            thrown = [work for _ in range(turns) for work in thrower.all(f"http://127.0.0.1:{trap.port}")]
+            count = len(thrown)
             others = [_others(root, f"calm{n}", seen) for n in (0, 1)]
             async with _meanwhile(_watch(pid, seen), *others):
-                thrower = Thrower(http, root, seen)
-                thrown = [work for _ in range(turns) for work in thrower.all(f"http://127.0.0.1:{trap.port}")]
-                count = len(thrown)
                 await asyncio.gather(*map(one, thrown))
             assert (await http.get(f"{root}/public/calm0")).content == b"<a:> <b:> <c:> ."
             figure("SB2", trap.connections, count)
