@@ -15,9 +15,11 @@ from federation.issuers import NEW_ISSUERS, NEW_OF_ONE, Issuers
 from keys.sign import new_es256
 from keys.text import b64, canonical
 from tests.conftest import Clock
-from tests.web.pods.client import entries
+from tests.web.pods.client import OWNER
 from tests.web.pods.elsewhere import KEY, QUICK, Elsewhere, public, share
+from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.vault import PodFacts, Vault
+from web.telling import _who
 
 pytestmark = pytest.mark.enable_socket
 
@@ -216,16 +218,40 @@ async def test_in_production_an_issuer_on_this_machine_or_without_tls_is_never_a
     assert there.sink.connections == 0
 
 
-async def test_what_a_visitor_did_is_in_the_log_and_a_flood_of_refusals_is_summed(
-    there: Elsewhere, vault: Vault
+async def test_what_a_visitor_did_is_in_the_log_by_name_and_a_flood_of_refusals_is_summed(
+    there: Elsewhere, vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = entries(vault)
+    told: list[Facts] = []
+    append = vault.log.append
+
+    async def heard(intent: Intent) -> Appended | Refused:
+        told.append(intent.facts)
+        return await append(intent)
+
+    monkeypatch.setattr(vault.log, "append", heard)
     assert (await there.get("public/a")).status == 200
-    assert entries(vault) == before + 1
     for _ in range(MOST_NAMED + 30):
         assert (await there.get("inbox/")).status == 403
-    assert entries(vault) == before + 1 + MOST_NAMED
+    assert [(one.type, one.decision) for one in told] == [("access", "allowed")] + [("denial", "denied")] * MOST_NAMED
+    who = (there.me, "https://app.example/id", f"issuer {there.sink.origin}")
+    assert {(one.agent, one.client, one.note) for one in told} == {who}
     assert [row[0] for row in vault.db.read.run("SELECT count FROM tally WHERE reason LIKE '%forbidden'")] == [30]
+
+
+def test_the_citizen_reads_who_came_from_elsewhere_and_with_which_app() -> None:
+    fields = {
+        "type": "access",
+        "action": "read",
+        "decision": "allowed",
+        "rule": "foreign",
+        "agent": "https://b.example/#me",
+    }
+    assert _who(fields, OWNER) == "https://b.example/#me"
+    assert (
+        _who(fields | {"client": "https://app.example/id"}, OWNER)
+        == "https://b.example/#me, met https://app.example/id"
+    )
+    assert _who(fields | {"decision": "denied", "rule": "forbidden"}, OWNER) == "https://b.example/#me"
 
 
 async def test_a_proof_counts_once(there: Elsewhere) -> None:
