@@ -7,6 +7,7 @@ from datetime import datetime
 import orjson
 
 from consent.categories import Category, category_at
+from consent.foreign import Foreign
 from consent.minimise import limit
 from consent.terms import Datum
 from keys.text import b64
@@ -23,7 +24,7 @@ class Call:
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
     empty, meaning the pod of the token's own grant. `prefer` are the values of that header, `origin` that of the
-    browser's, if any.
+    browser's, if any. `foreign` is what was found out about the issuer of a token that is not ours.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Call:
     request: str = ""
     prefer: tuple[bytes, ...] = ()
     origin: str | None = None
+    foreign: Foreign | None = None
 
     @property
     def receipt(self) -> bool:

@@ -11,19 +11,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from consent import access, assurance, columns, locks, signed
+from consent import access, assurance, columns, foreign, locks, signed
 from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
+from consent.covering import covers, said_of
 from consent.decide import Allowed, Ask, decide, hint
 from consent.errors import OAuthError
+from consent.foreign import Foreign, Visitor
 from consent.lines import elsewhere, of_call, why_of
 from consent.locks import grant_context
-from consent.oauth.clients import CREDENTIALS
 from consent.oauth.dpop import SOLID_ALGS, Proof, check_proof, shown_token
 from consent.oauth.tokens import SolidToken, verify_token
-from consent.recent import Recent
 from consent.tables import Grant
 from consent.terms import Datum, Terms
 from keys.context import ctx
@@ -50,8 +50,6 @@ LEFT JOIN grantkey k ON k.grant = t.grant AND k.compartment = :compartment
 WHERE t.handle = :handle
 """
 GRANT = ("id", "pod", "version", "created", "sealed", "commitment", "signature")
-# What a grant says never changes under one epoch, and the epoch is compared in the writer: this is no decision kept.
-SAID: Recent[tuple[bytes, Terms]] = Recent(4096, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,8 @@ async def admit(vault: Vault, call: Call, now: datetime) -> Admission | Denial:
         pod = _home(vault, shown)
     if shown is None:
         return await _public(vault, pod, call, now)
+    if call.foreign is not None:
+        return await _by_visit(vault, pod, call, shown, call.foreign, now)
     if shown.startswith(b"ey"):
         return await _by_jwt(vault, pod, call, shown, now)
     return await _by_grant(vault, pod, call, shown, now)
@@ -233,14 +233,14 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
         return await _anonymous(vault, pod, e.code, now)
     try:
         said = list(call.dpop), call.method, call.url, now, shown, token.jkt, SOLID_ALGS
-        proof = check_proof(*said, ath_may_lack=not token.client_id.startswith(CREDENTIALS))
+        proof = check_proof(*said, ath_may_lack=True)
     except OAuthError as e:
         return await _turn_away(vault, pod, token, call, e.code, now)
     if pod is None:
         return await _turn_away(vault, pod, token, call, "forbidden", now)
     here = acls.effective(vault, pod, call.path)
     custody = here.custody or call.category.custody
-    covered = _covers(vault, pod, token, call, now, managed=custody == "managed")
+    covered = covers(vault, pod, token, call, now, managed=custody == "managed")
     purpose = covered[1].purpose_code if covered else None
     asking = access.asker(call, token.webid, token.client_id, token.iss, purpose)
     if covered is None or not access.enough(vault, pod, call, asking, here):
@@ -258,41 +258,45 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
+async def _by_visit(
+    vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, found: Foreign, now: datetime
+) -> Admission | Denial:
+    """An agent of another house: no grant stands behind it, so the citizen's lists alone decide, at each request."""
+    try:
+        who = foreign.visitor(call, shown, found, vault.base, now)
+    except OAuthError as e:
+        return await _anonymous(vault, pod, e.code, now)
+    if pod is None:
+        return await _send_off(vault, pod, who, call, call.category.custody, now)
+    here = acls.effective(vault, pod, call.path)
+    custody = here.custody or call.category.custody
+    asking = access.asker(call, who.webid, who.client or None, who.issuer)
+    allowed = access.enough(vault, pod, call, asking, here)
+    if not allowed or custody != "managed":
+        return await _send_off(vault, pod, who, call, custody if allowed else call.category.custody, now)
+    facts = of_call(call, "access", "foreign", **who.told)
+    user, public = access.shown(vault, pod, call, asking, here)
+    permit = _permit(pod, facts, call, proof=who.proof, seen=here)
+    return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
+
+
+async def _send_off(
+    vault: Vault, pod: PodFacts | None, who: Visitor, call: Call, custody: str, now: datetime
+) -> Denial:  # fmt: skip
+    """A denial that names the visitor: some a minute in each pod, for anybody can be an issuer; the rest are summed."""
+    code, _, why = _needed(call, custody, now)
+    if pod is None or not foreign.named(pod.id, now):
+        return replace(await _anonymous(vault, pod, code, now), hint=why)
+    await vault.log.append(Intent(pod.id, of_call(call, "denial", code, **who.told), now))
+    return Denial(code, why)
+
+
 def _needed(call: Call, custody: str, now: datetime) -> tuple[str, datetime, Mapping[str, object]]:
     """The answer to somebody who may not: for what is sealed, the grant that would open it."""
     if custody == "managed":
         return "forbidden", now, {}
     why = hint(call.category.curie, "read" if call.action == "list" else call.action)
     return "insufficient_authorization_details", now, why
-
-
-def _covers(
-    vault: Vault, pod: PodFacts, token: SolidToken, call: Call, now: datetime, *, managed: bool
-) -> tuple[bytes, Terms] | None:
-    """The citizen's pod and terms if she lets this app do that: at home by containers and modes, elsewhere by tick."""
-    said = _said(vault, token, now)
-    if said is None:
-        return None
-    home, terms = said
-    if home != pod.id:
-        return said if terms.elsewhere else None
-    ask = Ask(call.action, call.category.curie, call.path, None, call.purpose, managed=managed)
-    answer = decide(terms, ask, now)
-    return said if isinstance(answer, Allowed) else None
-
-
-def _said(vault: Vault, token: SolidToken, now: datetime) -> tuple[bytes, Terms] | None:
-    """The pod and the terms of the grant behind a token."""
-    grant, mark = unb64(token.grant_id), f"{token.grant_id}|{token.epoch}".encode()
-    if (known := SAID.get(mark, now)) is not None:
-        return known
-    row = vault.db.read.get(Grant, grant)
-    home = vault.pod_by_id(row.pod) if row else None
-    if row is None or home is None:
-        return None
-    said = home.id, signed.read(vault, home, row)
-    SAID.put(mark, said, now)
-    return said
 
 
 def _permit(
@@ -362,7 +366,7 @@ async def _turn_away(
 ) -> Denial:
     """A denial for an agent stands in the pod it asked for, else in that of her grant; that one alone tells why."""
     facts = of_call(call, "denial", code, agent=token.webid, client=token.client_id, grant=token.grant_id)
-    said = _said(vault, token, now)
+    said = said_of(vault, token, now)
     if said is not None and (pod is None or said[0] == pod.id):
         facts = replace(facts, **why_of(said[1]))
     if pod is not None:

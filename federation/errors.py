@@ -14,7 +14,9 @@ class FederationError(Exception):
 
 
 class NotAllowed(FederationError):
-    """An address we never fetch: reasons are url, scheme, userinfo, port, address, redirects, downgrade."""
+    """An address we never fetch: reasons are url, scheme, userinfo, port, address, redirects,
+    downgrade, host, budget.
+    """
 
     code: ClassVar[str] = "fetch_refused"
 

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from consent.accounts import people
 from consent.clients import near
 from federation.fetch import Fetcher
+from federation.issuers import Issuers
 from federation.push import Courier
 from keys.custody import custodian as open_custodian, new_custodian
 from keys.harden import harden
@@ -116,6 +117,11 @@ class House:
     def fetcher(self) -> Fetcher:
         """The one way out to other servers; in development, documents of apps on this machine may be fetched too."""
         return Fetcher(loopback=self.development)
+
+    @cached_property
+    def issuers(self) -> Issuers:
+        """Who vouches for agents from elsewhere. Its documents push none of `fetcher`'s out: anybody can name some."""
+        return Issuers(Fetcher(loopback=self.development), self.settings.trusted_hosts)
 
     @property
     def development(self) -> bool:

@@ -11,11 +11,12 @@ from vault import store
 from vault.solid import ldp
 from vault.solid.paths import Target
 from web.middleware import Receive, TooLarge
+from web.visitors import announced
 
 if TYPE_CHECKING:
     from web.app import House
 
-LONG = 64 * 1024  # RDF beyond this is parsed beside the event loop
+LONG = 64 * 1024  # JSON beyond this is read beside the event loop
 T = TypeVar("T")
 
 
@@ -85,7 +86,7 @@ class Asked:
             prefer=self.values(b"prefer"),
             origin=self.text(b"origin"),
         )
-        return await admit(self.house.vault, call, self.house.clock())
+        return await admit(self.house.vault, await announced(self.house, call), self.house.clock())
 
     async def body(self) -> bytes:
         """The whole body. Raises Gone if it was cut off, TooLarge past the limit; either way nothing is stored."""

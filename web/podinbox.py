@@ -6,6 +6,7 @@ That is about POST by whoever may append there; with PUT its citizen's programs 
 from consent import inbox
 from consent.call import Admission
 from vault.solid import rdf
+from vault.solid.limited import LIMITED
 from web.podcall import Asked
 from web.replies import Reply, problem
 
@@ -28,13 +29,13 @@ async def closed(asked: Asked, admitted: Admission) -> Reply | None:
     return problem(507, "inbox-full", "This inbox is full") if why else None
 
 
-def unfit(asked: Asked, body: bytes) -> Reply | None:
+async def unfit(asked: Asked, body: bytes) -> Reply | None:
     """What is wrong with a body that can be read as JSON-LD, None if nothing is. Raises BadRdf."""
     if not _notifies(asked):
         return None
     if len(body) > inbox.LARGEST:
         return problem(413, "too-large", f"A notification has at most {inbox.LARGEST} bytes")
-    if not rdf.check(body, rdf.JSON_LD, asked.root + asked.target.path):
+    if not await LIMITED.check(body, rdf.JSON_LD, asked.root + asked.target.path):
         return problem(422, "no-notification", "A notification says something")
     return None
 

@@ -11,8 +11,9 @@ from vault.errors import Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.solid import conditional, conneg, ldp, rdf, wac
+from vault.solid.limited import LIMITED
 from vault.solid.rdf import BadRdf
-from web.podcall import Asked, beside
+from web.podcall import Asked
 from web.replies import Reply, denied, nothing, problem
 
 
@@ -97,9 +98,7 @@ def _limited(admitted: Admission, body: bytes, media: str, now: datetime) -> byt
 
 
 async def _converted(asked: Asked, body: bytes, stored: str, media: str) -> bytes:
-    if media == stored:
-        return body
-    return await beside(body, lambda: rdf.convert(body, stored, media, asked.root + asked.target.path))
+    return await LIMITED.convert(body, stored, media, asked.root + asked.target.path)
 
 
 def tagged(body: bytes, key: bytes) -> int:

@@ -76,6 +76,8 @@ async def _answer(asked: Asked) -> Reply:
 async def _route(asked: Asked) -> Reply:
     if asked.method not in ldp.methods(asked.target):
         return problem(405, "method", "This method is not for this resource")
+    if (asked.text(b"content-encoding") or "identity").strip().lower() != "identity":
+        return problem(415, "encoding", "A body is sent as it is, without a Content-Encoding", {"Accept-Encoding": ""})
     if asked.method == "OPTIONS":
         return Reply(204)
     if asked.target.kind == "description":

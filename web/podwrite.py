@@ -12,6 +12,7 @@ from vault.errors import Denied, NoCompartment
 from vault.keysets import CustodyKeys
 from vault.room import make_room
 from vault.solid import conditional, ldp, paths, rdf
+from vault.solid.limited import LIMITED
 from vault.solid.paths import BadPath
 from vault.store import Written
 from web import podinbox, podread
@@ -116,7 +117,7 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
 
 async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None, body: bytes) -> Reply | None:
     """What is wrong with a body, None if nothing is. Raises BadRdf."""
-    if (bad := podinbox.unfit(asked, body)) is not None:
+    if (bad := await podinbox.unfit(asked, body)) is not None:
         return bad
     url = asked.root + path
     if media is None and await _says_something(body, asked.text(b"content-type"), url):
@@ -124,7 +125,7 @@ async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None
     if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
         return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
     if media is not None and rdf.is_rdf(media):
-        await beside(body, lambda: rdf.check(body, media, url))
+        await LIMITED.check(body, media, url)
     return None
 
 
@@ -213,4 +214,4 @@ async def _says_something(body: bytes, content_type: str | None, url: str) -> bo
     if not body.strip():
         return False
     media = ldp.media_type(content_type)
-    return not rdf.is_rdf(media) or await beside(body, lambda: rdf.check(body, media, url)) > 0
+    return not rdf.is_rdf(media) or await LIMITED.check(body, media, url) > 0

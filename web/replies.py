@@ -36,6 +36,7 @@ _SHOWN = (
     "Last-Modified, Link, Location, Preference-Applied, "
     "WAC-Allow, WWW-Authenticate"
 )
+_COSTS = {"too_large": 413, "too_costly": 413, "busy": 503}
 _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}
 
 
@@ -68,7 +69,7 @@ def failed(error: Exception, base: str) -> Reply:
         status = _PATHS.get(error.reason, 400)
         return problem(status, "bad-path", "This address names nothing here", reason=error.reason)
     if isinstance(error, BadRdf):
-        status = 413 if error.reason == "too_large" else 400
+        status = _COSTS.get(error.reason, 400)
         title, detail = "This is not the RDF it says it is", error.detail or None
         return problem(status, "bad-rdf", title, reason=error.reason, detail=detail, line=error.line)
     if isinstance(error, BadMedia):

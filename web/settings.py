@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         False, description="true to serve no data while the alarm of the log's witnesses is up, else false"
     )
 
+    foreign_issuers: str = Field(
+        "any", description="whose agents from elsewhere may come in: any, none, or hosts of issuers with commas"
+    )
+
     _options: frozenset[str] = PrivateAttr(frozenset())
 
     def __init__(self, **options: Any) -> None:
@@ -108,6 +112,14 @@ class Settings(BaseSettings):
         if PREFIX + name.upper() in os.environ:
             return "environment"
         return FILE if name in written else "default"
+
+    @property
+    def trusted_hosts(self) -> frozenset[str] | None:
+        """The hosts whose issuers may be asked about their agents; None for any."""
+        if self.foreign_issuers.strip() == "any":
+            return None
+        named = {host.strip().lower() for host in self.foreign_issuers.split(",")}
+        return frozenset(named - {"", "none"})
 
     @property
     def witness_policy(self) -> Policy | None:

@@ -210,6 +210,8 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
     hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought
     if action in BY_CITIZEN or fields.get("agent") == webid or hers:
         return "Jij"
+    if not app and (agent := fields.get("agent")):  # somebody of another server, with an app that is not known here
+        return f"{agent}, met {fields['client']}" if fields.get("client") else str(agent)
     return SOURCES.get(app, app) or (
         "Iemand" if fields["decision"] == "denied" or fields["rule"] == "public" else "Kluis"
     )

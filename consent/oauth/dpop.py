@@ -49,7 +49,7 @@ def check_proof(
 
     ``header`` holds every value of that header; ``url`` is built from the configured base URL, never from Host.
     With ``access_token`` the proof must carry its hash; with ``jkt`` it must come from that very key.
-    ``ath_may_lack``: the hash may be left out (not be wrong), for the tokens that docs/decisions/0020 names.
+    ``ath_may_lack``: the hash may be left out (not be wrong), for the tokens that docs/decisions/0029 names.
     """
     if len(header) != 1:
         _no("Exactly one DPoP header is needed.")

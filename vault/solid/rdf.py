@@ -51,6 +51,8 @@ _PREFIXES = {
     "stat": "http://www.w3.org/ns/posix/stat#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
+_SPREAD = 64  # times its own length that a body may have when every name in it is written out, and 1 MiB
+_WRITTEN_OUT = 96 * 1024 * 1024
 _MEDIA_IRI = "http://www.w3.org/ns/iana/media-types/{}#Resource"
 
 
@@ -152,7 +154,7 @@ def _triples(body: bytes, media: str, base: str) -> list[ox.Triple]:
     text = localise(body) if media == JSON_LD else body
     try:
         parsed = ox.parse(text, format=_FORMATS[media], base_iri=base, without_named_graphs=True)
-        triples = [quad.triple for quad in parsed]
+        triples = _bounded(parsed, _SPREAD * len(text) + 1024 * 1024)
     except SyntaxError as error:
         reason = "named_graph" if "Named graphs" in str(error.msg) else "syntax"
         raise BadRdf(reason, str(error.msg), error.lineno if text is body else None) from None
@@ -160,6 +162,20 @@ def _triples(body: bytes, media: str, base: str) -> list[ox.Triple]:
         raise BadRdf("syntax", str(error)) from None
     if any(isinstance(t.object, ox.Triple) for t in triples):
         raise BadRdf("triple_term", "statements about statements are not taken")
+    return triples
+
+
+def _bounded(parsed: Iterable[ox.Quad], most: int) -> list[ox.Triple]:
+    """The triples as they come, as long as what they say written out stays below `most` characters.
+
+    A prefix of 30 kB, used ten thousand times, is a short body and a gigabyte of names.
+    """
+    triples, held = [], 0
+    for quad in parsed:
+        held += len(str(quad))
+        if held > most or held > _WRITTEN_OUT:
+            raise BadRdf("too_costly", "written out in full this is far longer than it looks")
+        triples.append(quad.triple)
     return triples
 
 

@@ -42,7 +42,7 @@ class BadRdf(VaultError):
     """A body that is not the RDF it says it is, or more than we read. `reason` is a stable word, `line` counts from 1.
 
     Reasons: too_large, too_deep, too_many_prefixes, document_type, not_utf8, syntax, duplicate_name, unknown_context,
-    context_form, named_graph, triple_term, unknown_media.
+    context_form, named_graph, triple_term, unknown_media, too_costly, busy.
     """
 
     code: ClassVar[str] = "bad_rdf"

@@ -14,6 +14,20 @@ const steps = {
     await session.login({ ...options, handleRedirect: (url) => { there = url; } });
     return { there };
   },
+  async enter(options) {
+    await session.login({ ...options, tokenType: "DPoP" });
+    return { webid: session.info.webId, in: session.info.isLoggedIn };
+  },
+  async put({ url, text, type }) {
+    return { status: (await session.fetch(url, { method: "PUT", body: text, headers: { "Content-Type": type } })).status };
+  },
+  async add({ url, text }) {
+    return { status: (await session.fetch(url, { method: "POST", body: text, headers: { "Content-Type": "text/plain" } })).status };
+  },
+  async text({ url }) {
+    const found = await session.fetch(url);
+    return { status: found.status, text: await found.text() };
+  },
   async back({ url }) {
     const info = await session.handleIncomingRedirect(url);
     return { webid: info?.webId, in: info?.isLoggedIn, client: info?.clientAppId };

@@ -196,3 +196,10 @@ async def test_an_unknown_error_shows_no_trace(ask: Client, vault: Vault, monkey
     answer = await ask("GET", "profile/card")
     assert (answer.status, answer.kind) == (500, "internal")
     assert b"secret" not in answer.body
+
+
+async def test_a_body_in_any_encoding_is_refused_before_a_byte_of_it_is_read(ask: Client) -> None:
+    for encoding in ("gzip", "br", "x-gzip, identity", "zstd"):
+        answer = await ask("PUT", "public/a", b"\x1f\x8b", content_type="text/turtle", content_encoding=encoding)
+        assert (answer.status, answer.kind) == (415, "encoding")
+    assert (await ask("PUT", "public/a", b"", content_type="text/turtle", content_encoding="identity")).status == 201

@@ -1,0 +1,60 @@
+"""The other side of `vault.solid.limited`: one process that reads and converts RDF and can do nothing else.
+
+It is started with an empty environment and holds no key. It takes one job after the other from its standard input: a
+line of JSON, then the body. It answers with a line of JSON, then what came of it. A job that is too much for it ends
+the process; who asked sees the pipe end.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from vault.solid import rdf
+from vault.solid.scan import BadRdf
+
+TIRED: Final = 128 * 1024 * 1024  # bytes of memory still held after a body, from which on a fresh process takes over
+
+
+def main() -> None:
+    """Work until the input ends. Arguments: bytes of address space, CPU seconds of a job, bytes of an answer."""
+    memory, seconds, answer = (int(one) for one in sys.argv[-3:])
+    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+        resource.setrlimit(what, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    while line := sys.stdin.buffer.readline():
+        asked = json.loads(line)
+        _allow(seconds)
+        told, result = _do(asked, sys.stdin.buffer.read(asked["size"]), answer)
+        told |= {"size": len(result), "tired": _held() > TIRED}
+        sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + result)
+        sys.stdout.buffer.flush()
+
+
+def _allow(seconds: int) -> None:
+    """So many more seconds of CPU; the kernel ends a process that takes them all."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = int(usage.ru_utime + usage.ru_stime)
+    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds + 1, resource.RLIM_INFINITY))
+
+
+def _held() -> int:
+    """Bytes of memory in use now; the most that ever was used is no help, for it is inherited from who started us."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def _do(asked: dict[str, Any], body: bytes, most: int) -> tuple[dict[str, Any], bytes]:
+    media, to, base = asked["media"], asked["to"], asked["base"]
+    try:
+        if not to:
+            return {"count": rdf.check(body, media, base)}, b""
+        result = rdf.convert(body, media, to, base)
+    except BadRdf as bad:
+        return {"reason": bad.reason, "detail": bad.detail, "line": bad.line}, b""
+    except MemoryError:
+        return {"reason": "too_costly", "detail": "more memory than one body gets", "line": None}, b""
+    if len(result) > most:
+        return {"reason": "too_costly", "detail": f"more than {most} bytes in this form", "line": None}, b""
+    return {}, result
