@@ -75,6 +75,17 @@ class Courier:
             return Held(error.reason)
         return Taken() if reply.status in GOOD else Held(f"status {reply.status}", alive=reply.status == 400)
 
+    def allows(self, url: str) -> bool:
+        """Whether an address may be delivered to at all, as far as it says itself; its name is not looked up."""
+        return self._fetcher(url).allows(url)
+
+    async def post(self, url: str, body: bytes, media: str, more: Mapping[str, str]) -> int | Held:
+        """One try of any small message: the status of the answer, Held if there was none. Never raises for a peer."""
+        try:
+            return (await self._fetcher(url).post(url, body, media, **more)).status
+        except FederationError as error:
+            return Held(error.reason)
+
     def _fetcher(self, url: str) -> Fetcher:
         """One for the world, and one for each address on this machine that development may use."""
         parts = urlsplit(url)

@@ -24,6 +24,7 @@ from sqlmodel import SQLModel, create_engine
 
 from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
+from vault.news import News
 from vault.reserve import Reserve, is_full
 
 VERSION = b"4"
@@ -87,6 +88,7 @@ class Tx:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self.held: Held | None = None
+        self.shut: set[bytes] = set()  # gates and pods of which a unit changed who may come in
 
     def settle(self) -> None:
         """Write what is held back: before anybody looks for it, and before the commit.
@@ -182,6 +184,10 @@ class Database:
         self.broken: Exception | None = None
         self.wake: Callable[[], None] = lambda: None
         """Called in the writer's thread after the commit of a unit that set `Tx.wake`; must neither wait nor raise."""
+        self.told: Callable[[tuple[News, ...]], None] = lambda _: None
+        """Called in the writer's thread with what a commit stored; must neither wait nor raise."""
+        self.shut: Callable[[frozenset[bytes]], None] = lambda _: None
+        """Called there with the gates and pods of which a commit changed who may come in, before anybody is answered."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -306,6 +312,9 @@ class Database:
                 follow(job)
             if isinstance(job.error, Forked):
                 self.broken = job.error
+        if tx.shut:
+            self.shut(frozenset(tx.shut))
+            tx.shut.clear()
         answer(batch)
         if tx.wake:
             tx.wake = False

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vault.solid import ldp, paths
+from vault.solid import ldp, notifications, paths
 from web import podread, podwrite
 from web.middleware import App, Receive, Scope, Send
 from web.podcall import Asked, Gone
@@ -64,10 +64,17 @@ async def _answer(asked: Asked) -> Reply:
         reply = failed(error, asked.house.base)
     named = {
         "Allow": ", ".join(ldp.methods(asked.target)),
-        "Link": ", ".join(ldp.links(asked.root, asked.target, asked.owner)),
+        "Link": ", ".join([*ldp.links(asked.root, asked.target, asked.owner), *_followed(asked)]),
         **ldp.accepts(asked.target),
     }
     return replace(reply, headers={**named, **reply.headers})
+
+
+def _followed(asked: Asked) -> list[str]:
+    """Where to listen to what happens to a resource."""
+    if asked.target.kind != "resource":
+        return []
+    return [notifications.link(asked.house.base, asked.root + asked.target.path)]
 
 
 async def _route(asked: Asked) -> Reply:
