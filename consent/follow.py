@@ -5,7 +5,6 @@ is told, one entry (`notify`) asks in the writer whether the grant, the lists an
 were; only then, and only if it is durable, a message leaves. docs/decisions/0026.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,7 +20,6 @@ from vault import acls, door, gates, hooks
 from vault.errors import Conflict, Denied
 from vault.log.entry import Appended, Facts, Guard, Intent
 from vault.solid.notifications import HOOK, Wish
-from vault.tables import Hook
 
 if TYPE_CHECKING:
     from vault.database import Tx
@@ -33,8 +31,6 @@ UNGRANTED: Final = timedelta(hours=1)
 """How long somebody follows who has no grant here that could end: then she asks again."""
 NAMED: Final = 16
 CUSTODY: Final = "SELECT custody FROM compartment WHERE id = :id ORDER BY generation DESC LIMIT 1"
-OF_GATE: Final = "SELECT count(*) FROM hook WHERE gate = :gate"
-OF_POD: Final = "SELECT count(*) FROM hook WHERE pod = :pod"
 Count = Callable[[bytes], int]
 
 
@@ -111,9 +107,9 @@ async def begin(
 
 def _too_many(vault: "Vault", pod: "PodFacts", guard: Guard | None, open_now: Count) -> bool:
     tx = vault.db.read
-    if guard and open_now(guard.gate) + int(tx.run(OF_GATE, gate=guard.gate)[0][0]) >= PER_GRANT:
+    if guard and open_now(guard.gate) + hooks.count(tx, gate=guard.gate) >= PER_GRANT:
         return True
-    return open_now(pod.id) + int(tx.run(OF_POD, pod=pod.id)[0][0]) >= PER_POD
+    return open_now(pod.id) + hooks.count(tx, pod=pod.id) >= PER_POD
 
 
 def _until(wish: Wish, now: datetime, *, lasting: bool) -> int | None:
@@ -124,8 +120,7 @@ def _until(wish: Wish, now: datetime, *, lasting: bool) -> int | None:
 def _begun(one: Following, pod: "PodFacts", tx: "Tx") -> None:
     _stands(one, tx)
     if one.wish.type == HOOK and one.guard:
-        sealed = pod.seal("hook", one.id, "sealed", json.dumps(_plain(one)).encode())
-        tx.add(Hook(id=one.id, pod=pod.id, gate=one.guard.gate, topic=one.topic, sealed=sealed))
+        hooks.begin(tx, pod, one.id, one.guard.gate, one.topic, _plain(one))
 
 
 def stands(vault: "Vault", one: Following, now: datetime) -> bool:
@@ -176,31 +171,25 @@ async def tell(vault: "Vault", one: Following, paths: Sequence[str], now: dateti
 
 def _told(one: Following, tx: "Tx") -> None:
     _stands(one, tx)
-    if one.wish.type == HOOK and tx.get(Hook, one.id) is None:
+    if one.wish.type == HOOK and not hooks.there(tx, one.id):
         raise Conflict("ended")
 
 
 # ---------------------------------------------------------------- webhooks, kept across a restart
 
 
-def every_hook(vault: "Vault") -> list[bytes]:
-    """The webhooks that have something to tell."""
-    return [hook for (hook,) in vault.db.read.run("SELECT DISTINCT hook FROM knock")]
-
-
 def hook(vault: "Vault", ident: bytes) -> Following | None:
     """A webhook as stored, None if it ended. Raises KeysError or ValueError for a damaged row."""
-    row = vault.db.read.get(Hook, ident)
-    pod = vault.pod_by_id(row.pod) if row else None
-    if row is None or pod is None:
+    row = hooks.load(vault, ident)
+    if row is None:
         return None
-    said: dict[str, Any] = json.loads(pod.open("hook", row.id, "sealed", row.sealed))
+    said = row.said
     facts = Facts(**(said["facts"] | {"resources": tuple(said["facts"]["resources"])}))
     guard = Guard(row.gate, said["epoch"], pod=unb64(said["home"]) or None)
     wish, covers = Wish(**said["wish"]), tuple(map(unb64, said["covers"]))
     compartment, stamp = unb64(said["compartment"]), unb64(said["stamp"])
     return Following(
-        row.id, row.pod, said["path"], row.topic, compartment, facts, guard, covers, stamp, b"", said["until"], wish
+        ident, row.pod.id, said["path"], row.topic, compartment, facts, guard, covers, stamp, b"", said["until"], wish
     )
 
 
@@ -227,6 +216,6 @@ async def end_hook(vault: "Vault", one: Following, why: str, now: datetime) -> N
         if not hooks.remove(tx, one.id):
             raise Conflict("ended")
 
-    if vault.db.read.get(Hook, one.id) is not None:
+    if hooks.there(vault.db.read, one.id):
         facts = replace(one.facts, type="consent", action="unfollow", rule=why)
         await vault.log.append(Intent(one.pod, facts, now, write=write))

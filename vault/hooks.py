@@ -5,7 +5,7 @@ happen and nothing that happened is forgotten by a crash.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from vault.news import News
 from vault.tables import Hook, Knock
 
 if TYPE_CHECKING:
-    from vault.vault import PodFacts
+    from vault.vault import PodFacts, Vault
 
 MOST: Final = 100
 """Messages that wait for one receiver; a channel that falls further behind is over."""
@@ -56,6 +56,46 @@ def _add(tx: Tx, control: ControlKey, hook: bytes, news: News) -> None:
     plain = {name: b64(value) if name in _BYTES else value for name, value in asdict(news).items()}
     sealed = seal_column(control, "knock", ident, "sealed", json.dumps(plain).encode())
     tx.add(Knock(id=ident, hook=hook, pod=news.pod, sealed=sealed))
+
+
+def begin(tx: Tx, pod: "PodFacts", ident: bytes, gate: bytes, topic: bytes, said: Mapping[str, Any]) -> None:
+    """Make a webhook that belongs to a gate; `said` is what is kept of it, as JSON."""
+    sealed = pod.seal("hook", ident, "sealed", json.dumps(said).encode())
+    tx.add(Hook(id=ident, pod=pod.id, gate=gate, topic=topic, sealed=sealed))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A webhook as stored."""
+
+    pod: "PodFacts"
+    gate: bytes
+    topic: bytes
+    said: Mapping[str, Any]
+
+
+def load(vault: "Vault", ident: bytes) -> Stored | None:
+    """A webhook, None if it ended. Raises KeysError or ValueError for a damaged row."""
+    row = vault.db.read.get(Hook, ident)
+    pod = vault.pod_by_id(row.pod) if row else None
+    if row is None or pod is None:
+        return None
+    return Stored(pod, row.gate, row.topic, json.loads(pod.open("hook", row.id, "sealed", row.sealed)))
+
+
+def there(tx: Tx, ident: bytes) -> bool:
+    """Whether a webhook has not ended."""
+    return bool(tx.run("SELECT 1 FROM hook WHERE id = :id", id=ident))
+
+
+def busy(tx: Tx) -> list[bytes]:
+    """The webhooks that have something to tell."""
+    return [hook for (hook,) in tx.run("SELECT DISTINCT hook FROM knock")]
+
+
+def count(tx: Tx, *, gate: bytes = b"", pod: bytes = b"") -> int:
+    """How many webhooks a gate has, or how many there are in a pod."""
+    return int(tx.run("SELECT count(*) FROM hook WHERE gate = :gate OR pod = :pod", gate=gate, pod=pod)[0][0])
 
 
 def first(tx: Tx, pod: "PodFacts", hook: bytes) -> Waiting | None:

@@ -189,7 +189,9 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 
 def create(house: House, *, operator: bool = False, clockwork: bool = True) -> App:
     """The whole server as one ASGI app. `operator` marks what comes in over the operator's socket."""
-    return Front(pages(house, clockwork=clockwork), pods.create(house), house.base, sockets.create(house), operator=operator)
+    return Front(
+        pages(house, clockwork=clockwork), pods.create(house), house.base, sockets.create(house), operator=operator
+    )
 
 
 async def run(

@@ -237,4 +237,3 @@ def _gate(channel: Channel) -> bytes | None:
 
 def _text(channel: Channel, news: News) -> bytes:
     return orjson.dumps(notifications.message(channel.root, channel.following.topic, news, b64(fresh_bytes(16))))
-

@@ -69,7 +69,7 @@ class Knocking:
                     await asyncio.wait_for(house.channels.stirred.wait(), SWEEP)
 
     def _turn(self, house: "House", lanes: asyncio.TaskGroup) -> None:
-        waiting = follow.every_hook(house.vault)
+        waiting = hooks.busy(house.vault.db.read)
         for gone in self._lanes.keys() - set(waiting):
             if (work := self._lanes[gone].work) is None or work.done():
                 del self._lanes[gone]

@@ -43,8 +43,8 @@ class Front:
     It is also the last line: an error that nobody below understood becomes a problem and one word in the server's log.
     """
 
-    def __init__(self, pages: App, pods: App, base: str, sockets: App, *, operator: bool = False) -> None:
-        self.pages, self.pods, self.sockets, self.operator = pages, pods, sockets, operator
+    def __init__(self, pages: App, pods: App, base: str, sockets: App | None = None, *, operator: bool = False) -> None:
+        self.pages, self.pods, self.sockets, self.operator = pages, pods, sockets or pages, operator
         self.base = base
         self.host = base.split("://", 1)[1].encode()
         self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}

@@ -34,7 +34,8 @@ BEAT: Final = 30.0  # seconds between two empty lines of a stream, by which a co
 Kind = Annotated[str, Path(pattern=f"^({'|'.join(notifications.TYPES)})$")]
 
 
-@router.api_route("/.well-known/solid", methods=["GET", "HEAD"])
+@router.head("/.well-known/solid", include_in_schema=False)
+@router.get("/.well-known/solid")
 async def well_known(request: Request) -> Response:
     """Where this server's notifications are negotiated; no pod is named."""
     base = guard.house_of(request).base
@@ -45,7 +46,8 @@ async def well_known(request: Request) -> Response:
     return _json(said)
 
 
-@router.api_route("/notifications/{kind}/", methods=["GET", "HEAD"])
+@router.head("/notifications/{kind}/", include_in_schema=False)
+@router.get("/notifications/{kind}/")
 async def service(request: Request, kind: Kind) -> Response:
     """What one subscription service offers."""
     base = guard.house_of(request).base

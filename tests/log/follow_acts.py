@@ -1,0 +1,60 @@
+"""What an app does to hear of changes, one step each."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+from tests.conftest import BASE
+from tests.house import ALL_INTERESTS
+from tests.log.acts import ONGOING, Act, ok
+from tests.log.stage import Stage
+from vault.solid.notifications import CONTEXT
+
+INTERESTS = "/pods/an/interests/"
+LD = {"content-type": "application/ld+json"}
+
+
+def subscribes(path: str, topic: str = INTERESTS, status: int = 200) -> Act:
+    """The app asks a subscription service for a channel."""
+
+    async def act(stage: Stage) -> None:
+        held = await stage.house.grant(ALL_INTERESTS, **ONGOING)
+        said = {"@context": [CONTEXT], "type": path.split("/")[2], "topic": BASE + topic}
+        await stage.begin()
+        sent = stage.house.call("POST", path, held.access, LD, json.dumps(said).encode())
+        await ok(sent, status)
+        stage.house.house.channels.end_all()
+
+    return act
+
+
+def subscribes_without_token(path: str) -> Act:
+    async def act(stage: Stage) -> None:
+        said = {"@context": [CONTEXT], "type": path.split("/")[2], "topic": BASE + INTERESTS}
+        await stage.begin()
+        await ok(stage.house.call("POST", path, "", LD, json.dumps(said).encode()), 401)
+
+    return act
+
+
+async def listens(stage: Stage) -> None:
+    """The app follows a stream while An writes something; then the server ends it."""
+    house = stage.house
+    held = await house.grant(ALL_INTERESTS, **ONGOING)
+    path = f"/notifications/stream?topic={quote(BASE + INTERESTS, safe='')}"
+    await stage.begin()
+    asked = asyncio.create_task(house.call("GET", path, held.access))
+    while not house.house.channels.count(house.session.pod.id):
+        await asyncio.sleep(0.01)
+    await house.keep("/interests/followed.jsonld", {})
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+    house.house.channels.end_all()
+    answer = await ok(asked)
+    assert len([line for line in answer.text.splitlines() if line]) == 1
+
+
+async def listens_without_token(stage: Stage) -> None:
+    await stage.begin()
+    path = f"/notifications/stream?topic={quote(BASE + INTERESTS, safe='')}"
+    await ok(stage.house.http.get(path), 401)
