@@ -30,6 +30,7 @@ PER_POD: Final = 128
 UNGRANTED: Final = timedelta(hours=1)
 """How long somebody follows who has no grant here that could end: then she asks again."""
 NAMED: Final = 16
+CLIENT: Final = "SELECT 1 FROM client WHERE id = :id"
 CUSTODY: Final = "SELECT custody FROM compartment WHERE id = :id ORDER BY generation DESC LIMIT 1"
 Count = Callable[[bytes], int]
 
@@ -40,7 +41,7 @@ class Following:
 
     `facts` go into every line; `guard` is her grant's gate, None without one; `covers` and `stamp` are the access
     control lists that allowed it, empty under a grant that opens by itself. `session` ends it too; `until` (ms) at the
-    latest.
+    latest. `registered`: as long as its app is registered here, which one with a document of its own never is.
     """
 
     id: bytes
@@ -55,6 +56,7 @@ class Following:
     session: bytes
     until: int | None
     wish: Wish
+    registered: bool
 
 
 async def begin(
@@ -96,6 +98,7 @@ async def begin(
         admitted.session,
         _until(wish, now, lasting=guard is not None),
         wish,
+        bool(vault.db.read.run(CLIENT, id=facts.client)),
     )
     unit = partial(_begun, found, pod)
     done = await vault.log.append(door.intent(permit, now, facts=facts, write=unit))
@@ -147,6 +150,8 @@ def _stands(one: Following, tx: "Tx") -> None:
         found = tx.run(CUSTODY, id=one.compartment)
         if found and found[0][0] != "managed":
             raise Conflict("access changed")
+    if one.registered and not tx.run(CLIENT, id=one.facts.client):
+        raise Conflict("gone")
     if one.session:
         gate_of = gates.read(tx, one.session)
         if gate_of is None or gate_of.state != "live":
@@ -189,7 +194,19 @@ def hook(vault: "Vault", ident: bytes) -> Following | None:
     wish, covers = Wish(**said["wish"]), tuple(map(unb64, said["covers"]))
     compartment, stamp = unb64(said["compartment"]), unb64(said["stamp"])
     return Following(
-        ident, row.pod.id, said["path"], row.topic, compartment, facts, guard, covers, stamp, b"", said["until"], wish
+        ident,
+        row.pod.id,
+        said["path"],
+        row.topic,
+        compartment,
+        facts,
+        guard,
+        covers,
+        stamp,
+        b"",
+        said["until"],
+        wish,
+        said["registered"],
     )
 
 
@@ -205,6 +222,7 @@ def _plain(one: Following) -> dict[str, Any]:
         "covers": [b64(rid) for rid in one.covers],
         "stamp": b64(one.stamp),
         "until": one.until,
+        "registered": one.registered,
         "wish": {name: getattr(one.wish, name) for name in Wish.__dataclass_fields__},
     }
 

@@ -154,7 +154,7 @@ class Fetcher:
         raise Unreachable("connect")
 
     def allows(self, url: str) -> bool:
-        """Whether this may be asked at all: its form, scheme and port. Where its name leads is seen when it is asked."""
+        """Whether this may be asked at all, by its form, scheme and port; where its name leads is seen later."""
         try:
             self._refuse_url(_parse(url))
         except NotAllowed:

@@ -88,7 +88,7 @@ class Tx:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self.held: Held | None = None
-        self.shut: set[bytes] = set()  # gates and pods of which a unit changed who may come in
+        self.shut: set[bytes] = set()  # gates, pods and apps whose access a unit changed
 
     def settle(self) -> None:
         """Write what is held back: before anybody looks for it, and before the commit.
@@ -187,7 +187,7 @@ class Database:
         self.told: Callable[[tuple[News, ...]], None] = lambda _: None
         """Called in the writer's thread with what a commit stored; must neither wait nor raise."""
         self.shut: Callable[[frozenset[bytes]], None] = lambda _: None
-        """Called there with the gates and pods of which a commit changed who may come in, before anybody is answered."""
+        """Called there with the gates, pods and apps whose access a commit changed, before anybody is answered."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()

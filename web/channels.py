@@ -218,7 +218,8 @@ class Channels:
         for one in list(self._open):
             following = one.following
             home = following.guard.pod if following.guard else None
-            if not changed.isdisjoint({following.pod, _gate(one), following.session, home}):
+            client = following.facts.client.encode()
+            if not changed.isdisjoint({following.pod, _gate(one), following.session, home, client}):
                 self._look(one, now)
 
     def _look(self, channel: Channel, now: datetime) -> None:

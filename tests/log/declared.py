@@ -229,6 +229,8 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (follow_acts.subscribes("/notifications/StreamingHTTPChannel2023/", "/pods/an/loans/", 403),
          [by_app("list", "denied", "category", category="kluis:LibraryLoan")]),
         (follow_acts.subscribes_without_token("/notifications/WebSocketChannel2023/"), [anonymous(whose="an")])],
+    "DELETE /notifications/channels/{channel}": [
+        (follow_acts.stops, [agreed("unfollow", "client")]), (follow_acts.stops_what_is_not_there, [])],
     "POST /notifications/ws": [(follow_acts.subscribes("/notifications/ws"), [FOLLOWS])],
     "GET /notifications/stream": [
         (follow_acts.listens, [FOLLOWS, own("write", "pd:Interest", 1), by_app("notify")]),

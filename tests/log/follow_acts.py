@@ -8,6 +8,7 @@ from tests.conftest import BASE
 from tests.house import ALL_INTERESTS
 from tests.log.acts import ONGOING, Act, ok
 from tests.log.stage import Stage
+from tests.web.pushing import until
 from vault.solid.notifications import CONTEXT
 
 INTERESTS = "/pods/an/interests/"
@@ -44,11 +45,9 @@ async def listens(stage: Stage) -> None:
     path = f"/notifications/stream?topic={quote(BASE + INTERESTS, safe='')}"
     await stage.begin()
     asked = asyncio.create_task(house.call("GET", path, held.access))
-    while not house.house.channels.count(house.session.pod.id):
-        await asyncio.sleep(0.01)
+    await until(lambda: house.house.channels.count(house.session.pod.id))
     await house.keep("/interests/followed.jsonld", {})
-    for _ in range(50):
-        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
     house.house.channels.end_all()
     answer = await ok(asked)
     assert len([line for line in answer.text.splitlines() if line]) == 1
@@ -58,3 +57,21 @@ async def listens_without_token(stage: Stage) -> None:
     await stage.begin()
     path = f"/notifications/stream?topic={quote(BASE + INTERESTS, safe='')}"
     await ok(stage.house.http.get(path), 401)
+
+
+async def stops(stage: Stage) -> None:
+    """The app ends a webhook of its own."""
+    house, path = stage.house, "/notifications/WebhookChannel2023/"
+    held = await house.grant(ALL_INTERESTS, **ONGOING)
+    said = {"@context": [CONTEXT], "type": "WebhookChannel2023", "topic": BASE + INTERESTS}
+    body = json.dumps(said | {"sendTo": "https://app.example/hook"}).encode()
+    made = await ok(house.call("POST", path, held.access, LD, body))
+    await stage.begin()
+    await ok(house.call("DELETE", made.json()["id"].removeprefix(BASE), held.access), 204)
+
+
+async def stops_what_is_not_there(stage: Stage) -> None:
+    held = await stage.house.grant(ALL_INTERESTS, **ONGOING)
+    await stage.begin()
+    await ok(stage.house.call("DELETE", "/notifications/channels/AAAAAAAAAAAAAAAAAAAAAA", held.access), 404)
+    await ok(stage.house.call("DELETE", "/notifications/channels/!", held.access), 404)

@@ -116,7 +116,7 @@ TURNS: dict[str, str | Turn] = {
         Line("admin", "raise log alarm", rule="quorum", whose="office"),
         Line("admin", "end log alarm", rule="quorum", whose="office")]),
     "house.outgoing.run": "tells apps what happened to their grants, with the line below",
-    "house.channels.run": "cuts off who listens too long; what is told leaves a line (tests/web/notifications)",
+    "house.channels.run": "cuts off who listens too long; what is told leaves a line",
     "house.knocking.run": "tells webhooks what happened, never the content, each try behind a line of its own",
     "house.vault.publish": NO_CONTENT,
     "house.vault.epochs.sum_up": (epoch_begins, [STATEMENT]),
@@ -151,8 +151,8 @@ COMMANDS = {
 
 SENDERS = {
     "federation/fetch.py": "public documents are fetched; what is sent is their address, a checkpoint, a token that "
-    "tells an app what happened to its grant, or a message to a webhook that something changed: none holds content, and "
-    "each has its line",
+    "tells an app what happened to its grant, or a message to a webhook that something changed: none holds content, "
+    "and each has its line",
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
     "web/app.py": "asks whether a port is taken",
@@ -171,8 +171,8 @@ BESIDE = {
     "web/app.py create_task": "the servers and the clockwork",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/outgoing.py create_task": "tells apps what happened to their grants, with the line below",
-    "web/routes/notifications.py create_task": "sends one stream, each message behind a line, and hears its client leave",
-    "web/sockets.py create_task": "sends on one socket, each message behind a line, and hears its client leave",
+    "web/routes/notifications.py create_task": "sends one stream, with a line for what is told",
+    "web/sockets.py create_task": "sends on one socket, with a line for what is told",
     "web/knocking.py create_task": "tells webhooks what happened, with a line for each try",
     "web/cli.py execv": APP,
     "web/cli.py execve": APP,

@@ -21,8 +21,8 @@ from keys.records import RecordSealer
 from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_bytes
 from vault import gates, owed
 from vault.database import Database, Tx
-from vault.hooks import queue
 from vault.errors import ClockAhead, Conflict, LogUnavailable
+from vault.hooks import queue
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.page import NEXT, page

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from consent import follow
+from consent import follow, gate
 from consent.call import Call, Denial
 from consent.follow import Following
-from keys.text import b64
+from keys.text import b64, unb64
 from vault import store
 from vault.solid import conditional, conneg, notifications, paths
 from vault.solid.notifications import CONTEXT, HOOK, MEDIA, SOCKET, STREAM, BadInstruction, Wish
@@ -69,8 +69,29 @@ async def subscribe(request: Request, kind: Kind) -> Response:
     found = await _begin(request, wish)
     if isinstance(found, Response):
         return found
-    said: dict[str, Any] = {"@context": [CONTEXT], "id": f"urn:kluis:channel:{b64(found.id)}", "type": kind}
+    there = f"{house.base}/notifications/channels/{b64(found.id)}"
+    said: dict[str, Any] = {"@context": [CONTEXT], "id": there, "type": kind}
     return _json(said | {"topic": wish.topic} | _end_point(house, found) | wish.told)
+
+
+@router.delete("/notifications/channels/{channel}")
+async def stop(request: Request, channel: Annotated[str, Path(max_length=40)]) -> Response:
+    """End a webhook, for who shows a token of the grant under which it was made. Others end with their connection."""
+    house, now = guard.house_of(request), guard.house_of(request).clock()
+    try:
+        found = follow.hook(house.vault, unb64(channel))
+    except ValueError:
+        found = None
+    pod = house.vault.pod_by_id(found.pod) if found else None
+    if found is None or pod is None:
+        return Response(status_code=404, headers=CORS)
+    admitted = await gate.admit(house.vault, _call(request, Target(pod.name, found.path, False, "resource")), now)
+    if isinstance(admitted, Denial):
+        return denied(request, admitted)
+    if found.guard is None or admitted.permit.guard is None or admitted.permit.guard.gate != found.guard.gate:
+        return Response(status_code=404, headers=CORS)
+    await follow.end_hook(house.vault, found, "client", now)
+    return Response(status_code=204, headers=CORS)
 
 
 def _end_point(house: "House", found: Following) -> dict[str, str]:
@@ -175,20 +196,25 @@ async def _gone(receive: Receive) -> None:
 async def _begin(request: Request, wish: Wish) -> Following | Response:
     house, now = guard.house_of(request), guard.house_of(request).clock()
     target = _target(house, wish.topic)
-    call = Call(
-        request.method,
-        f"{house.base}{request.url.path}",
-        target.pod,
-        target.path,
-        tuple(value.encode("latin-1") for value in request.headers.getlist("authorization")),
-        tuple(value.encode("latin-1") for value in request.headers.getlist("dpop")),
-        request.headers.get("kluis-purpose"),
-        follows=True,
-    )
     if wish.end is not None and wish.end <= now.timestamp() * 1000:
         raise BadInstruction("endAt")
-    found = await follow.begin(house.vault, call, house.vault.pod(target.pod), wish, house.channels.count, now)
+    call, pod = _call(request, target), house.vault.pod(target.pod)
+    found = await follow.begin(house.vault, call, pod, wish, house.channels.count, now)
     return denied(request, found) if isinstance(found, Denial) else found
+
+
+def _call(request: Request, target: Target) -> Call:
+    headers = request.headers
+    return Call(
+        request.method,
+        f"{guard.house_of(request).base}{request.url.path}",
+        target.pod,
+        target.path,
+        tuple(value.encode("latin-1") for value in headers.getlist("authorization")),
+        tuple(value.encode("latin-1") for value in headers.getlist("dpop")),
+        headers.get("kluis-purpose"),
+        follows=True,
+    )
 
 
 def _target(house: "House", topic: str) -> Target:

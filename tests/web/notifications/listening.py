@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.conftest import BASE
 from tests.house import Household
+from tests.web.pushing import until
 from web.app import _server, create
 
 SOCKET = "/notifications/WebSocketChannel2023/"
@@ -57,9 +58,9 @@ class Served:
         """Follow a path of a pod as a stream."""
         path = f"/notifications/stream?topic={quote(BASE + topic, safe='')}"
         headers = {"host": "localhost:8400"} | (self.house.shown("GET", path, token) if token else {})
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10) as http:
-            async with http.stream("GET", path, headers=headers) as answer:
-                yield answer
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        async with http, http.stream("GET", path, headers=headers) as answer:
+            yield answer
 
 
 @contextlib.asynccontextmanager
@@ -67,8 +68,7 @@ async def served(house: Household) -> AsyncIterator[Served]:
     """The house on a port of its own."""
     server = _server(create(house.house, clockwork=False), host="127.0.0.1", port=0)
     work = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     try:
         yield Served(house, server.servers[0].sockets[0].getsockname()[1])
     finally:

@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from consent import dynamic
 from tests.conftest import BASE
+from tests.consent import sample
 from tests.house import ALL_INTERESTS, INTERESTS, Household
 from tests.log.acts import ONGOING
 from tests.web.notifications.listening import HOOK, OPEN, SOCKET, heard, put, served, silent
@@ -144,6 +147,17 @@ async def test_the_end_of_a_grant_closes_its_channels(house: Household, how: str
         assert house.house.channels.count(house.session.pod.id) == 0
 
 
+async def test_an_app_that_unregisters_itself_hears_no_more(house: Household) -> None:
+    granted = await house.grant(ALL_INTERESTS, **ONGOING)
+    token = await dynamic.entrust(house.vault, sample.APP)
+    async with served(house) as there, there.socket("/pods/an/interests/", granted.access) as socket:
+        gone = {"authorization": f"Bearer {token}"}
+        assert (await house.http.delete("/oauth/register/cultuurgids", headers=gone)).status_code == 204
+        await house.keep("/interests/b.jsonld", {})
+        with pytest.raises(ConnectionClosed):
+            await heard(socket)
+
+
 async def test_a_grant_for_the_length_of_her_session_is_followed_until_she_logs_out(house: Household) -> None:
     granted = await house.grant(ALL_INTERESTS, recurrence={"mode": "session"})
     async with served(house) as there, there.socket("/pods/an/interests/", granted.access) as socket:
@@ -179,10 +193,14 @@ async def test_a_client_that_talks_is_not_listened_to(house: Household) -> None:
             assert ended.value.rcvd is not None and ended.value.rcvd.code == 1009
         async with there.socket(NOTE, token) as socket:
             with pytest.raises(ConnectionClosed):
-                for _ in range(200):
-                    await socket.send("x")
-                    await asyncio.sleep(0)
-                await heard(socket)
+                await _talk(socket)
+
+
+async def _talk(socket: ClientConnection) -> None:
+    for _ in range(200):
+        await socket.send("x")
+        await asyncio.sleep(0)
+    await heard(socket)
 
 
 async def _expire(house: Household, _: object) -> None:

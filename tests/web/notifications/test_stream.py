@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx
 import pytest
 
 from tests.conftest import BASE
@@ -62,15 +63,11 @@ async def test_a_stream_that_was_subscribed_to_is_claimed_once(house: Household)
     token = await house.jwt()
     async with served(house) as there:
         address = (await there.ask(STREAM, token, topic=BASE + NOTE)).json()["receiveFrom"].removeprefix(BASE)
-        import httpx
-
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{there.port}", headers={"host": "localhost:8400"}
-        ) as h:
-            async with h.stream("GET", address) as stream:
-                assert (await h.get(address)).status_code == 404
-                await put(house, NOTE, token)
-                assert (await asyncio.wait_for(anext(lines(stream)), 5))["type"] == "Create"
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{there.port}", headers={"host": "localhost:8400"})
+        async with http, http.stream("GET", address) as stream:
+            assert (await http.get(address)).status_code == 404
+            await put(house, NOTE, token)
+            assert (await asyncio.wait_for(anext(lines(stream)), 5))["type"] == "Create"
 
 
 async def test_a_stopping_server_ends_every_stream(house: Household) -> None:
