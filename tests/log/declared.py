@@ -28,10 +28,8 @@ SILENT: Final[dict[str, str]] = {
                      "GET /log/{shard}/tile/{place:path}", "GET /.well-known/oauth-authorization-server",
                      "GET /.well-known/openid-configuration", "GET /.well-known/oauth-protected-resource",
                      "GET /oauth/jwks", "GET /.well-known/ssf-configuration",
-                     "GET /.well-known/solid", "HEAD /.well-known/solid", "GET /notifications/{kind}/",
-                     "HEAD /notifications/{kind}/", "POST /notifications/gateway",
                      "GET pods/description", "HEAD pods/description"], EVERYBODY),
-    "GET /notifications/streams/{secret}": "what a subscription gave, whose line stands; each message leaves another",
+    **follow_acts.SILENT,
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
     **dict.fromkeys(["GET /login", "GET /oauth/logout", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
@@ -110,7 +108,6 @@ def office(action: str) -> Line:
     return Line("admin", action, rule="registered", client="cultuurgids", whose="office")
 
 
-FOLLOWS = by_app("follow", count=0)
 NARROWED = [agreed("narrow"), agreed("narrow", kind="key event", count=1)]
 REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision="denied",
                      rule="insufficient_authorization_details", category="pd:Interest")  # fmt: skip
@@ -223,18 +220,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (reads("/api/answers/interest_topics_k10", status=403),
          [by_app("read", "denied", "answer", category="kluis:Answers")]),
         (without_token("GET", "/api/answers/postal_district"), [anonymous()])],
-    # ------------------------------------------------------------ following
-    "POST /notifications/{kind}/": [
-        (follow_acts.subscribes("/notifications/WebSocketChannel2023/"), [FOLLOWS]),
-        (follow_acts.subscribes("/notifications/StreamingHTTPChannel2023/", "/pods/an/loans/", 403),
-         [by_app("list", "denied", "category", category="kluis:LibraryLoan")]),
-        (follow_acts.subscribes_without_token("/notifications/WebSocketChannel2023/"), [anonymous(whose="an")])],
-    "DELETE /notifications/channels/{channel}": [
-        (follow_acts.stops, [agreed("unfollow", "client")]), (follow_acts.stops_what_is_not_there, [])],
-    "POST /notifications/ws": [(follow_acts.subscribes("/notifications/ws"), [FOLLOWS])],
-    "GET /notifications/stream": [
-        (follow_acts.listens, [FOLLOWS, own("write", "pd:Interest", 1), by_app("notify")]),
-        (follow_acts.listens_without_token, [anonymous(whose="an")])],
+    **follow_acts.LEAVES,
     # ------------------------------------------------------------ getting in and out
     "POST /login": [
         (own_acts.logs_in, [Line("unlock", "login", rule="recovery"), ENTERED]),

@@ -1,18 +1,34 @@
-"""What an app does to hear of changes, one step each."""
+"""What an app does to hear of changes, one step each, and the lines that it leaves."""
 
 import asyncio
 import json
+from dataclasses import replace
 from urllib.parse import quote
 
 from tests.conftest import BASE
 from tests.house import ALL_INTERESTS
 from tests.log.acts import ONGOING, Act, ok
-from tests.log.stage import Stage
+from tests.log.stage import Line, Stage
 from tests.web.pushing import until
 from vault.solid.notifications import CONTEXT
 
 INTERESTS = "/pods/an/interests/"
 LD = {"content-type": "application/ld+json"}
+P = "dpv:ProvideEventRecommendations"
+SILENT = {
+    **dict.fromkeys(
+        ["GET /.well-known/solid", "HEAD /.well-known/solid", "GET /notifications/{kind}/",
+         "HEAD /notifications/{kind}/", "POST /notifications/gateway"],
+        "the same for everybody: it knows no pod"),
+    "GET /notifications/streams/{secret}": "what a subscription gave, whose line stands; each message leaves another",
+}  # fmt: skip
+FOLLOWS = Line("access", "follow", "allowed", "grant", "pd:Interest", P, "cultuurgids", granted=True, outcome="served")
+NOTIFIED = replace(FOLLOWS, action="notify", count=1)
+REFUSED = replace(FOLLOWS, type="denial", action="list", decision="denied", rule="category", outcome="unknown",
+                  category="kluis:LibraryLoan")  # fmt: skip
+NOBODY = Line("denial", "read", "denied", "unauthenticated", count=1)
+WRITTEN = Line("access", "write", rule="session", category="pd:Interest", outcome="served", count=1)
+ENDED = replace(FOLLOWS, type="consent", action="unfollow", rule="client", outcome="unknown")
 
 
 def subscribes(path: str, topic: str = INTERESTS, status: int = 200) -> Act:
@@ -75,3 +91,15 @@ async def stops_what_is_not_there(stage: Stage) -> None:
     await stage.begin()
     await ok(stage.house.call("DELETE", "/notifications/channels/AAAAAAAAAAAAAAAAAAAAAA", held.access), 404)
     await ok(stage.house.call("DELETE", "/notifications/channels/!", held.access), 404)
+
+
+LEAVES: dict[str, list[tuple[Act, list[Line]]]] = {
+    "POST /notifications/{kind}/": [
+        (subscribes("/notifications/WebSocketChannel2023/"), [FOLLOWS]),
+        (subscribes("/notifications/StreamingHTTPChannel2023/", "/pods/an/loans/", 403), [REFUSED]),
+        (subscribes_without_token("/notifications/WebSocketChannel2023/"), [NOBODY]),
+    ],
+    "DELETE /notifications/channels/{channel}": [(stops, [ENDED]), (stops_what_is_not_there, [])],
+    "POST /notifications/ws": [(subscribes("/notifications/ws"), [FOLLOWS])],
+    "GET /notifications/stream": [(listens, [FOLLOWS, WRITTEN, NOTIFIED]), (listens_without_token, [NOBODY])],
+}
