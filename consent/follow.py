@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PER_GRANT: Final = 16
 PER_POD: Final = 128
+STRANGERS: Final = 32
+"""Of those of a pod, how many may be open before nobody comes in any more who has no grant."""
 UNGRANTED: Final = timedelta(hours=1)
 """How long somebody follows who has no grant here that could end: then she asks again."""
 NAMED: Final = 16
@@ -112,7 +114,7 @@ def _too_many(vault: "Vault", pod: "PodFacts", guard: Guard | None, open_now: Co
     tx = vault.db.read
     if guard and open_now(guard.gate) + hooks.count(tx, gate=guard.gate) >= PER_GRANT:
         return True
-    return open_now(pod.id) + hooks.count(tx, pod=pod.id) >= PER_POD
+    return open_now(pod.id) + hooks.count(tx, pod=pod.id) >= (PER_POD if guard else STRANGERS)
 
 
 def _until(wish: Wish, now: datetime, *, lasting: bool) -> int | None:

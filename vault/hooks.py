@@ -19,7 +19,7 @@ from vault.tables import Hook, Knock
 if TYPE_CHECKING:
     from vault.vault import PodFacts, Vault
 
-MOST: Final = 100
+MOST: Final = 1000
 """Messages that wait for one receiver; a channel that falls further behind is over."""
 FOLLOWED: Final = "SELECT id, topic FROM hook WHERE pod = :pod AND topic IN (:id, :parent)"
 WAITING: Final = "SELECT count(*) FROM knock WHERE hook = :hook"

@@ -29,7 +29,7 @@ from vault.solid.notifications import Wish
 if TYPE_CHECKING:
     from vault.vault import Vault
 
-QUEUE: Final = 200
+QUEUE: Final = 1000
 """Changes that wait for one listener; who falls further behind is cut off, and reads again."""
 UNCLAIMED: Final = timedelta(seconds=60)
 """How long an address to connect to is good for."""
@@ -82,7 +82,7 @@ class Channels:
 
     def __init__(self, vault: "Vault", clock: Callable[[], datetime]) -> None:
         self._vault, self._clock = vault, clock
-        self._open: set[Channel] = set()
+        self._open: dict[bytes, set[Channel]] = {}  # by everything that could end one
         self._unclaimed: dict[str, tuple[Channel, datetime]] = {}
         self.stirred = asyncio.Event()
         """Set when something was stored: for who works off what lies in the database."""
@@ -102,13 +102,14 @@ class Channels:
 
     def count(self, whose: bytes) -> int:
         """How many are open for a gate or in a pod."""
-        return sum(whose in (one.following.pod, _gate(one)) for one in self._open)
+        return len(self._open.get(whose, ()))
 
     def open(self, following: Following, root: str) -> Channel:
         """A channel that takes in what happens from now on; who leaves hands it to `close`."""
         self.listen()
         made = Channel(following, root)
-        self._open.add(made)
+        for key in _keys(following):
+            self._open.setdefault(key, set()).add(made)
         return made
 
     def offer(self, following: Following, root: str) -> str:
@@ -137,11 +138,15 @@ class Channels:
     def close(self, channel: Channel, why: str = "left") -> None:
         """Forget a channel."""
         channel.end(why)
-        self._open.discard(channel)
+        for key in _keys(channel.following):
+            kept = self._open.get(key, set())
+            kept.discard(channel)
+            if not kept:
+                self._open.pop(key, None)
 
     def end_all(self) -> None:
         """Cut off everybody: the server stops."""
-        for one in list(self._open):
+        for one in self._all():
             self.close(one, "stopping")
         self._unclaimed.clear()
 
@@ -150,8 +155,11 @@ class Channels:
         now = self._clock()
         for secret in [secret for secret, (_, until) in self._unclaimed.items() if now >= until]:
             self.close(self._unclaimed.pop(secret)[0])
-        for one in list(self._open):
+        for one in self._all():
             self._look(one, now)
+
+    def _all(self) -> set[Channel]:
+        return {one for channels in self._open.values() for one in channels}
 
     async def run(self) -> None:
         """Look at the clock for ever."""
@@ -206,21 +214,19 @@ class Channels:
     def _told(self, news: tuple[News, ...]) -> None:
         self.stirred.set()
         for one in news:
-            for channel in list(self._open):
-                if channel.following.pod == one.pod and notifications.concerns(channel.following.topic, one):
+            for channel in list(self._open.get(one.pod, ())):
+                if notifications.concerns(channel.following.topic, one):
                     channel.take(one)
+                if channel.over:
+                    self.close(channel)
 
     def _shut(self, changed: frozenset[bytes]) -> None:
         """Cut off, before the change is answered, who may no longer listen after it."""
         for cut in self.cuts:
             cut()
         now = self._clock()
-        for one in list(self._open):
-            following = one.following
-            home = following.guard.pod if following.guard else None
-            client = following.facts.client.encode()
-            if not changed.isdisjoint({following.pod, _gate(one), following.session, home, client}):
-                self._look(one, now)
+        for one in {one for key in changed for one in self._open.get(key, ())}:
+            self._look(one, now)
 
     def _look(self, channel: Channel, now: datetime) -> None:
         try:
@@ -232,8 +238,10 @@ class Channels:
             self.close(channel, "ended")
 
 
-def _gate(channel: Channel) -> bytes | None:
-    return channel.following.guard.gate if channel.following.guard else None
+def _keys(one: Following) -> set[bytes]:
+    """The pod, gate, session and app of a listener."""
+    guard = (one.guard.gate, one.guard.pod or b"") if one.guard else ()
+    return {one.pod, *guard, one.session, one.facts.client.encode()} - {b""}
 
 
 def _text(channel: Channel, news: News) -> bytes:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -28,6 +29,7 @@ from vault.solid.notifications import MEDIA, message
 if TYPE_CHECKING:
     from web.app import House
 
+AT_ONCE: Final = 64
 LOOK: Final = 0.5  # seconds between two looks at the clock while a receiver is left alone
 SWEEP: Final = 30.0  # seconds between two looks at the table when nobody wakes us
 KEPT: Final = timedelta(hours=24)
@@ -45,7 +47,12 @@ class _Lane:
     breaker: Breaker = field(default_factory=Breaker)
     since: datetime | None = None
     unwanted: int = 0
+    next: datetime | None = None  # not before this, where the client asked for less at a time
     work: asyncio.Task[None] | None = None
+
+    def ready(self, now: datetime) -> bool:
+        """Whether it may be tried now."""
+        return not self.breaker.open(now) and (self.next is None or now >= self.next)
 
 
 class Knocking:
@@ -54,6 +61,7 @@ class Knocking:
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
         self._lanes: dict[bytes, _Lane] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, house: "House") -> None:
         """Deliver for ever: at once when something was stored, and what is left after each pause."""
@@ -92,10 +100,13 @@ class Knocking:
                 found = hooks.first(house.vault.db.read, pod, ident) if pod else None
                 if found is None:
                     return
-                if lane.breaker.open(house.clock()):
+                if found.news.at < one.wish.start:
+                    await house.vault.db.write(partial(hooks.took, number=found.number))
+                elif lane.ready(house.clock()):
+                    async with self._turns:
+                        await self._try(house, one, found, lane)
+                else:
                     await asyncio.sleep(LOOK)
-                    continue
-                await self._try(house, one, found, lane)
         except (KeysError, ValueError) as error:  # a damaged row tells nobody anything
             _log.error("a webhook cannot be read: %s", type(error).__name__)
             await house.vault.db.write(lambda tx: hooks.remove(tx, ident))
@@ -113,6 +124,7 @@ class Knocking:
         if isinstance(got, int) and 200 <= got < 300:
             house.vault.log.served(index)
             lane.breaker, lane.since, lane.unwanted = Breaker(), None, 0
+            lane.next = now + timedelta(milliseconds=one.wish.rate)
             await house.vault.db.write(lambda tx: hooks.took(tx, found.number))
             return
         lane.unwanted = lane.unwanted + 1 if got in UNWANTED else 0

@@ -6,12 +6,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from consent import dynamic
+from consent import dynamic, follow
 from tests.conftest import BASE
 from tests.consent import sample
 from tests.house import ALL_INTERESTS, INTERESTS, Household
 from tests.log.acts import ONGOING
 from tests.web.notifications.listening import HOOK, OPEN, SOCKET, heard, put, served, silent
+from tests.web.test_custody import custody
 from web import channels
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
@@ -156,6 +157,23 @@ async def test_an_app_that_unregisters_itself_hears_no_more(house: Household) ->
         await house.keep("/interests/b.jsonld", {})
         with pytest.raises(ConnectionClosed):
             await heard(socket)
+
+
+async def test_a_folder_that_is_sealed_is_followed_no_more_by_who_came_by_its_lists(house: Household) -> None:
+    async with served(house) as there, there.socket("/pods/an/settings/", await house.jwt()) as socket:
+        await custody(house, "settings", "sealed")
+        with pytest.raises(ConnectionClosed):
+            await heard(socket)
+
+
+async def test_strangers_leave_room_for_the_apps_of_the_citizen(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STRANGERS", 2)
+    async with served(house) as there:
+        public = [(await there.ask(SOCKET, topic=BASE + "/pods/an/public/")).status_code for _ in range(3)]
+        assert public == [200, 200, 429]
+        assert (await there.ask(SOCKET, await house.jwt(), topic=BASE + NOTE)).status_code == 200
 
 
 async def test_a_grant_for_the_length_of_her_session_is_followed_until_she_logs_out(house: Household) -> None:

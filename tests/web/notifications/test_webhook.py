@@ -84,9 +84,9 @@ async def knocking(house: Household) -> AsyncIterator[None]:
             await work
 
 
-async def hooked(house: Household, token: str, url: str, topic: str = "/pods/an/interests/") -> int:
+async def hooked(house: Household, token: str, url: str, topic: str = "/pods/an/interests/", **more: str) -> int:
     body = {"@context": ["https://www.w3.org/ns/solid/notifications-context/v1"], "type": "WebhookChannel2023"}
-    said = json.dumps(body | {"topic": BASE + topic, "sendTo": url}).encode()
+    said = json.dumps(body | {"topic": BASE + topic, "sendTo": url} | more).encode()
     return (await house.call("POST", HOOK, token, LD, said)).status_code
 
 
@@ -143,6 +143,23 @@ async def test_what_a_receiver_did_not_take_comes_again_with_the_same_id_and_in_
         await house.quiet()
     lines = [line for line in house.told() if line["action"] == "notify"]
     assert len(lines) == 5 and {line["note"] for line in lines} == {"WebhookChannel2023"}
+
+
+async def test_a_rate_spreads_messages_and_none_comes_before_the_start(house: Household) -> None:
+    async with receiving() as there, knocking(house):
+        granted = await house.grant(ALL_INTERESTS, **ONGOING)
+        more = {"rate": "PT60S", "startAt": "2026-11-21T10:05:00Z"}
+        assert await hooked(house, granted.access, there.url, **more) == 200
+        await house.keep("/interests/b.jsonld", {})
+        await until(lambda: left(house) == (1, 0))
+        house.clock.forward(minutes=6)
+        for name in "cd":
+            await house.keep(f"/interests/{name}.jsonld", {})
+        await until(lambda: there.got)
+        await asyncio.sleep(0.7)
+        assert [one["object"][-8:-7] for one in there.told()] == ["c"]
+        house.clock.forward(seconds=61)
+        await until(lambda: len(there.got) == 2)
 
 
 async def test_what_happened_before_a_crash_is_told_after_the_start(house: Household, tmp_path: Path) -> None:
