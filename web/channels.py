@@ -72,7 +72,7 @@ class Channel:
         if not self.over:
             self.over = why
             self.waiting.clear()
-            if self.work is not None:
+            if self.work is not None and self.work is not asyncio.current_task():
                 self.work.cancel()
             self.woken.set()
 
