@@ -27,7 +27,7 @@ from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.news import News
 from vault.reserve import Reserve, is_full
 
-VERSION = b"4"
+VERSION = b"5"
 BATCH = 256
 MANY = 32  # rows that one statement inserts
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
