@@ -14,8 +14,8 @@ Kind = Literal["Create", "Update", "Delete"]
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One change. `id` and `parent` are those of the resource and its container, `at` is in ms; `media` is "" for a
-    container, and where only the sender knows it.
+    """One change. `id` and `parent` are those of the resource and of the container that lists it (b"" for none), `at` is
+    in ms; `media` is "" for a container, and where only the sender knows it.
     """
 
     pod: bytes
@@ -40,11 +40,20 @@ def stored(
         above = above.rstrip("/").rpartition("/")[0] + "/"
         made.append(News(row.pod, container.id, container.parent, above, "Create", container.version, "", moment))
     kind: Kind = "Create" if fresh else "Update"
-    return (*reversed(made), News(row.pod, row.id, row.parent, path, kind, row.version, media, moment))
+    return (
+        *reversed(made),
+        News(row.pod, row.id, _container(row.parent, path), path, kind, row.version, media, moment),
+    )
+
+
+def _container(parent: bytes, path: str) -> bytes:
+    """The container that lists what is at `path`: none for what belongs to another resource."""
+    return b"" if path.endswith((".meta", ".acl")) else parent
 
 
 def removed(pod: "PodFacts", path: str, version: int, at: datetime) -> News:
     """The end of what was at `path`; `version` is the one that stands for its absence."""
     above = path.rstrip("/").rpartition("/")[0] + "/"
     moment = int(at.timestamp() * 1000)
-    return News(pod.id, pod.resource(path), pod.resource(above), path, "Delete", version, "", moment)
+    parent = _container(pod.resource(above), path)
+    return News(pod.id, pod.resource(path), parent, path, "Delete", version, "", moment)
