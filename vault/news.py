@@ -14,8 +14,8 @@ Kind = Literal["Create", "Update", "Delete"]
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One change. `id` and `parent` are those of the resource and of the container that lists it (b"" for none), `at` is
-    in ms; `media` is "" for a container, and where only the sender knows it.
+    """One change. `id` and `parent` are those of the resource and of the container that lists it, b"" for none; `at`
+    is in ms; `media` is "" for a container, and where only the sender knows it.
     """
 
     pod: bytes

@@ -11,6 +11,7 @@ from consent.follow import Following
 from tests.conftest import BASE
 from tests.house import ALL_INTERESTS, Granted, Household
 from tests.log.acts import ONGOING
+from tests.web.pushing import until
 from vault.solid.notifications import SOCKET, Wish
 
 pytestmark = pytest.mark.timeout(300)
@@ -35,6 +36,8 @@ async def test_of_a_thousand_changes_that_race_a_hundred_withdrawals_none_is_tol
     sent: list[list[bytes]] = [[] for _ in range(GRANTS)]
     answered = [-1] * GRANTS  # how much each had been told when the withdrawal was answered
     open_now = []
+    done: list[int] = []
+    at_once = asyncio.Semaphore(16)
     for number in range(GRANTS):
         granted = await house.grant(ALL_INTERESTS, **ONGOING)
         channel = house.house.channels.open(await follower(house, granted), BASE + "/pods/an")
@@ -46,13 +49,14 @@ async def test_of_a_thousand_changes_that_race_a_hundred_withdrawals_none_is_tol
         open_now.append((granted, asyncio.create_task(house.house.channels.serve(channel, put))))
 
     async def stop(number: int) -> None:
-        await asyncio.sleep(number / 50)
+        await until(lambda: len(done) >= number * 9, 120)
         await house.withdraw(open_now[number][0])
         answered[number] = len(sent[number])
 
     async def change(number: int) -> None:
-        await asyncio.sleep(number / 400)
-        await house.keep(f"/interests/{number}.jsonld", {"n": number})
+        async with at_once:
+            await house.keep(f"/interests/{number}.jsonld", {"n": number})
+        done.append(number)
 
     await asyncio.gather(*(stop(n) for n in range(GRANTS)), *(change(n) for n in range(CHANGES)))
     await asyncio.gather(*(task for _, task in open_now))
