@@ -24,7 +24,8 @@ class Call:
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
     empty, meaning the pod of the token's own grant. `prefer` are the values of that header, `origin` that of the
-    browser's, if any. `foreign` is what was found out about the issuer of a token that is not ours.
+    browser's, if any. `foreign` is what was found out about the issuer of a token that is not ours. `follows` asks to
+    be told of what happens at `path`, which takes what reading takes.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call:
     prefer: tuple[bytes, ...] = ()
     origin: str | None = None
     foreign: Foreign | None = None
+    follows: bool = False
 
     @property
     def receipt(self) -> bool:
@@ -55,6 +57,8 @@ class Call:
         """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
         if self.kind == "acl":
             return "control"
+        if self.follows:
+            return "list" if self.path.endswith("/") else "read"
         if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
             return "list"
         return ACTIONS.get(self.method, "write")
@@ -67,7 +71,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Yes: the permit, the keys it may use, the row of the terms that binds the answer, and the modes to show."""
+    """Yes: the permit, the keys it may use, the row of the terms that binds the answer, and the modes to show.
+
+    `session`: that with which the grant ends, b"" for none.
+    """
 
     permit: Permit
     keys: Keys
@@ -75,6 +82,12 @@ class Admission:
     granted: int = 0
     user: frozenset[str] = frozenset()
     public: frozenset[str] = frozenset()
+    session: bytes = b""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it covers everything that lies there, and at all times."""
+        return self.datum is None or self.datum.derived is not None or not _narrow(self.datum)
 
     @property
     def applied(self) -> dict[str, str]:

@@ -152,6 +152,7 @@ def _forget(tx: Tx, ids: Iterable[tuple[Any, ...]]) -> None:
     for (one,) in ids:
         tx.remove(ClientRow, id=one)
         tx.remove(Registered, id=one)
+        tx.shut.add(one.encode())  # nobody listens for an app that is no more
 
 
 def hold(tx: Tx, client_id: str, at: int) -> None:

@@ -178,7 +178,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
     facts = _told(held, call, "access", rule="grant")
     permit = _permit(pod, facts, call, Guard(held.grant, held.epoch, use=True), said.datum, proof)
     modes = frozenset({"read"}) if call.action in ("read", "list") else frozenset({call.action})
-    return Admission(permit, _keys(held, pod, call), said.datum, held.created, modes)
+    ends = unb64(held.bound.get("session", ""))
+    return Admission(permit, _keys(held, pod, call), said.datum, held.created, modes, session=ends)
 
 
 def _home(vault: Vault, shown: bytes) -> PodFacts | None:

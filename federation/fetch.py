@@ -153,6 +153,14 @@ class Fetcher:
                 continue  # nothing was sent there
         raise Unreachable("connect")
 
+    def allows(self, url: str) -> bool:
+        """Whether this may be asked at all, by its form, scheme and port; where its name leads is seen later."""
+        try:
+            self._refuse_url(_parse(url))
+        except NotAllowed:
+            return False
+        return True
+
     def _land(self, key: tuple[str, str], done: asyncio.Task[Document]) -> None:
         """End of a shared fetch. Its error is taken here too: every caller may have gone away meanwhile."""
         self._flights.pop(key, None)

@@ -16,6 +16,7 @@ from federation.fetch import Fetcher, Limits, Resolve, resolve
 
 FIRST: Final = timedelta(seconds=2)
 LONGEST: Final = timedelta(hours=1)
+HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 GOOD: Final = frozenset({200, 202, 204})  # RFC 8935 section 2.2 says 202; receivers that answer the others took it too
 _MORE: Final[Mapping[str, str]] = {"accept": "application/json"}
 
@@ -74,6 +75,20 @@ class Courier:
         except FederationError as error:
             return Held(error.reason)
         return Taken() if reply.status in GOOD else Held(f"status {reply.status}", alive=reply.status == 400)
+
+    def allows(self, url: str) -> bool:
+        """Whether an address may be delivered to at all, as far as it says itself; its name is not looked up."""
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in HERE:
+            return False
+        return self._fetcher(url).allows(url)
+
+    async def post(self, url: str, body: bytes, media: str, more: Mapping[str, str]) -> int | Held:
+        """One try of any small message: the status of the answer, Held if there was none. Never raises for a peer."""
+        try:
+            return (await self._fetcher(url).post(url, body, media, **more)).status
+        except FederationError as error:
+            return Held(error.reason)
 
     def _fetcher(self, url: str) -> Fetcher:
         """One for the world, and one for each address on this machine that development may use."""

@@ -117,7 +117,12 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
 
 def unchanged(tx: Tx, permit: Permit) -> None:
     """Raise Conflict("access changed") if a list that the permit rests on is not what the gate saw."""
-    if permit.covers and _stamp(permit.covers, _sealed(tx, permit.covers)) != permit.stamp:
+    same(tx, permit.covers, permit.stamp)
+
+
+def same(tx: Tx, covers: tuple[bytes, ...], stamp: bytes) -> None:
+    """The same for what is left of a permit: the ids of the lists, and what was stored there."""
+    if covers and _stamp(covers, _sealed(tx, covers)) != stamp:
         raise Conflict("access changed")
 
 
@@ -186,6 +191,7 @@ async def put(
         _expect(tx, pod, rid, expected)
         tx.remove(Acl, id=rid)
         tx.add(row)
+        tx.shut.add(pod.id)
 
     return await _enter(vault, permit, path, write, at)
 
@@ -205,6 +211,7 @@ async def remove(vault: Vault, permit: Permit, path: str, at: datetime, expected
         _expect(tx, pod, rid, expected)
         if not tx.remove(Acl, id=rid):
             raise Conflict("absent")
+        tx.shut.add(pod.id)
 
     return await _enter(vault, permit, path, erase, at)
 

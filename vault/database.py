@@ -24,9 +24,10 @@ from sqlmodel import SQLModel, create_engine
 
 from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
+from vault.news import News
 from vault.reserve import Reserve, is_full
 
-VERSION = b"4"
+VERSION = b"5"
 BATCH = 256
 MANY = 32  # rows that one statement inserts
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits
@@ -87,6 +88,7 @@ class Tx:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
         self.held: Held | None = None
+        self.shut: set[bytes] = set()  # gates, pods and apps whose access a unit changed
 
     def settle(self) -> None:
         """Write what is held back: before anybody looks for it, and before the commit.
@@ -182,6 +184,10 @@ class Database:
         self.broken: Exception | None = None
         self.wake: Callable[[], None] = lambda: None
         """Called in the writer's thread after the commit of a unit that set `Tx.wake`; must neither wait nor raise."""
+        self.told: Callable[[tuple[News, ...]], None] = lambda _: None
+        """Called in the writer's thread with what a commit stored; must neither wait nor raise."""
+        self.shut: Callable[[frozenset[bytes]], None] = lambda _: None
+        """Called there with the gates, pods and apps whose access a commit changed, before anybody is answered."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -306,6 +312,9 @@ class Database:
                 follow(job)
             if isinstance(job.error, Forked):
                 self.broken = job.error
+        if tx.shut:
+            self.shut(frozenset(tx.shut))
+            tx.shut.clear()
         answer(batch)
         if tx.wake:
             tx.wake = False

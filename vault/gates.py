@@ -4,6 +4,7 @@ from datetime import datetime
 
 from vault.database import Tx
 from vault.errors import Conflict
+from vault.hooks import close
 from vault.tables import Gate, GrantUse
 
 DAY_MS = 86_400_000
@@ -42,6 +43,7 @@ def create(
 
 def end(tx: Tx, gate: bytes, state: str) -> int:
     """Close a gate for good or for now (withdrawn, restricted, expired, ended, used_up) and return its new epoch."""
+    close(tx, gate)
     tx.run("UPDATE gate SET state = :state, epoch = epoch + 1 WHERE id = :gate", gate=gate, state=state)
     found = tx.run("SELECT epoch FROM gate WHERE id = :gate", gate=gate)
     if not found:
@@ -51,6 +53,7 @@ def end(tx: Tx, gate: bytes, state: str) -> int:
 
 def restrict(tx: Tx, gate: bytes, *, on: bool) -> None:
     """Close a live gate for a while, or open a restricted one, at the same epoch. Raises Conflict with its state."""
+    close(tx, gate)
     before, after = ("live", "restricted") if on else ("restricted", "live")
     if tx.change(Gate, {"id": gate, "state": before}, state=after) != 1:
         found = tx.get(Gate, gate)
@@ -62,6 +65,7 @@ def renew(tx: Tx, gate: bytes, not_after: int) -> int:
 
     `not_after` (ms) is its end from now on, never a later one than before.
     """
+    close(tx, gate)
     tx.run(RENEW, gate=gate, end=not_after)
     found = tx.run("SELECT epoch FROM gate WHERE id = :gate AND state IN ('live', 'restricted')", gate=gate)
     if not found:
@@ -74,6 +78,7 @@ def again(tx: Tx, gate: bytes, epoch: int, not_after: int, uses: int | None, per
 
     Raises Conflict with its state, or "ended" if it is no longer at `epoch`.
     """
+    close(tx, gate)
     limits = {"not_after": not_after, "uses_left": uses, "per_day": per_day, "day": 0, "day_left": None}
     if tx.change(Gate, {"id": gate, "state": "live", "epoch": epoch}, epoch=epoch + 1, **limits) != 1:
         found = tx.get(Gate, gate)

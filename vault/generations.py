@@ -238,6 +238,7 @@ class _Cut:
             if tx.run("SELECT max(generation) FROM compartment WHERE id = :id", id=self.cid)[0][0] != self.newest:
                 raise Conflict("changed")
             change(tx)
+            tx.shut.add(self.pod.id)
             for one in made:
                 tx.add(one.row)
             tx.raw.executemany(MOVE, moves)

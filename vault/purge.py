@@ -23,6 +23,7 @@ def purge(pod: bytes, tx: Tx) -> bool:
     row = tx.get(Pod, pod)
     if row is None:
         return False
+    tx.shut.add(pod)
     for statement in THROUGH:
         tx.run(statement, pod=pod)
     for table in tables_with("pod"):

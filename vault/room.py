@@ -13,6 +13,7 @@ from vault.gates import ms
 from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.managed import managed_root, signer
+from vault.news import stored
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, build_compartment, compartment, place_of, top
 from vault.tables import Compartment, Resource
@@ -46,7 +47,7 @@ async def _make(vault: Vault, pod: PodFacts, permit: Permit, path: str, at: date
         row, made = build_compartment(pod, path.strip("/"), permit.facts.category, "managed", managed)
         with signer(vault, pod, managed) as msign:
             for _ in range(TRIES):
-                if await _store(vault, pod, row, _home(vault, pod, made, path, at), msign, at):
+                if await _store(vault, pod, row, _home(vault, pod, made, path, at), msign, path, at):
                     return
     raise Stale(f"{TRIES} times somebody else was faster")
 
@@ -58,7 +59,9 @@ def _home(vault: Vault, pod: PodFacts, facts: CompartmentFacts, path: str, at: d
     return enclose(place_of(pod, facts, path), old.version + 1 if old else 1, label, None)[0]
 
 
-async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, msign: Private, at: datetime) -> bool:
+async def _store(
+    vault: Vault, pod: PodFacts, row: Compartment, home: Resource, msign: Private, path: str, at: datetime
+) -> bool:
     """Store the compartment with its line in the keyring's annex; False if another change came between."""
     try:
         ring = keyring.extend(vault.db.read, pod.id, msign, vault.keyring(pod).identity, row.id, row.public)
@@ -75,7 +78,8 @@ async def _store(vault: Vault, pod: PodFacts, row: Compartment, home: Resource, 
         tx.add(home)
 
     facts = Facts("key event", "keyring", rule="custody", count=1, keyring=ring.digest, versions=versions.told([home]))
+    news = stored(home, path, "", (), fresh=True, at=at)
     try:
-        return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write)), Appended)
+        return isinstance(await vault.log.append(Intent(pod.id, facts, at, write=write, news=news)), Appended)
     except Stale:
         return False

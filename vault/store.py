@@ -17,6 +17,7 @@ from vault.door import admit, finish, intent
 from vault.errors import Conflict, Denied, NoCompartment, Stale
 from vault.log import versions
 from vault.log.entry import Appended
+from vault.news import News, removed, stored
 from vault.packets import Packet
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
@@ -34,7 +35,7 @@ STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 class _Plan:
     """A version ready to be stored, `missing` containers to make with it, and those `above` that must still stand.
 
-    `fresh` when nothing readable was there before; `size` of the body in bytes.
+    `fresh` when nothing readable was there before; `size` of the body in bytes; `label` its path and media type.
     """
 
     row: Resource
@@ -43,6 +44,11 @@ class _Plan:
     above: list[bytes]
     fresh: bool
     size: int
+    label: tuple[str, str] = ("", "")
+
+    def news(self, at: datetime) -> tuple[News, ...]:
+        """What those who follow it are told (vault.news)."""
+        return stored(self.row, *self.label, self.missing, fresh=self.fresh, at=at)
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -88,7 +94,13 @@ async def write(
         then = (listed, also) if also and not plan.fresh else (listed,)
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected), *then))
+                intent(
+                    permit,
+                    at,
+                    facts=facts,
+                    write=_allowed(permit, partial(_store, plan, expected), *then),
+                    news=plan.news(at),
+                )
             )
         except Stale:
             continue
@@ -129,9 +141,10 @@ async def deposit(
             digest=hashlib.sha256(b"".join(plan.row.digest for plan in plans)).hexdigest(),
             versions=tuple(version for plan in plans for version in plan.versions),
         )
+        news = tuple(one for plan in plans for one in plan.news(at))
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)))
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)), news=news)
             )
         except Stale:
             continue
@@ -225,7 +238,8 @@ async def remove(
         left = groups.kept(pod, path, "")
         work = _allowed(permit, partial(_erase, rid, held, expected), left, *((also,) if also else ()))
         try:
-            done = await vault.log.append(intent(permit, at, facts=facts, write=work))
+            news = (removed(pod, path, held + 1, at),)
+            done = await vault.log.append(intent(permit, at, facts=facts, write=work, news=news))
         except Stale:
             continue
         if not isinstance(done, Appended):
@@ -278,7 +292,7 @@ class _Planner:
         mark = self.pod.resource(f"source:{label.source}") if label.source else b""
         row, sealed = self._enclose(label, stored, body, mark)
         fresh = stored is None or stored.form == "gone"
-        return _Plan(row, sealed, *self._containers(label), fresh, label.size)
+        return _Plan(row, sealed, *self._containers(label), fresh, label.size, (label.path, label.media))
 
     def arrival(self, parcel: Parcel | Packet, stamp: int, source: str) -> _Plan | None:
         """What comes in by the drop box, as its first version; None if it is there."""
@@ -295,7 +309,7 @@ class _Planner:
         place, mark = place_of(self.pod, self.home, packet.path), self.pod.resource(f"source:{source}")
         row, body = received(place, packet.dek, packet.label, packet.body, mark)
         above = self._containers(Label(packet.path, "", 0, stamp, stamp))
-        return _Plan(row, body, *above, True, len(packet.body))
+        return _Plan(row, body, *above, True, len(packet.body), (packet.path, ""))
 
     def _enclose(
         self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""

@@ -146,6 +146,28 @@ class AgentUse(SQLModel, table=True):
     count: int
 
 
+class Hook(SQLModel, table=True):
+    """A webhook (vault.hooks): what happens to `topic` is told as long as `gate` stands as it was. `sealed` (control
+    key) says where, and what the lines in the log say.
+    """
+
+    id: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    gate: bytes = Field(index=True)
+    topic: bytes = Field(index=True)
+    sealed: bytes
+
+
+class Knock(SQLModel, table=True):
+    """A message that a webhook's receiver still has to get, in the order of `number`; sealed under the control key."""
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: bytes
+    hook: bytes = Field(index=True)
+    pod: bytes = Field(index=True)
+    sealed: bytes
+
+
 class Jti(SQLModel, table=True):
     """A proof or assertion seen once; kept for its whole acceptance window."""
 

@@ -29,7 +29,9 @@ from keys.harden import harden
 from vault import office
 from vault.log.times import last_in
 from vault.vault import Vault, open_vault
-from web import jobs, pods, problems
+from web import jobs, pods, problems, sockets
+from web.channels import Channels
+from web.knocking import Knocking
 from web.middleware import App, Front
 from web.outgoing import Outgoing
 from web.pages.views import STATIC
@@ -49,6 +51,7 @@ from web.routes import (
     locks,
     log,
     logout,
+    notifications,
     oauth,
     operator,
     ownlog,
@@ -82,6 +85,7 @@ ROUTES = (
     locks,
     log,
     logout,
+    notifications,
     oauth,
     operator,
     ownlog,
@@ -109,9 +113,14 @@ class House:
     watching: Watching | None = None
     keeper: Timekeeper | None = None
     outgoing: Outgoing = field(init=False)
+    channels: Channels = field(init=False)
+    knocking: Knocking = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outgoing", Outgoing(Courier(near=near(self.base))))
+        courier = Courier(near=near(self.base))
+        object.__setattr__(self, "outgoing", Outgoing(courier))
+        object.__setattr__(self, "channels", Channels(self.vault, self.clock))
+        object.__setattr__(self, "knocking", Knocking(courier))
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -187,7 +196,9 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 
 def create(house: House, *, operator: bool = False, clockwork: bool = True) -> App:
     """The whole server as one ASGI app. `operator` marks what comes in over the operator's socket."""
-    return Front(pages(house, clockwork=clockwork), pods.create(house), house.base, operator=operator)
+    return Front(
+        pages(house, clockwork=clockwork), pods.create(house), house.base, sockets.create(house), operator=operator
+    )
 
 
 async def run(
@@ -215,6 +226,7 @@ async def run(
         control.chmod(0o600)
         ready()
     await stop.wait()
+    house.channels.end_all()
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)
@@ -234,6 +246,11 @@ def _server(app: App, **where: object) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=sockets.LARGEST,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        ws_per_message_deflate=False,
         access_log=False,  # paths are personal data
         log_level="warning",
         server_header=False,

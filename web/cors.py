@@ -20,6 +20,7 @@ TOKEN_ROUTES: Final = (
     "/oauth/register/",
     "/api/records",
     "/api/answers/",
+    "/notifications/",
 )
 """Paths, or with a last slash their beginnings."""
 

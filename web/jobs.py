@@ -24,7 +24,8 @@ _log = logging.getLogger("kluis.jobs")
 
 def all_of(house: "House") -> list[Coroutine[None, None, None]]:
     """Everything beside the requests: the clockwork, what goes out, and the watch over the log's witnesses if any."""
-    return [run(house), house.outgoing.run(house)] + ([house.watching.run(house)] if house.watching else [])
+    work = [run(house), house.outgoing.run(house), house.channels.run(), house.knocking.run(house)]
+    return work + ([house.watching.run(house)] if house.watching else [])
 
 
 async def run(house: "House") -> None:

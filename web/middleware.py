@@ -43,14 +43,17 @@ class Front:
     It is also the last line: an error that nobody below understood becomes a problem and one word in the server's log.
     """
 
-    def __init__(self, pages: App, pods: App, base: str, *, operator: bool = False) -> None:
-        self.pages, self.pods, self.operator = pages, pods, operator
+    def __init__(self, pages: App, pods: App, base: str, sockets: App | None = None, *, operator: bool = False) -> None:
+        self.pages, self.pods, self.sockets, self.operator = pages, pods, sockets or pages, operator
         self.base = base
         self.host = base.split("://", 1)[1].encode()
         self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever goes wrong; an answer that was begun already is broken off."""
+        if scope["type"] == "websocket":
+            await self.sockets(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vault.solid import access, ldp, paths
+from vault.solid import access, ldp, notifications, paths
 from web import podread, podwrite
 from web.middleware import App, Receive, Scope, Send
 from web.podcall import Asked, Gone
@@ -67,10 +67,17 @@ async def _answer(asked: Asked) -> Reply:
         links += access.links(asked.house.vault.access, asked.method)
     named = {
         "Allow": ", ".join(ldp.methods(asked.target)),
-        "Link": ", ".join(links),
+        "Link": ", ".join([*links, *_followed(asked)]),
         **ldp.accepts(asked.target),
     }
     return replace(reply, headers={**named, **reply.headers})
+
+
+def _followed(asked: Asked) -> list[str]:
+    """Where to listen to what happens to a resource."""
+    if asked.target.kind != "resource":
+        return []
+    return [notifications.link(asked.house.base, asked.root + asked.target.path)]
 
 
 async def _route(asked: Asked) -> Reply:

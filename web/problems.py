@@ -19,6 +19,7 @@ from federation import errors as federation
 from keys import errors as keys
 from recommender import errors as recommender
 from vault import errors as vault
+from vault.solid import notifications
 from web.middleware import TooLarge
 from web.pages.desk import HOME
 from web.pages.views import ErrorPage, render
@@ -52,6 +53,8 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.NotFound: (404, "not-found", "Nothing here"),
     vault.TooFewUnlockers: (409, "too-few-unlockers", "A pod needs at least two ways in"),
     vault.BadPacket: (422, "bad-packet", "This sealed deposit has not the form that its citizen could open"),
+    notifications.BadInstruction: (422, "bad-instruction", "This subscription cannot be made as it was asked for"),
+    notifications.BadFormat: (415, "media", "A subscription is asked for in application/ld+json"),
     vault.BadTakeAway: (422, "bad-take-away", "This is no whole take-away file"),
     vault.BadBackup: (500, "backup", "This backup cannot be used"),
     vault.TooOld: (409, "too-old", "This is older than what it would replace"),
@@ -91,6 +94,7 @@ OAUTH: Mapping[str, int] = {
     "insufficient_user_authentication": 403,
     "access_denied": 403,
     "temporarily_unavailable": 503,
+    "too_many_channels": 429,
 }
 REASONS: Mapping[str, tuple[int, str]] = {
     "withdrawn": (401, "invalid_token"),

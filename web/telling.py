@@ -74,6 +74,13 @@ SAID: Final[Mapping[str, str]] = {
     "remove officer": "haalde een collega weg uit het kantoor",
     "accept clock": "nam de tijd van de klok over",
     "operate": "wilde iets doen wat alleen de beheerder mag",
+    "follow": "begon te volgen wat er gebeurt in {what}",
+    "notify": "kreeg te horen dat er iets veranderde in {what}",
+    "unfollow": "volgt niet meer wat er gebeurt in {what}",
+}
+WANTED: Final[Mapping[str, str]] = {
+    "follow": "wilde volgen wat er gebeurt in {what}",
+    "notify": "mocht niet meer horen wat er gebeurt in {what}",
 }
 BY_CITIZEN: Final = frozenset(
     {
@@ -155,6 +162,8 @@ NOTED: Final[Mapping[str, str]] = {
     "changed": "En veranderde dat",
     "sealed": "Van een verzegelde lade",
     "managed": "Van een beheerde map",
+    **dict.fromkeys(("WebSocketChannel2023", "StreamingHTTPChannel2023"), "Over een open verbinding"),
+    "WebhookChannel2023": "Naar een adres van de app",
 }
 # The types of entry, as the page names them.
 KINDS: Final[Mapping[str, str]] = {
@@ -226,6 +235,8 @@ def _what(fields: Mapping[str, Any]) -> str:
         said = f"vroeg {what}"
     elif fields["decision"] == "denied" and fields["action"] == "append":
         said = f"wilde iets toevoegen aan {what}"
+    elif fields["decision"] == "denied" and fields["action"] in WANTED:
+        said = WANTED[fields["action"]].format(what=what)
     elif fields["action"] == "login" and fields["type"] in TRIED:
         said = "probeerde je kluis te openen"
     elif fields["type"] == "deposit" and not fields.get("count"):
@@ -258,6 +269,9 @@ def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
 # Actions of which an entry counts the things that were opened or stored; elsewhere it counts keys, or nothing.
 PIECES: Final = frozenset({"read", "list", "append", "write", "delete", "export"})
 ACTS: Final[Mapping[str, str]] = {
+    "follow": "volgen",
+    "notify": "verwittigen",
+    "unfollow": "niet meer volgen",
     "read": "lezen",
     "list": "lijst bekijken",
     "write": "schrijven",

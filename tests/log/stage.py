@@ -154,7 +154,8 @@ class Stage:
         if path.startswith("pods/"):
             return PODS[path.removeprefix("pods/")]
         filled = {"grant": self.grant, "grant_id": self.grant, "client_id": "cultuurgids", "container": "settings",
-                  "shard": "2026h2", "place:path": "0/000.p/1", "receipt": self.receipt()}  # fmt: skip
+                  "shard": "2026h2", "place:path": "0/000.p/1", "receipt": self.receipt(),
+                  "kind": "WebSocketChannel2023", "secret": "x", "channel": "x"}  # fmt: skip
         asked = {"/log/consistency": "?old=0&new=0", "/log/{shard}/consistency": "?old=0&new=0"}.get(path, "")
         return re.sub(r"{([^}]+)}", lambda gap: filled[gap[1]], path).replace("/static", "/static/kluis.css") + asked
 

@@ -116,6 +116,8 @@ TURNS: dict[str, str | Turn] = {
         Line("admin", "raise log alarm", rule="quorum", whose="office"),
         Line("admin", "end log alarm", rule="quorum", whose="office")]),
     "house.outgoing.run": "tells apps what happened to their grants, with the line below",
+    "house.channels.run": "cuts off who listens too long; what is told leaves a line",
+    "house.knocking.run": "tells webhooks what happened, never the content, each try behind a line of its own",
     "house.vault.publish": NO_CONTENT,
     "house.vault.epochs.sum_up": (epoch_begins, [STATEMENT]),
     "vault.log.settle": NO_CONTENT,
@@ -148,8 +150,9 @@ COMMANDS = {
 }  # fmt: skip
 
 SENDERS = {
-    "federation/fetch.py": "public documents are fetched; what is sent is their address, a checkpoint, or a token that "
-    "tells an app what happened to its grant and holds no content, with the line below",
+    "federation/fetch.py": "public documents are fetched; what is sent is their address, a checkpoint, a token that "
+    "tells an app what happened to its grant, or a message to a webhook that something changed: none holds content, "
+    "and each has its line",
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
     "web/app.py": "asks whether a port is taken",
@@ -168,6 +171,9 @@ BESIDE = {
     "web/app.py create_task": "the servers and the clockwork",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/outgoing.py create_task": "tells apps what happened to their grants, with the line below",
+    "web/routes/notifications.py create_task": "sends one stream, with a line for what is told",
+    "web/sockets.py create_task": "sends on one socket, with a line for what is told",
+    "web/knocking.py create_task": "tells webhooks what happened, with a line for each try",
     "web/cli.py execv": APP,
     "web/cli.py execve": APP,
     "web/demo.py Popen": SENDERS["web/demo.py"],

@@ -43,6 +43,8 @@ MAIN: dict[str, dict[str, str]] = {
     "grantkey": {"grant": "T14", "compartment": "T14", "generation": "T14", "pod": "T1", "form": "T14",
                  "keyed": "T14", "wrap": SEALED},
     "grantuse": {"gate": "T6", "day": "T6", "count": "T6"},
+    "hook": {"id": ID, "pod": "T1", "gate": "T13", "topic": "T8", "sealed": SEALED},
+    "knock": {"number": "T2", "id": ID, "hook": "T13", "pod": "T1", "sealed": SEALED},
     "jti": {"id": HASH, "until": "T3"},
     "keyring": {"pod": "T1", "version": "T9", "body": "T8 T9 T14", "signature": PUBLIC, "annex": "T8",
                 "annex_signature": PUBLIC},

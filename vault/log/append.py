@@ -22,6 +22,7 @@ from keys.secret import ControlKey, RecordKey, Released, Secret, Share, fresh_by
 from vault import gates, owed
 from vault.database import Database, Tx
 from vault.errors import ClockAhead, Conflict, LogUnavailable
+from vault.hooks import queue
 from vault.log import entry as forms
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.log.page import NEXT, page
@@ -226,6 +227,7 @@ class Log:
         # What takes something away never fails for a log that is ahead of a clock set right again.
         moment = min(at, asked) if intent.drops else at
         facts = _hold(tx, intent, moment) or intent.facts
+        queue(tx, self._control_of, intent.news)
         facts = replace(facts, clock=clock) if clock else facts
         booked = self._write(tx, intent.pod, facts, at, None, receipt=intent.receipt, drops=intent.drops)
         page(tx).visit(self.uses.visits(intent, at))
@@ -299,6 +301,8 @@ class Log:
             return Refused(booked.refused, booked.index)
         if intent.drops:
             self._drop(intent.drops, booked.index)
+        if intent.news:
+            self.db.told(intent.news)
         if not intent.wants:
             return Appended(booked.index, booked.entry)
         shares = _released(self.shares.take(intent.pod, intent.wants), booked.index)

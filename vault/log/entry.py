@@ -15,6 +15,7 @@ from keys.records import commitment
 from keys.secret import Released, Share
 from keys.text import b64, canonical_flat
 from vault.database import Tx
+from vault.news import News
 from vault.shares import Drop, Want
 
 POD_DOMAIN = "kluis/pod-record/v2"
@@ -108,7 +109,8 @@ class Intent(NamedTuple):
 
     `write` may return the facts as they are known only then; they take the place of `facts`.
     With `receipt` what the app of `facts.app` needs to prove the entry is kept for it: under the key that this is, 32
-    bytes that only the app keeps, or for True where the server may read it (vault.log.receipts).
+    bytes that only the app keeps, or for True where the server may read it (vault.log.receipts). `news`: what those who
+    follow it may be told once it is durable.
     """
 
     pod: bytes
@@ -122,6 +124,7 @@ class Intent(NamedTuple):
     new_shares: tuple[tuple[Want, Share], ...] = ()
     drops: tuple[Drop, ...] = ()
     receipt: bytes | bool = False
+    news: tuple[News, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

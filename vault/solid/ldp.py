@@ -8,6 +8,7 @@ from typing import ClassVar
 from urllib.parse import quote, unquote
 
 from vault.errors import VaultError
+from vault.solid import notifications
 from vault.solid.fields import split
 from vault.solid.paths import DESCRIPTION, Kind, Target, auxiliary
 from vault.solid.rdf import JSON_LD, N_TRIPLES, TURTLE, is_rdf
@@ -117,7 +118,8 @@ def links(root: str, target: Target, owner: str) -> list[str]:
 
 def description(root: str, owner: str) -> bytes:
     """The storage description of a pod as Turtle (`server-storage-description-resource`), made from its name only."""
-    return f"<{root}/> a <{PIM}Storage> ; <{SOLID}owner> <{owner}> .\n".encode()
+    said = f"<{root}/> a <{PIM}Storage> ; <{SOLID}owner> <{owner}> .\n".encode()
+    return said + notifications.statements(root.rpartition("/pods/")[0], f"{root}/")
 
 
 def wants_container(link_fields: Iterable[str]) -> bool:
