@@ -13,7 +13,9 @@ import orjson
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.seal import seal
-from keys.secret import DataKey
+from keys.secret import CompartmentKey, DataKey
+from keys.tree import wrap
+from vault.database import bare
 from vault.tables import Body, Resource
 
 LABEL_BLOCK = 128
@@ -93,9 +95,17 @@ def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -
 
 
 def enclose(
-    place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b""
+    place: Place,
+    version: int,
+    label: Label,
+    body: bytes | None,
+    mark: bytes = b"",
+    key: CompartmentKey | None = None,
 ) -> tuple[Resource, Body | None]:
-    """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash."""
+    """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash.
+
+    Who holds the compartment's key, as at the making of a pod, wraps under it what would be rewrapped at first reading.
+    """
     with DataKey.fresh() as dek:
         head = seal(
             dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK)
@@ -104,21 +114,27 @@ def enclose(
         stored = None
         if body is not None:
             context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
-            stored = Body(id=place.resource, version=version, data=seal(dek, context, pad(body)))
+            stored = bare(Body, id=place.resource, version=version, data=seal(dek, context, pad(body)))
             parts.append(stored.data)
-        letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
-    return _row(place, version, letter, head, parts, mark), stored
+        if key is None:
+            letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
+        else:
+            letter = wrap(key, dek_context(place, version, "own"), dek)
+    return _row(place, version, letter, head, parts, mark, "deposit" if key is None else "own"), stored
 
 
-def _row(place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes) -> Resource:
-    return Resource(
+def _row(
+    place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes, form: str = "deposit"
+) -> Resource:
+    return bare(
+        Resource,
         id=place.resource,
         pod=place.pod,
         parent=place.parent,
         compartment=place.compartment,
         generation=place.generation,
         version=version,
-        form="deposit",
+        form=form,
         dek=dek,
         label=label,
         digest=digest(parts),

@@ -36,6 +36,7 @@ from web.recommending import Recommender
 from web.routes import (
     access,
     accounts,
+    arrivals,
     consents,
     copies,
     data,
@@ -44,6 +45,7 @@ from web.routes import (
     dpo,
     erasure,
     health,
+    invitation,
     leaving,
     locks,
     log,
@@ -69,6 +71,8 @@ from web.watching import Watching, watching
 ROUTES = (
     access,
     accounts,
+    arrivals,
+    invitation,
     consents,
     copies,
     data,

@@ -65,6 +65,14 @@ class Client:
         """Register an app (RFC 7591 metadata with our additions), as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/apps", json=dict(metadata)))
 
+    def arriving(self, pods: Mapping[str, str]) -> dict[str, str]:
+        """Which pods (name -> old address) may arrive, as operator: free, part, whole or taken. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/arrivals/names", json=dict(pods)))
+
+    def arrive(self, load: bytes) -> dict[str, Any]:
+        """Send one load of a pod that arrives (web.arrivals), as operator. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/arrivals", content=load))
+
     def erase(self, pod: str) -> dict[str, Any]:
         """Erase a pod, as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/erase", json={"pod": pod}))

@@ -47,8 +47,8 @@ def take_along(
         phrase = typer.prompt("Passphrase for the file", hide_input=True, err=True, confirmation_prompt=True)
         if not FEWEST_LETTERS <= len(phrase) <= LONGEST:
             stop(f"nothing taken: the passphrase for the file has {FEWEST_LETTERS} to {LONGEST} characters")
-        if base is None and _idle(settings):
-            with _house(settings) as house:
+        if base is None and idle(settings):
+            with open_here(settings) as house:
                 taken = asyncio.run(_everything(house, user or pod, secret, phrase))
         else:
             with server(settings) as client:
@@ -75,8 +75,8 @@ def erase(
         settings = load(base_url=base, data=data)
         if base is not None:
             entry = _own(settings, user or pod, pod)
-        elif _idle(settings):
-            with _house(settings) as house:
+        elif idle(settings):
+            with open_here(settings) as house:
                 entry = asyncio.run(_here(house, pod))
         else:
             with operator(settings, ", or give --base") as client:
@@ -149,7 +149,7 @@ def keep(target: Path, taken: bytes) -> None:
     part.replace(target)
 
 
-def _idle(settings: Settings) -> bool:
+def idle(settings: Settings) -> bool:
     """Whether there is a vault that nobody serves."""
     from vault import database
 
@@ -163,7 +163,8 @@ def _idle(settings: Settings) -> bool:
 
 
 @contextmanager
-def _house(settings: Settings) -> Iterator["House"]:
+def open_here(settings: Settings) -> Iterator["House"]:
+    """The house of a directory that nobody serves, with its lock."""
     from web.app import open_house, wall_clock
 
     house = open_house(settings, settings.custodian_uri, wall_clock)
