@@ -13,7 +13,7 @@ FILES: dict[str, bytes] = {
     "README$.md": b"# Hallo\n",
     "notes/dag$.txt": b"lief dagboek\r\n",
     "notes/foto.png": b"\x89PNG\r\n" + BINARY,
-    "notes/lijst.ttl": b"@prefix : <#>.\n:a :b <../profile/card#me>, <https://oud.example/bo/x> .\n",
+    "notes/lijst.ttl": b"@prefix : <#>.\n:a :b <../profile/card#me>, <https://oud.example/ben/x> .\n",
     "notes/r\u00e9sum\u00e9 (1).txt": b"naam met tekens",
     "notes/a%2Fb$.json": b'{"a": 1}',
     "loans/een.jsonld": b'{"@id": "#a", "http://schema.org/name": "Dune"}',
@@ -43,7 +43,7 @@ def card(webid: str, storage: str, issuer: str, name: str) -> bytes:
         f"@prefix pim: <http://www.w3.org/ns/pim/space#>.\n"
         f"<> a foaf:PersonalProfileDocument; foaf:maker <{webid}>; foaf:primaryTopic <{webid}>.\n"
         f'<{webid}> foaf:name "{name}"; solid:oidcIssuer <{issuer}>; pim:storage <{storage}>; '
-        f"foaf:knows <https://elders.example/zoe#me>, <{CSS}bo/profile/card#me>; a foaf:Person.\n"
+        f"foaf:knows <https://elders.example/zoe#me>, <{CSS}ben/profile/card#me>; a foaf:Person.\n"
     ).encode()
 
 
@@ -83,7 +83,7 @@ def css_accounts(root: Path, names: list[str], base: str = CSS) -> None:
 
 
 def css(root: Path) -> Path:
-    """A small CSS tree: an and bo, with everything that is strange about such trees."""
+    """A small CSS tree: an and ben, with everything that is strange about such trees."""
     files = dict(FILES)
     files["data/raar$.unknown.meta"] = b""
     del files["data/raar$.unknown.meta"]
@@ -91,15 +91,15 @@ def css(root: Path) -> Path:
         f'<{CSS}anna/data/raar> <http://www.w3.org/ns/ma-ont#format> "application/x-raar"; '
         f'<http://purl.org/dc/terms/title> "Raar".\n'
     ).encode()
-    bo, zoe = f"{CSS}bo/profile/card#me", "https://elders.example/zoe#me"
+    ben, zoe = f"{CSS}ben/profile/card#me", "https://elders.example/zoe#me"
     own = rule("o", f"{CSS}anna/profile/card#me", "rwc", "./", default=True)
-    files["notes/.acl"] = acl(own, rule("bo", bo, "r", "./", default=True), rule("zoe", zoe, "r", "./", default=True))
-    files["loans/.acl"] = acl(own, rule("bo", bo, "r", "./", default=True))
+    files["notes/.acl"] = acl(own, rule("ben", ben, "r", "./", default=True), rule("zoe", zoe, "r", "./", default=True))
+    files["loans/.acl"] = acl(own, rule("ben", ben, "r", "./", default=True))
     files["data/.acl"] = b"this is no turtle"
     put(root, ".acl", acl(rule("public", "public", "rwc", "./", default=True)))
     css_pod(root, "anna", files)
-    css_pod(root, "bo", {"kort$.txt": b"kort"})
-    css_accounts(root, ["anna", "bo"])
+    css_pod(root, "ben", {"kort$.txt": b"kort"})
+    css_accounts(root, ["anna", "ben"])
     return root
 
 

@@ -5,7 +5,7 @@ no secret and resource, parents and log entry are one transaction (docs/decision
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -108,7 +108,7 @@ def enclose(
     """
     with DataKey.fresh() as dek:
         head = seal(
-            dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK)
+            dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(label), LABEL_BLOCK)
         )
         parts = [head]
         stored = None

@@ -12,9 +12,13 @@ import orjson
 
 from consent.accounts import arriving
 from consent.accounts.arriving import Arrival
+from keys.errors import WrongSecret
 from vault.arrival import Arriving, Load
-from vault.errors import VaultError
+from vault.errors import BadLoad
 from vault.moving.bring import Bringer, Content
+from vault.solid.ldp import BadMedia
+from vault.solid.paths import BadPath
+from vault.solid.scan import BadRdf
 
 if TYPE_CHECKING:
     from web.app import House
@@ -22,12 +26,6 @@ if TYPE_CHECKING:
 LENGTH: Final = 4
 LARGE: Final = 8 * 1024 * 1024  # bytes of bodies after which a load is closed
 MANY: Final = 500
-
-
-class BadLoad(VaultError):
-    """A load that is not of this form."""
-
-    code = "bad_load"
 
 
 @dataclass
@@ -87,9 +85,12 @@ def _packed(
 async def take(house: "House", body: bytes) -> int:
     """Take one load in; how many resources are new. Raises BadLoad and what consent.accounts.arriving raises."""
     who, codes, load = _read(body)
-    if not codes:
-        return await arriving.go_on(house.vault, who, load, house.clock())
-    await arriving.arrive(house.vault, who, codes, load, house.clock())
+    try:
+        if not codes:
+            return await arriving.go_on(house.vault, who, load, house.clock())
+        await arriving.arrive(house.vault, who, codes, load, house.clock())
+    except (BadPath, BadMedia, BadRdf, WrongSecret) as error:
+        raise BadLoad(str(error)) from error
     return len(load.resources)
 
 

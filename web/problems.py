@@ -53,6 +53,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     vault.TooFewUnlockers: (409, "too-few-unlockers", "A pod needs at least two ways in"),
     vault.BadPacket: (422, "bad-packet", "This sealed deposit has not the form that its citizen could open"),
     vault.BadTakeAway: (422, "bad-take-away", "This is no whole take-away file"),
+    vault.BadLoad: (422, "bad-load", "This part of a pod that arrives cannot be taken"),
     vault.BadBackup: (500, "backup", "This backup cannot be used"),
     vault.TooOld: (409, "too-old", "This is older than what it would replace"),
     consent.ConsentError: (400, "consent", "This request cannot be accepted"),
