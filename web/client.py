@@ -77,9 +77,12 @@ class Client:
         """Erase a pod, as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/erase", json={"pod": pod}))
 
-    def take_along(self, phrase: str) -> bytes:
-        """Everything in the pod of this session, locked with `phrase` (age format). Raises Unanswered."""
-        fields = {"csrf": self._form_token("/me/take-away"), "what": "data", "passphrase": phrase, "again": phrase}
+    def take_along(self, phrase: str, what: str = "data") -> bytes:
+        """Everything in the pod of this session, locked with `phrase` (age format). Raises Unanswered.
+
+        `what`: data, or solid for files as another Solid server keeps them.
+        """
+        fields = {"csrf": self._form_token("/me/take-away"), "what": what, "passphrase": phrase, "again": phrase}
         answer = self._send("POST", "/me/take-away", data=fields, headers={"Origin": self.base}, timeout=None)
         if answer.status_code != 200 or answer.headers.get("content-type") != "application/age":
             raise Unanswered(_reason(answer))

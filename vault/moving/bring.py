@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vault.moving.addresses import Addresses
-from vault.moving.draft import ASIDE, Draft, Piece
+from vault.moving.draft import Draft, Piece
 from vault.moving.names import UNKNOWN, extension
 from vault.moving.tree import Tree
 from vault.solid import ldp, moved
@@ -54,7 +54,8 @@ class Bringer:
         made["/"] = moved.owned(made.get("/", b""), self.webid, f"{self.root}/", f"{self.root}/.acl")
         if CARD not in self.draft.resources and CARD not in made:
             made[CARD] = owner_acl(self.webid, self.root + CARD, ("read",))
-        return made | {ASIDE: owner_acl(self.webid, self.root + ASIDE)}
+        attic = self.draft.attic
+        return made | ({attic: owner_acl(self.webid, self.root + attic)} if attic not in made else {})
 
     def _list(self, path: str, piece: Piece) -> bytes:
         if not piece.parts[-1].endswith(".acr"):
@@ -88,7 +89,7 @@ class Bringer:
         for piece in self.draft.aside:
             # Nobody looked whether it is what its name says.
             media = PLAIN if is_rdf(piece.media) and piece.path != CARD else piece.media
-            yield Content(_aside(piece), media, self.tree.read(piece.parts), piece.modified)
+            yield Content(self.draft.attic + _aside(piece), media, self.tree.read(piece.parts), piece.modified)
 
     def _descriptions(self) -> Iterator[tuple[str, tuple[str, bytes]]]:
         for path, piece in self.draft.descriptions.items():
@@ -106,12 +107,15 @@ class Bringer:
 
     def _profile(self) -> Iterator[Content]:
         """Her profile with our issuer and storage, and what a new pod has that it points to."""
-        piece, card = self.draft.resources.get(CARD), self.ours[CARD]
+        piece, card, media, modified = self.draft.resources.get(CARD), self.ours[CARD], TURTLE, self.now
         if piece is not None and is_rdf(piece.media):
             read = self.tree.read(piece.parts)
             card = moved.profile(read, piece.media, self._old(piece), self.addresses, card, self.webid)
-            self.draft.aside.append(piece)
-        yield Content(CARD, TURTLE, card, self.now)
+            if card == read:
+                media, modified = piece.media, piece.modified
+            else:
+                self.draft.aside.append(piece)
+        yield Content(CARD, media, card, modified)
         for path, body in self.ours.items():
             if path != CARD and path not in self.draft.resources and f"{self.root}{path}".encode() in card:
                 yield Content(path, TURTLE, body, self.now)
@@ -121,10 +125,10 @@ class Bringer:
 
 
 def _aside(piece: Piece) -> str:
-    """A path under ASIDE for an original: the file's own name, ending so that it is no list or description here."""
+    """A path in the attic for an original: the file's own name, ending so that it is no list or description here."""
     ending = extension(piece.media) or "bin"
     name = piece.was[1:] if not piece.parts[-1].endswith((".acl", ".acr", ".meta")) else _file(piece)
-    return f"{ASIDE}{name}{'' if name.endswith('.' + ending) else '.' + ending}"
+    return f"{name}{'' if name.endswith('.' + ending) else '.' + ending}"
 
 
 def _file(piece: Piece) -> str:

@@ -14,8 +14,8 @@ from vault.moving.tree import BadTree, Found, Parts, Tree, shown
 from vault.solid import moved, paths, rdf
 from vault.solid.rdf import TURTLE, BadRdf
 
-ASIDE: Final = "/settings/kluis-moved/"
-"""Where the originals of what is not kept as it was lie, for the owner alone."""
+ASIDE: Final = "kluis-moved"
+"""The folder in settings where the originals of what is not kept as it was lie, for the owner alone."""
 _SERVERS_OWN: Final = ("/settings/serverSide.ttl", "/settings/serverSide.ttl.inactive", paths.DESCRIPTION)
 
 
@@ -53,7 +53,7 @@ class Piece:
 @dataclass
 class Draft:
     """A pod as it will be: resources, containers, access lists and descriptions by the path of their subject, what is
-    kept aside, and what was found wrong or strange.
+    kept aside in the container `attic`, and what was found wrong or strange.
     """
 
     home: Home
@@ -63,6 +63,7 @@ class Draft:
     lists: dict[str, Piece] = field(default_factory=dict)
     descriptions: dict[str, Piece] = field(default_factory=dict)
     aside: list[Piece] = field(default_factory=list)
+    attic: str = f"/settings/{ASIDE}/"
     tops: dict[str, str] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -101,7 +102,10 @@ def sort_out(tree: Tree, home: Home, server: Server, sealed: Collection[str]) ->
 
 def _tops(draft: Draft, found: Iterable[Found | BadTree], sealed: Collection[str]) -> None:
     """Top-level folders with a name that means a sealed compartment here get another, managed one."""
-    depth = len(draft.home.parts)
+    depth, name = len(draft.home.parts), ASIDE
+    while any(one.parts[depth : depth + 2] == ("settings", name) for one in found):  # from an earlier move
+        name += "-1"
+    draft.attic = f"/settings/{name}/"
     top = {one.parts[depth] for one in found if isinstance(one, Found) and one.folder and len(one.parts) == depth + 1}
     for name in sorted(top & set(sealed)):
         other = f"{name}-files"
@@ -120,7 +124,7 @@ def _sort(draft: Draft, one: Found) -> None:
     if _rule(draft, above, one):
         return
     piece = _piece(draft, above, one)
-    if piece.was in _SERVERS_OWN or piece.was.startswith(ASIDE):
+    if piece.was in _SERVERS_OWN:
         draft.aside.append(piece)
         draft.note(piece.was, "is the server's own: kept aside")
         return

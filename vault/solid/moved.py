@@ -63,17 +63,18 @@ def description(body: bytes, base: str, rename: Rename) -> tuple[bytes, str]:
 
     b"" if nothing remains. Raises BadRdf.
     """
-    kept, media = [], ""
-    for one in _renamed(body, TURTLE, base, rename):
+    kept, media, moved = [], "", _renamed(body, TURTLE, base, rename)
+    for one in moved:
         if one.predicate.value == FORMAT:
             media = one.object.value if isinstance(one.object, ox.Literal) else media
         elif not (isinstance(one.object, ox.NamedNode) and (one.predicate.value, one.object.value) in _SERVERS_OWN):
             kept.append(one)
-    return (_turtle(kept) if kept else b""), media
+    return (_anew(kept, body, TURTLE, base) if kept else b""), media
 
 
 def profile(body: bytes, media: str, base: str, rename: Rename, ours: bytes, webid: str) -> bytes:
-    """A profile under our address: all its statements but issuer and storage, and those of `ours` that it lacks.
+    """A profile under our address: all its statements but issuer and storage, and those of `ours` that it lacks; the
+    very bytes if nothing of it changes.
 
     `ours` is the profile that a new pod of `webid` has (Turtle). Raises BadRdf.
     """
@@ -81,7 +82,7 @@ def profile(body: bytes, media: str, base: str, rename: Rename, ours: bytes, web
     said = {one.predicate for one in kept if one.subject == ox.NamedNode(webid)}
     own = _renamed(ours, TURTLE, webid.partition("#")[0], lambda iri: iri)
     kept += [one for one in own if one.subject == ox.NamedNode(webid) and one.predicate not in said]
-    return _turtle(kept)
+    return _anew(kept, body, media, base)
 
 
 def _renamed(body: bytes, media: str, base: str, rename: Rename) -> list[ox.Triple]:
@@ -91,6 +92,11 @@ def _renamed(body: bytes, media: str, base: str, rename: Rename) -> list[ox.Trip
     settled = rdf.convert(body, media, N_TRIPLES, base)
     parsed = ox.parse(settled, format=ox.RdfFormat.N_TRIPLES)
     return [_triple(one.triple, rename) for one in parsed]
+
+
+def _anew(triples: list[ox.Triple], body: bytes, media: str, base: str) -> bytes:
+    """The triples as Turtle; the very bytes they came in if nothing about them changed."""
+    return body if set(triples) == set(_renamed(body, media, base, str)) else _turtle(triples)
 
 
 def _triple(one: ox.Triple, rename: Rename) -> ox.Triple:
