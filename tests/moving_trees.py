@@ -1,4 +1,4 @@
-"""Folders as Community Solid Server 7 and Node Solid Server 5 keep them, made by ourselves from facts of their formats."""
+"""Folders as Community Solid Server 7 and Node Solid Server 5 keep them, made from facts of their formats."""
 
 import json
 import os

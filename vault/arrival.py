@@ -1,4 +1,4 @@
-"""A pod that arrives with all that lay in it: made and filled in one transaction, and what is too much for one after it.
+"""A pod that arrives with all that lay in it: filled in the transaction that makes it, and by further loads after it.
 
 Nothing that stands here is overwritten and nothing that its citizen deleted comes back, so the same arrival may be
 brought again. Every access list comes with the first part: nothing is ever there without the rules it came with.
@@ -39,7 +39,7 @@ class Arriving:
 
 @dataclass(frozen=True)
 class Load:
-    """What arrives at once: resources, containers, access lists by the path of their subject, and where it comes from."""
+    """What arrives at once: resources, containers, access lists by their subject's path, and where it comes from."""
 
     source: str
     resources: Sequence[Arriving] = ()
@@ -70,11 +70,14 @@ def examine(load: Load, root: str) -> None:
         if path != "/" and _target(path).kind != "resource":
             raise paths.BadPath("reserved_name")
     for one in load.resources:
-        target = _target(one.path)
-        if target.container or target.kind not in ("resource", "meta"):
+        if _target(one.path).container or _target(one.path).kind not in ("resource", "meta"):
             raise paths.BadPath("reserved_name")
         if rdf.is_rdf(ldp.media_type(one.media)):
             rdf.scan(one.body, one.media)
+    _rules(load, root)
+
+
+def _rules(load: Load, root: str) -> None:
     for path, turtle in load.lists.items():
         if len(turtle) > acls.LARGEST:
             raise BadRdf("too_large", f"an access control list has at most {acls.LARGEST} bytes")

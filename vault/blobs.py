@@ -5,6 +5,7 @@ no secret and resource, parents and log entry are one transaction (docs/decision
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,12 +14,12 @@ import orjson
 from keys.context import ctx
 from keys.dropbox import deliver
 from keys.seal import seal
-from keys.secret import CompartmentKey, DataKey
-from keys.tree import wrap
+from keys.secret import DataKey
 from vault.database import bare
 from vault.tables import Body, Resource
 
 LABEL_BLOCK = 128
+Hang = Callable[[bytes, DataKey], bytes]
 KINDS_OF = {"path": str, "media": str, "size": int, "created": int, "modified": int, "source": str}
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
@@ -100,27 +101,26 @@ def enclose(
     label: Label,
     body: bytes | None,
     mark: bytes = b"",
-    key: CompartmentKey | None = None,
+    hang: Hang | None = None,
 ) -> tuple[Resource, Body | None]:
     """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash.
 
-    Who holds the compartment's key, as at the making of a pod, wraps under it what would be rewrapped at first reading.
+    `hang` wraps the data key under the compartment's where that is at hand, as at the making of a pod: then nothing is
+    left to rewrap at the first reading.
     """
     with DataKey.fresh() as dek:
-        head = seal(
-            dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(label), LABEL_BLOCK)
-        )
+        head = seal(dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(label), LABEL_BLOCK))
         parts = [head]
         stored = None
         if body is not None:
             context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
             stored = bare(Body, id=place.resource, version=version, data=seal(dek, context, pad(body)))
             parts.append(stored.data)
-        if key is None:
+        if hang is None:
             letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
         else:
-            letter = wrap(key, dek_context(place, version, "own"), dek)
-    return _row(place, version, letter, head, parts, mark, "deposit" if key is None else "own"), stored
+            letter = hang(dek_context(place, version, "own"), dek)
+    return _row(place, version, letter, head, parts, mark, "deposit" if hang is None else "own"), stored
 
 
 def _row(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from keys.context import ctx
@@ -85,7 +86,7 @@ class _Taken(Exception):
 
 
 class Builder:
-    """Makes all rows and shares of one new pod; wiped when done. `note`, `count`: what its first entry says it holds."""
+    """Makes all rows and shares of one new pod; wiped when done. `note`, `count`: what its first entry says."""
 
     note, count = "", 1
 
@@ -128,6 +129,7 @@ class Builder:
         self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
     def unlockers(self, wanted: list[NewUnlocker]) -> None:
+        """Hang the root under these ways in."""
         for new in wanted:
             share = Share.fresh()
             _, public = unlocker_pair(new.seed, share, self.id, new.id, new.kind)
@@ -152,7 +154,9 @@ class Builder:
         home = self.publics[self.facts.compartment(top(path))]
         place = place_of(self.facts, home, path)
         at = self.now if modified is None else modified
-        row, stored = enclose(place, 1, Label(path, media, len(body or b""), at, at), body, key=self.keys[home.id])
+        row, stored = enclose(
+            place, 1, Label(path, media, len(body or b""), at, at), body, hang=partial(wrap, self.keys[home.id])
+        )
         self.rows.append(row)
         if stored:
             self.rows.append(stored)
@@ -163,6 +167,7 @@ class Builder:
         self.rows.append(Acl(id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
 
     def wipe(self) -> None:
+        """Wipe every key."""
         for secret in (self.root, self.managed, self.identity, self.msign, self.log, *self.keys.values()):
             secret.wipe()
 
@@ -175,16 +180,14 @@ async def create(
     plan: Blueprint,
     now: datetime,
     extra: Callable[[Tx, PodFacts], None] | None = None,
-    fill: Callable[[Builder], None] | None = None,
+    fill: Callable[[Builder], None] = lambda _: None,
 ) -> PodFacts:
     """Make a pod in one transaction: shares first, then its rows, its first log entry and what `extra` writes.
 
-    `fill` puts more in it than the plan says. Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if
-    the name is taken.
+    `fill` puts more in it than the plan says. Raises TooFewUnlockers for less than two ways in, Conflict("exists").
     """
     with _build(vault, name, kind, unlockers, plan, now) as made:
-        if fill is not None:
-            fill(made)
+        fill(made)
         await _store(vault, made, now, extra)
         return made.facts
 
@@ -310,10 +313,7 @@ def top(path: str) -> str:
 
 
 def compartments(vault: Vault, pod: PodFacts) -> list[CompartmentFacts]:
-    """The newest generation of every compartment of a pod, its public key verified against the keyring.
-
-    Raises keys.errors.SwappedKey.
-    """
+    """The newest generation of every compartment of a pod, its public key verified against the keyring (SwappedKey)."""
 
     def read() -> list[CompartmentFacts]:
         ring = vault.keyring(pod)

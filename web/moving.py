@@ -18,16 +18,15 @@ from typing import Any, Final
 from rich.progress import Progress
 
 from consent.accounts import arriving, welcome
-from keys.errors import KeysError
-from keys.unlock import new_code
 from consent.errors import ConsentError
+from keys.errors import KeysError
 from vault.errors import VaultError
 from vault.moving import homes
 from vault.moving.addresses import Addresses
 from vault.moving.bring import Bringer
 from vault.moving.draft import Draft, Note, Reject, sort_out
 from vault.moving.homes import Home, NoPods, Server
-from vault.moving.tree import BadTree, Tree
+from vault.moving.tree import Tree
 from web import arrivals
 from web.client import Unanswered
 from web.leaving import idle, open_here
@@ -134,7 +133,9 @@ class _Mover:
         self.done.pods = len(chosen)
         standing = self.door.names({one.name: one.base for one in every if one.name})
         drafts = [draft for home in self._steps("reading", chosen) if (draft := self._sorted(home, standing))]
-        come = [(one, {}) for one in every if standing.get(one.name) in ("part", "whole")]
+        come: list[tuple[Home, Mapping[str, str]]] = [
+            (one, {}) for one in every if standing.get(one.name) in ("part", "whole")
+        ]
         addresses = Addresses.of(self.settings.base_url, [*come, *((one.home, one.tops) for one in drafts)])
         if self.asked.dry_run:
             self.done.imported = len(drafts)
@@ -166,7 +167,7 @@ class _Mover:
         plan = welcome.blueprint(self.settings.base_url, draft.home.name)
         ours = {path: body for path, _, body in plan.resources}
         latest = max((piece.modified for piece in draft.resources.values()), default=0)
-        codes = (new_code(), new_code()) if standing[draft.home.name] == "free" else ()
+        codes = arriving.codes() if standing[draft.home.name] == "free" else ()
         return Parcel(Bringer(self.tree, draft, addresses, root, ours, latest), codes)
 
     def _send(self, parcels: list[Parcel]) -> None:
@@ -200,7 +201,7 @@ def _door(settings: Settings) -> Iterator[Door]:
             client = stack.enter_context(operator(settings))
 
             def one(parcel: Parcel) -> tuple[Parcel, Sent]:
-                return parcel, _sent(parcel, lambda body: client.arrive(body))
+                return parcel, _sent(parcel, client.arrive)
 
             def many(parcels: Iterable[Parcel], told: Callable[[Parcel, Sent], None]) -> None:
                 with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -21,7 +21,7 @@ from consent.errors import BadName
 from consent.tables import Account
 from keys.secret import fresh_bytes
 from keys.state import lookup
-from keys.unlock import read_code
+from keys.unlock import new_code, read_code
 from vault import arrival, gates, office, pod as pods
 from vault.arrival import Load
 from vault.database import Tx
@@ -42,6 +42,11 @@ class Arrival:
     name: str
     origin: str
     whole: bool
+
+
+def codes() -> tuple[str, str]:
+    """The two codes of a new invitation: one to give, one to keep apart until she has used the first."""
+    return new_code(), new_code()
 
 
 def standing(vault: Vault, name: str, origin: str) -> Standing:

@@ -16,8 +16,6 @@ ACL = "http://www.w3.org/ns/auth/acl#"
 NOTE = ["/notes/a.txt", "text/plain", 1, 0]
 
 
-
-
 def origin(name: str) -> str:
     """The address that a pod had."""
     return f"https://oud.example/{name}/"

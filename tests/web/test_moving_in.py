@@ -3,20 +3,16 @@
 import asyncio
 import json
 import os
-import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
 from consent import gate
-from consent.accounts import invited, passphrase
-from consent.accounts.people import find
+from consent.accounts import invited
 from consent.accounts.sessions import SessionFacts
 from tests import moving_trees as trees
 from tests.conftest import START
@@ -28,7 +24,7 @@ from vault.log import views
 from vault.pod import compartments
 from vault.solid import rdf
 from vault.vault import Vault
-from web.app import open_house, run, wall_clock
+from web.app import open_house
 from web.cli import app
 
 pytestmark = pytest.mark.timeout(300)
@@ -54,22 +50,6 @@ def vault_of(place: Place) -> Iterator[Vault]:
     try:
         yield house.vault
     finally:
-        house.vault.close()
-
-
-@contextmanager
-def served(place: Place) -> Iterator[None]:
-    house, loop = open_house(place.settings, f"file:{place.data.parent / 'custodian'}", wall_clock), asyncio.new_event_loop()
-    ready, stop = threading.Event(), asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run(house, ready.set, stop)))
-    thread.start()
-    assert ready.wait(20)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
         house.vault.close()
 
 
@@ -223,6 +203,10 @@ async def test_a_node_solid_server_comes_in_as_well(place: Place, tmp_path: Path
         assert (await read(vault, carla, "/settings/kluis-moved/container-meta.ttl"))[1].startswith(b"<https://carla")
 
 
+def strange(root: Path) -> None:
+    (root / "anna/notes" / os.fsdecode(b"\xff\xfe")).touch()
+
+
 def links(root: Path) -> None:
     (root / "anna/notes/uit").symlink_to("/etc/passwd")
 
@@ -246,7 +230,7 @@ BAD = {
     "a second name of a file": (hard, "hard_link"),
     "a pipe": (lambda root: os.mkfifo(root / "anna/notes/pijp"), "no_file"),
     "too deep": (deep, "too_deep"),
-    "a name that is no UTF-8": (lambda root: open(os.fsencode(root) + b"/anna/notes/\xff\xfe", "wb").close(), "not_utf8"),
+    "a name that is no UTF-8": (strange, "not_utf8"),
     "a backslash": (lambda root: trees.put(root, "anna/notes/..\\x", b""), "bad_path"),
     "a name with dots to walk with": (lambda root: trees.put(root, "anna/notes/a%2F..%2F..%2Fb", b""), "bad_path"),
     "no Turtle": (lambda root: trees.put(root, "anna/notes/x.ttl", b"<a> <b>"), "bad_rdf"),
@@ -320,51 +304,6 @@ def test_a_folder_without_accounts_needs_its_old_address(place: Place, tmp_path:
     assert bring(place, "mijnbib", root, "--pod", "an").exit_code == 2
 
 
-async def test_the_invitation_opens_once_and_then_nothing_of_it_is_left(place: Place, tmp_path: Path) -> None:
-    await asyncio.to_thread(brought, place, "css", trees.css(tmp_path / "oud"))
-    file = place.data.parent / "kluis-invitations.jsonl"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    line = invitations(place)["anna"]
-    with vault_of(place) as vault:
-        account = find(vault, "anna")
-        assert account is not None and {way.kind for way in account.ways} == {"invitation"}
-        assert await passphrase.login(vault, "anna", line["code"], START) is None
-        assert await invited.accept(vault, "anna", invitations(place)["ben"]["code"], PHRASE, START) is None
-        assert await invited.accept(vault, "niemand", line["code"], PHRASE, START) is None
-        done = await invited.accept(vault, "anna", line["spare"], PHRASE, START)
-        assert done is not None
-        for code in (line["code"], line["spare"]):
-            assert await invited.accept(vault, "anna", code, PHRASE, START) is None
-        account = find(vault, "anna")
-        assert account is not None and sorted(way.kind for way in account.ways) == ["passphrase", "recovery"]
-        kinds = vault.db.read.run("SELECT kind FROM unlocker WHERE pod = :pod", pod=account.pod)
-        assert sorted(kind for (kind,) in kinds) == ["passphrase", "recovery"]
-        assert await passphrase.login(vault, "anna", PHRASE, START) is not None
-        assert await passphrase.login(vault, "anna", done.code, START) is not None
-
-
-def test_over_http_she_gets_in_with_her_invitation(place: Place, tmp_path: Path) -> None:
-    with served(place):
-        told = brought(place, "css", trees.css(tmp_path / "oud"))
-        assert (told["imported"], told["resources"]) == (2, 21)
-        line, base = invitations(place)["anna"], place.settings.base_url
-        with httpx.Client(base_url=base) as http:
-            page = http.get(line["login"].removeprefix(base))
-            assert 'value="anna"' in page.text and page.headers["cache-control"] == "no-store"
-            csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
-            form = {"csrf": csrf, "user": "anna", "code": line["code"], "passphrase": PHRASE, "again": PHRASE}
-            own = {"origin": base}
-            assert http.post("/login/invitation", data=form | {"csrf": "x"}, headers=own).status_code == 403
-            assert http.post("/login/invitation", data=form, headers={"origin": "http://x.example"}).status_code == 403
-            for wrong in ({"again": "x"}, {"passphrase": "kort", "again": "kort"}, {"code": "x"}):
-                again = http.post("/login/invitation", data=form | wrong, headers=own)
-                assert again.status_code == 400
-                form["csrf"] = again.text.split('name="csrf" value="')[1].split('"')[0]
-            done = http.post("/login/invitation", data=form, headers=own)
-            assert done.status_code == 200 and 'id="code"' in done.text
-            assert http.get("/me/data").status_code == 200
-
-
 def test_a_pod_too_large_for_one_load_comes_in_several(place: Place, tmp_path: Path, monkeypatch: Any) -> None:
     from web import arrivals
 
@@ -413,8 +352,3 @@ async def test_her_log_says_what_came_and_nothing_opened_it(place: Place, tmp_pa
             first = next(iter(views.lines(vault, anna.pod, private))).told
         assert (first["action"], first["note"], first["rule"]) == ("create pod", "from css", "admin")
         assert first["count"] == 15
-
-
-def test_invitations_do_not_lie_in_the_data_directory(place: Place, tmp_path: Path) -> None:
-    root = trees.css(tmp_path / "oud")
-    assert bring(place, "css", root, "--invitations", place.data / "x.jsonl").exit_code == 2

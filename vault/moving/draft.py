@@ -85,7 +85,7 @@ class Draft:
 def sort_out(tree: Tree, home: Home, server: Server, sealed: Collection[str]) -> Draft:
     """Sort a pod's folder out and check every file of it; `sealed` are the names that sealed compartments have here."""
     draft = Draft(home, server)
-    found = [one for one in tree.walk(home.parts)]
+    found = list(tree.walk(home.parts))
     _tops(draft, found, sealed)
     for one in found:
         if isinstance(one, BadTree):

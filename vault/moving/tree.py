@@ -95,7 +95,7 @@ class Tree:
     def read(self, parts: Parts, most: int = LARGEST) -> bytes:
         """A whole file. Raises BadTree."""
         handle = self._open(parts, _READ)
-        with open(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file:
             told = os.fstat(handle)
             if not stat.S_ISREG(told.st_mode) or told.st_nlink > 1:
                 raise BadTree("no_file", parts)
@@ -132,16 +132,21 @@ def _found(parts: Parts, entry: os.DirEntry[str]) -> Found | BadTree:
         return BadTree("not_utf8", (*parts[:-1], os.fsencode(parts[-1]).decode(errors="replace")))
     except OSError:
         return BadTree("unreadable", parts)
-    if stat.S_ISLNK(told.st_mode):
-        return BadTree("symlink", parts)
-    if len(parts) > DEEPEST:
-        return BadTree("too_deep", parts)
+    if (why := _unfit(told, len(parts))) is not None:
+        return BadTree(why, parts)
     if stat.S_ISDIR(told.st_mode):
         return Found(parts, folder=True)
-    if not stat.S_ISREG(told.st_mode):
-        return BadTree("no_file", parts)
-    if told.st_nlink > 1:
-        return BadTree("hard_link", parts)
-    if told.st_size > LARGEST:
-        return BadTree("too_large", parts)
     return Found(parts, folder=False, size=told.st_size, modified=max(0, told.st_mtime_ns // 1_000_000))
+
+
+def _unfit(told: os.stat_result, depth: int) -> str | None:
+    """Why something is not taken, by what it is; None if it is."""
+    folder = stat.S_ISDIR(told.st_mode)
+    reasons = {
+        "symlink": stat.S_ISLNK(told.st_mode),
+        "too_deep": depth > DEEPEST,
+        "no_file": not folder and not stat.S_ISREG(told.st_mode),
+        "hard_link": not folder and told.st_nlink > 1,
+        "too_large": not folder and told.st_size > LARGEST,
+    }
+    return next((why for why, bad in reasons.items() if bad), None)

@@ -39,7 +39,8 @@ async def show(request: Request) -> HTMLResponse:
 
 @router.post("/me/take-away", include_in_schema=False)
 async def take(request: Request) -> Response:
-    """Everything in the pod (`what=data`, or `solid` as files for another Solid server) or the recovery kit (`what=kit`), locked with the passphrase of the form.
+    """Everything in the pod (`what=data`, or `solid` for another Solid server) or the recovery kit
+    (`what=kit`), locked with the passphrase of the form.
 
     The kit after a fresh proof only.
     """

@@ -16,10 +16,10 @@ from consent import gate, takeaway
 from consent.accounts import invited
 from consent.accounts.sessions import SessionFacts
 from tests import moving_trees as trees
+from tests.conftest import START
 from tests.proof import figure, rounds
 from tests.web import test_leaving
 from tests.web.test_leaving import Place
-from tests.conftest import START
 from tests.web.test_moving_in import PHRASE, brought, invitations, vault_of
 from vault import acls, door
 from vault.pod import compartments
