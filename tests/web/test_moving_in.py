@@ -3,9 +3,12 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -352,3 +355,23 @@ async def test_her_log_says_what_came_and_nothing_opened_it(place: Place, tmp_pa
             first = next(iter(views.lines(vault, anna.pod, private))).told
         assert (first["action"], first["note"], first["rule"]) == ("create pod", "from css", "admin")
         assert first["count"] == 15
+
+
+def test_a_run_that_is_killed_is_simply_repeated(place: Place, tmp_path: Path) -> None:
+    root = trees.many(tmp_path / "oud", 30)
+    command = [sys.executable, "-c", "from web.cli import main; main()", "import", "css", str(root)]
+    going = subprocess.Popen(
+        [*command, "--data", str(place.data)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    file = place.data.parent / "kluis-invitations.jsonl"
+    while not file.exists() and going.poll() is None:
+        sleep(0.01)
+    sleep(0.2)
+    going.kill()
+    going.wait()
+    told = brought(place, "css", root)
+    assert (told["imported"] + told["already"], told["rejects"]) == (30, [])
+    assert fsck.check(place.settings.vault_dir, place.settings.shares_dir) == []
+    with vault_of(place) as vault:
+        for name in ("burger0", "burger29"):
+            assert asyncio.run(enter(vault, place, name)).pod.name == name
