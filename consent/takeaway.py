@@ -13,14 +13,16 @@ from vault.unlocked import reach
 from vault.vault import Vault
 
 
-async def everything(vault: Vault, session: SessionFacts, now: datetime) -> AsyncIterator[bytes]:
-    """A tar of all she has, one entry `export` per compartment; they are durable when this returns.
+async def everything(
+    vault: Vault, session: SessionFacts, now: datetime, form: export.Form = "kluis"
+) -> AsyncIterator[bytes]:
+    """A tar of all she has, in this form, one entry `export` per compartment; they are durable when this returns.
 
     Raises Denied when the session ended, LogUnavailable when an entry cannot be written.
     """
     permits = [gate.own(session, home.container, "export") for home in compartments(vault, session.pod)]
     batches = await export.gather(vault, permits, now)
-    return export.packed(vault, session.pod, batches, now)
+    return export.packed(vault, session.pod, batches, now, form)
 
 
 async def recovery_kit(vault: Vault, session: SessionFacts, now: datetime) -> bytes:

@@ -5,7 +5,8 @@ no secret and resource, parents and log entry are one transaction (docs/decision
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -14,9 +15,11 @@ from keys.context import ctx
 from keys.dropbox import deliver
 from keys.seal import seal
 from keys.secret import DataKey
+from vault.database import bare
 from vault.tables import Body, Resource
 
 LABEL_BLOCK = 128
+Hang = Callable[[bytes, DataKey], bytes]
 KINDS_OF = {"path": str, "media": str, "size": int, "created": int, "modified": int, "source": str}
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
@@ -93,32 +96,45 @@ def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -
 
 
 def enclose(
-    place: Place, version: int, label: Label, body: bytes | None, mark: bytes = b""
+    place: Place,
+    version: int,
+    label: Label,
+    body: bytes | None,
+    mark: bytes = b"",
+    hang: Hang | None = None,
 ) -> tuple[Resource, Body | None]:
-    """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash."""
+    """Seal one version. `body` None makes a container; `mark` tells which source deposited it, as a keyed hash.
+
+    `hang` wraps the data key under the compartment's where that is at hand, as at the making of a pod: then nothing is
+    left to rewrap at the first reading.
+    """
     with DataKey.fresh() as dek:
-        head = seal(
-            dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(asdict(label)), LABEL_BLOCK)
-        )
+        head = seal(dek, ctx("label", place.pod, place.resource, version), pad(orjson.dumps(label), LABEL_BLOCK))
         parts = [head]
         stored = None
         if body is not None:
             context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
-            stored = Body(id=place.resource, version=version, data=seal(dek, context, pad(body)))
+            stored = bare(Body, id=place.resource, version=version, data=seal(dek, context, pad(body)))
             parts.append(stored.data)
-        letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
-    return _row(place, version, letter, head, parts, mark), stored
+        if hang is None:
+            letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
+        else:
+            letter = hang(dek_context(place, version, "own"), dek)
+    return _row(place, version, letter, head, parts, mark, "deposit" if hang is None else "own"), stored
 
 
-def _row(place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes) -> Resource:
-    return Resource(
+def _row(
+    place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes, form: str = "deposit"
+) -> Resource:
+    return bare(
+        Resource,
         id=place.resource,
         pod=place.pod,
         parent=place.parent,
         compartment=place.compartment,
         generation=place.generation,
         version=version,
-        form="deposit",
+        form=form,
         dek=dek,
         label=label,
         digest=digest(parts),

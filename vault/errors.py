@@ -117,6 +117,12 @@ class BadTakeAway(VaultError):
     code: ClassVar[str] = "bad_take_away"
 
 
+class BadLoad(VaultError):
+    """What arrives of a pod from another server is not of the form that is agreed; nothing of it is stored."""
+
+    code: ClassVar[str] = "bad_load"
+
+
 class BadBackup(VaultError):
     """A backup is not whole, not ours, or cannot be made; the message says which and what to do."""
 

@@ -8,19 +8,21 @@ import tarfile
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 from keys.text import canonical
 from vault import acls, door
 from vault.door import Batch, Opened
 from vault.gates import ms
 from vault.keysets import Keys
+from vault.moving.leave import Leaver
 from vault.permit import Permit
 from vault.pod import compartments, parent
 from vault.vault import PodFacts, Vault
 
 FORMAT = "kluis/take-away/v1"
 CONTENTS = "kluis.json"
+Form = Literal["kluis", "css"]
 _BLOCK = 512
 
 
@@ -29,14 +31,29 @@ async def gather(vault: Vault, permits: Iterable[tuple[Permit, Keys]], at: datet
     return [await door.records(vault, permit, keys, at) for permit, keys in permits]
 
 
-async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: datetime) -> AsyncIterator[bytes]:
-    """The tar (POSIX pax) in pieces. Breaks off with Denied when the session ends meanwhile: such a tar has no end."""
+async def packed(
+    vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: datetime, form: Form = "kluis"
+) -> AsyncIterator[bytes]:
+    """The tar (POSIX pax) in pieces. Breaks off with Denied when the session ends meanwhile: such a tar has no end.
+
+    In the form `css` the files have the names by which Community Solid Server serves them, with access lists and
+    descriptions beside them (vault.moving.leave), in a folder of the pod's name.
+    """
     told: list[dict[str, Any]] = []
+    leaver = Leaver() if form == "css" else None
     for batch in batches:
         async for item in batch.items:
-            body = item.body or b""
+            body, label = item.body or b"", item.label
             told.append(_told(item, body))
-            yield _member(f"pod{item.label.path}", body, item.label.modified)
+            name = f"pod{label.path}"
+            if leaver is not None:
+                file = leaver.file(label.path, label.media, body)
+                name = f"{pod.name}{file}" if file else ""
+            if name:
+                yield _member(name, body, label.modified)
+    access = _access(vault, pod, [one["path"] for one in told])
+    for file, body in leaver.rest(access) if leaver else ():
+        yield _member(f"{pod.name}{file}", body, ms(at))
     contents = canonical(
         {
             "format": FORMAT,
@@ -44,7 +61,7 @@ async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: date
             "time": ms(at),
             "resources": told,
             "custody": {home.container: home.custody for home in compartments(vault, pod)},
-            "access": _access(vault, pod, [one["path"] for one in told]),
+            "access": access,
         }
     )
     yield _member(CONTENTS, contents, ms(at)) + bytes(2 * _BLOCK)

@@ -6,9 +6,10 @@ under the custodian with the pod's custody share; nothing sealed does.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from keys.context import ctx
@@ -31,7 +32,7 @@ from keys.tree import unwrap, wrap
 from keys.unlock import lock, unlocker_pair
 from vault import keyring
 from vault.blobs import Label, Place, enclose
-from vault.database import Tx
+from vault.database import Tx, bare
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
 from vault.gates import ms
 from vault.log import epochs, versions
@@ -84,8 +85,10 @@ class _Taken(Exception):
     """The name is somebody's or was; no entry can say so, for there is no pod to write it in."""
 
 
-class _Builder:
-    """Makes all rows and shares of one new pod; wiped when done."""
+class Builder:
+    """Makes all rows and shares of one new pod; wiped when done. `note`, `count`: what its first entry says."""
+
+    note, count = "", 1
 
     def __init__(self, vault: Vault, name: str, kind: str, now: datetime) -> None:
         self.id = fresh_bytes(16)
@@ -109,6 +112,7 @@ class _Builder:
         self.shares = [(Want("custody", self.id), self.custody)]
         self.ring = Keyring(self.id, 1, self.facts.identity, box, signer_public(self.msign))
         self.publics: dict[bytes, CompartmentFacts] = {}
+        self.keys: dict[bytes, CompartmentKey] = {}
         self.now = ms(now)
         self._roots(vault)
 
@@ -125,6 +129,7 @@ class _Builder:
         self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
     def unlockers(self, wanted: list[NewUnlocker]) -> None:
+        """Hang the root under these ways in."""
         for new in wanted:
             share = Share.fresh()
             _, public = unlocker_pair(new.seed, share, self.id, new.id, new.kind)
@@ -136,28 +141,34 @@ class _Builder:
             self.ring = replace(self.ring, unlockers={**self.ring.unlockers, new.id: (new.kind, public)})
 
     def compartment(self, container: str, category: str, custody: str) -> None:
-        row, facts = build_compartment(
-            self.facts, container, category, custody, self.root if custody == "sealed" else self.managed
-        )
+        """Make a compartment."""
+        above, key = self.root if custody == "sealed" else self.managed, CompartmentKey.fresh()
+        row, facts = build_compartment(self.facts, container, category, custody, above, key)
+        self.keys[facts.id] = key
         self.rows.append(row)
         self.publics[facts.id] = facts
         self.ring = self.ring.with_box(facts.id, custody, 1, facts.public)
 
-    def resource(self, path: str, media: str, body: bytes | None) -> None:
+    def resource(self, path: str, media: str, body: bytes | None, modified: int | None = None) -> None:
+        """Seal a resource, or with body None a container; `modified` in ms if that was another moment than now."""
         home = self.publics[self.facts.compartment(top(path))]
         place = place_of(self.facts, home, path)
-        label = Label(path, media, len(body or b""), self.now, self.now)
-        row, stored = enclose(place, 1, label, body)
+        at = self.now if modified is None else modified
+        row, stored = enclose(
+            place, 1, Label(path, media, len(body or b""), at, at), body, hang=partial(wrap, self.keys[home.id])
+        )
         self.rows.append(row)
         if stored:
             self.rows.append(stored)
 
     def acl(self, path: str, turtle: bytes) -> None:
+        """Store an access list."""
         rid = self.facts.resource(path)
         self.rows.append(Acl(id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
 
     def wipe(self) -> None:
-        for secret in (self.root, self.managed, self.identity, self.msign, self.log):
+        """Wipe every key."""
+        for secret in (self.root, self.managed, self.identity, self.msign, self.log, *self.keys.values()):
             secret.wipe()
 
 
@@ -169,12 +180,14 @@ async def create(
     plan: Blueprint,
     now: datetime,
     extra: Callable[[Tx, PodFacts], None] | None = None,
+    fill: Callable[[Builder], None] = lambda _: None,
 ) -> PodFacts:
     """Make a pod in one transaction: shares first, then its rows, its first log entry and what `extra` writes.
 
-    Raises TooFewUnlockers for fewer than two ways in, Conflict("exists") if the name is taken.
+    `fill` puts more in it than the plan says. Raises TooFewUnlockers for less than two ways in, Conflict("exists").
     """
     with _build(vault, name, kind, unlockers, plan, now) as made:
+        fill(made)
         await _store(vault, made, now, extra)
         return made.facts
 
@@ -182,13 +195,13 @@ async def create(
 @contextmanager
 def _build(
     vault: Vault, name: str, kind: str, unlockers: list[NewUnlocker], plan: Blueprint, now: datetime
-) -> Iterator[_Builder]:
+) -> Iterator[Builder]:
     """All rows and shares of a new pod; its keys are wiped when the block ends."""
     if len(unlockers) < FEWEST_UNLOCKERS:
         raise TooFewUnlockers("a pod needs at least two ways in: add a recovery code")
     if vault.pod(name) is not None:
         raise Conflict("exists")
-    made = _Builder(vault, name, kind, now)
+    made = Builder(vault, name, kind, now)
     made.unlockers(unlockers)
     for custody, containers in (("managed", plan.managed), ("sealed", plan.sealed)):
         for container, category in containers.items():
@@ -221,7 +234,7 @@ async def found_office(
 
 
 async def _store(
-    vault: Vault, made: _Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
+    vault: Vault, made: Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
 ) -> None:
     def write(tx: Tx) -> Facts:
         if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
@@ -235,7 +248,8 @@ async def _store(
     ring = keyring.first(made.ring, made.identity)
     made.rows.append(ring.row)
     stored = versions.told(row for row in made.rows if isinstance(row, Resource))
-    facts = Facts("key event", "create pod", rule="admin", count=1, keyring=ring.digest, versions=stored)
+    facts = Facts("key event", "create pod", "allowed", "admin", count=made.count, note=made.note, keyring=ring.digest,
+                  versions=stored)  # fmt: skip
     intent = Intent(made.id, facts, now, write=write, new_shares=tuple(made.shares))
     try:
         done = await vault.log.append(intent)
@@ -246,13 +260,14 @@ async def _store(
 
 
 def build_compartment(
-    pod: PodFacts, container: str, category: str, custody: str, parent: Root | ManagedRoot
-) -> tuple[Compartment, CompartmentFacts]:
-    """Make generation 1 of a compartment."""
+    pod: PodFacts, container: str, category: str, custody: str, parent: Root | ManagedRoot,
+    key: CompartmentKey | None = None,
+) -> tuple[Compartment, CompartmentFacts]:  # fmt: skip
+    """Make generation 1 of a compartment, of a key that the caller keeps and wipes or of one that is kept nowhere."""
     cid = pod.compartment(container)
     sealed = pod.seal("compartment", cid, "sealed", json.dumps([container, category]).encode())
-    with CompartmentKey.fresh() as key:
-        row = build_generation(pod, cid, 1, custody, parent, key, sealed)
+    with nullcontext(key) if key is not None else CompartmentKey.fresh() as used:
+        row = build_generation(pod, cid, 1, custody, parent, used, sealed)
     return row, CompartmentFacts(cid, container, category, custody, 1, row.public)
 
 
@@ -268,7 +283,8 @@ def build_generation(
     """One generation of a compartment: its key under the root of its custody, its pair under its key."""
     private, public = pair()
     with private:
-        return Compartment(
+        return bare(
+            Compartment,
             id=cid,
             generation=generation,
             pod=pod.id,
@@ -297,10 +313,7 @@ def top(path: str) -> str:
 
 
 def compartments(vault: Vault, pod: PodFacts) -> list[CompartmentFacts]:
-    """The newest generation of every compartment of a pod, its public key verified against the keyring.
-
-    Raises keys.errors.SwappedKey.
-    """
+    """The newest generation of every compartment of a pod, its public key verified against the keyring (SwappedKey)."""
 
     def read() -> list[CompartmentFacts]:
         ring = vault.keyring(pod)

@@ -82,7 +82,7 @@ def _piece(told: Any, bodies: dict[str, bytes]) -> Piece:
             scan(body, media)
     except (paths.BadPath, ldp.BadMedia, BadRdf) as error:
         raise BadTakeAway(f"{_shown(path)} is not taken: {error}") from error
-    if target.path != path or target.container or target.kind != "resource":
+    if target.path != path or target.container or target.kind not in ("resource", "meta"):
         raise BadTakeAway(f"{_shown(path)} is no name of a resource")
     if path.endswith(ENDING) and not (media == JSON_LD and isinstance(orjson.loads(body), dict)):
         raise BadTakeAway(f"{_shown(path)} is no record")

@@ -39,6 +39,7 @@ from web.recommending import Recommender
 from web.routes import (
     access,
     accounts,
+    arrivals,
     consents,
     copies,
     data,
@@ -47,6 +48,7 @@ from web.routes import (
     dpo,
     erasure,
     health,
+    invitation,
     leaving,
     locks,
     log,
@@ -73,6 +75,8 @@ from web.watching import Watching, watching
 ROUTES = (
     access,
     accounts,
+    arrivals,
+    invitation,
     consents,
     copies,
     data,

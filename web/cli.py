@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.table import Table
@@ -39,6 +39,9 @@ app.command("backup")(copying.make_backup)
 app.command("restore")(copying.put_back)
 app.command("export")(leaving.take_along)
 app.command("erase")(leaving.erase)
+
+if TYPE_CHECKING:
+    from web.moving import Asked
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Data = Annotated[Path | None, typer.Option(help="The data directory (KLUIS_DATA).")]
@@ -273,8 +276,8 @@ def register(
 @app.command("import")
 def import_file(
     source: Annotated[str, typer.Argument(help="The format, e.g. mijnbib, folio or uitdatabank.")],
-    file: Annotated[Path, typer.Argument(help="The file to take in.", exists=True, dir_okay=False)],
-    pod: Annotated[str | None, typer.Option(help="Whose pod; none for the public catalogue.")] = None,
+    file: Annotated[Path, typer.Argument(help="The file to take in; of css and nss the server's folder.", exists=True)],
+    pod: Annotated[str | None, typer.Option(help="Whose pod; none for the public catalogue, or for all pods.")] = None,
     patron: Annotated[str | None, typer.Option(help="Which person of the file, if it holds several.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be stored, store nothing.")] = False,
     keep_good: Annotated[
@@ -285,10 +288,25 @@ def import_file(
         Path | None, typer.Option(help="The source's private key (JWK); else the operator's socket.")
     ] = None,
     client_id: Annotated[str | None, typer.Option(help="The source's id, with --key.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="css, nss: the old address, if the folder tells none.")] = None,
+    invitations: Annotated[
+        Path, typer.Option(help="css, nss: the file to which each new pod's way in is written.")
+    ] = Path("kluis-invitations.jsonl"),
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Deposit a file of a data source. One bad record and nothing is stored, unless --keep-good."""
+    """Deposit a file of a data source. One bad record and nothing is stored, unless --keep-good.
+
+    With css or nss: bring in the pods of a Community Solid Server or Node Solid Server, each whole or not at all.
+    """
+    if source in ("css", "nss"):
+        from web.moving import Asked
+
+        kind: Literal["css", "nss"] = "css" if source == "css" else "nss"
+        _move_in(Asked(kind, file, pod, base_url, dry_run, keep_good, invitations), data, as_json=as_json)
+        return
+    if file.is_dir():
+        stop(f"{file} is a folder: only css and nss take one")
     asked = {"pod": pod, "patron": patron, "dry-run": "1" if dry_run else None, "keep-good": "1" if keep_good else None}
     with told():
         settings, body, bearer = load(data=data, base_url=base), file.read_bytes(), None
@@ -308,6 +326,22 @@ def import_file(
         err.print(_reject(reject), markup=False)
     answer(taken | ({"rejects": rejects} if as_json else {"rejected": len(rejects)}), as_json=as_json)
     if rejects and not keep_good:
+        raise typer.Exit(1)
+
+
+def _move_in(asked: "Asked", data: Path | None, *, as_json: bool) -> None:
+    """Bring pods in and say what became of each."""
+    from web.moving import move_in
+
+    with told():
+        done = move_in(load(data=data), asked)
+    said = done.told(asked)
+    if not as_json:
+        for one in (*said.pop("rejects"), *said.pop("notes")):
+            err.print(_reject(one), markup=False)
+        said |= {"rejected": len(done.rejects), "changed": len(done.notes)}
+    answer(said, as_json=as_json)
+    if done.failed:
         raise typer.Exit(1)
 
 

@@ -65,13 +65,24 @@ class Client:
         """Register an app (RFC 7591 metadata with our additions), as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/apps", json=dict(metadata)))
 
+    def arriving(self, pods: Mapping[str, str]) -> dict[str, str]:
+        """Which pods (name -> old address) may arrive, as operator: free, part, whole or taken. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/arrivals/names", json=dict(pods)))
+
+    def arrive(self, load: bytes) -> dict[str, Any]:
+        """Send one load of a pod that arrives (web.arrivals), as operator. Raises Unanswered."""
+        return _object(self._answer("POST", "/api/operator/arrivals", content=load))
+
     def erase(self, pod: str) -> dict[str, Any]:
         """Erase a pod, as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/erase", json={"pod": pod}))
 
-    def take_along(self, phrase: str) -> bytes:
-        """Everything in the pod of this session, locked with `phrase` (age format). Raises Unanswered."""
-        fields = {"csrf": self._form_token("/me/take-away"), "what": "data", "passphrase": phrase, "again": phrase}
+    def take_along(self, phrase: str, what: str = "data") -> bytes:
+        """Everything in the pod of this session, locked with `phrase` (age format). Raises Unanswered.
+
+        `what`: data, or solid for files as another Solid server keeps them.
+        """
+        fields = {"csrf": self._form_token("/me/take-away"), "what": what, "passphrase": phrase, "again": phrase}
         answer = self._send("POST", "/me/take-away", data=fields, headers={"Origin": self.base}, timeout=None)
         if answer.status_code != 200 or answer.headers.get("content-type") != "application/age":
             raise Unanswered(_reason(answer))

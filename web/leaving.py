@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ from web.settings import Settings, load
 from web.terminal import answer, operator, server, stop, told
 
 if TYPE_CHECKING:
+    from vault.export import Form
     from web.app import House
 
 Base = Annotated[str | None, typer.Option(help="The address of the vault (KLUIS_BASE_URL).")]
@@ -33,6 +34,9 @@ User = Annotated[str | None, typer.Option(help="Your name in the vault, if it is
 def take_along(
     pod: Annotated[str, typer.Option(help="Your pod.")],
     target: Annotated[Path, typer.Option("--out", help="Where to write the file (age format, a tar inside).")],
+    form: Annotated[
+        Literal["kluis", "css"], typer.Option(help="kluis, or css: files as Community Solid Server keeps them.")
+    ] = "kluis",
     user: User = None,
     base: Base = None,
     data: Data = None,
@@ -47,13 +51,13 @@ def take_along(
         phrase = typer.prompt("Passphrase for the file", hide_input=True, err=True, confirmation_prompt=True)
         if not FEWEST_LETTERS <= len(phrase) <= LONGEST:
             stop(f"nothing taken: the passphrase for the file has {FEWEST_LETTERS} to {LONGEST} characters")
-        if base is None and _idle(settings):
-            with _house(settings) as house:
-                taken = asyncio.run(_everything(house, user or pod, secret, phrase))
+        if base is None and idle(settings):
+            with open_here(settings) as house:
+                taken = asyncio.run(_everything(house, user or pod, secret, phrase, form))
         else:
             with server(settings) as client:
                 client.login(user or pod, secret)
-                taken = client.take_along(phrase)
+                taken = client.take_along(phrase, "solid" if form == "css" else "data")
                 client.logout()
         found = _checked(taken, phrase, pod)
         keep(target, taken)
@@ -75,8 +79,8 @@ def erase(
         settings = load(base_url=base, data=data)
         if base is not None:
             entry = _own(settings, user or pod, pod)
-        elif _idle(settings):
-            with _house(settings) as house:
+        elif idle(settings):
+            with open_here(settings) as house:
                 entry = asyncio.run(_here(house, pod))
         else:
             with operator(settings, ", or give --base") as client:
@@ -104,7 +108,7 @@ async def _here(house: "House", pod: str) -> int:
     return await erasure.by_operator(house.vault, facts, house.clock())
 
 
-async def _everything(house: "House", user: str, secret: str, phrase: str) -> bytes:
+async def _everything(house: "House", user: str, secret: str, phrase: str, form: "Form") -> bytes:
     """The file, made without a server: a session as after any login, ended before this returns."""
     from consent import takeaway
     from consent.accounts import passphrase, sessions
@@ -114,7 +118,7 @@ async def _everything(house: "House", user: str, secret: str, phrase: str) -> by
         raise Unanswered(f"{house.settings.data} does not know this name with this passphrase")
     session = login[1]
     try:
-        return await _locked(await takeaway.everything(house.vault, session, house.clock()), phrase)
+        return await _locked(await takeaway.everything(house.vault, session, house.clock(), form), phrase)
     finally:
         await sessions.end(house.vault, session, house.clock())
 
@@ -149,7 +153,7 @@ def keep(target: Path, taken: bytes) -> None:
     part.replace(target)
 
 
-def _idle(settings: Settings) -> bool:
+def idle(settings: Settings) -> bool:
     """Whether there is a vault that nobody serves."""
     from vault import database
 
@@ -163,7 +167,8 @@ def _idle(settings: Settings) -> bool:
 
 
 @contextmanager
-def _house(settings: Settings) -> Iterator["House"]:
+def open_here(settings: Settings) -> Iterator["House"]:
+    """The house of a directory that nobody serves, with its lock."""
     from web.app import open_house, wall_clock
 
     house = open_house(settings, settings.custodian_uri, wall_clock)

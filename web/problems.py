@@ -56,6 +56,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     notifications.BadInstruction: (422, "bad-instruction", "This subscription cannot be made as it was asked for"),
     notifications.BadFormat: (415, "media", "A subscription is asked for in application/ld+json"),
     vault.BadTakeAway: (422, "bad-take-away", "This is no whole take-away file"),
+    vault.BadLoad: (422, "bad-load", "This part of a pod that arrives cannot be taken"),
     vault.BadBackup: (500, "backup", "This backup cannot be used"),
     vault.TooOld: (409, "too-old", "This is older than what it would replace"),
     consent.ConsentError: (400, "consent", "This request cannot be accepted"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, follow_acts, grant_acts, office_acts, own_acts, solid_acts, told_acts
+from tests.log import acts, follow_acts, grant_acts, moving_acts, office_acts, own_acts, solid_acts, told_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -33,7 +33,8 @@ SILENT: Final[dict[str, str]] = {
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
     **dict.fromkeys(["GET /login", "GET /oauth/logout", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
-                     "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less"], FORM),
+                     "GET /me/security/rooms/{container}", "GET /me/access/{grant}/less",
+                     "GET /login/invitation"], FORM),
     **dict.fromkeys(["GET /me", "GET /me/access", "GET /me/data", "GET /me/security", "GET /me/receipts/{receipt}",
                      "GET /me/requests", "GET /api/grants", "GET /api/grants/{grant}", "GET /api/receipts",
                      "GET /api/receipts/{receipt}",
@@ -238,6 +239,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "GET /login/demo/{token}": [
         (own_acts.follows_link, [Line("unlock", "login", rule="demo"), ENTERED]),
         (without_token("GET", "/login/demo/x", 303), [anonymous("login", "wrong_link")])],
+    **moving_acts.LEAVES,
     "POST /oauth/logout": [
         (presses("/oauth/logout", end="no"), []),
         (presses("/oauth/logout", end="yes"), [Line("key event", "logout", rule="session")])],

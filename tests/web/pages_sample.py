@@ -283,6 +283,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         TakeAwayPage(10, refused="file", why="<b>pod/x</b> is missing"),
         TakeAwayPage(10, brought=Brought(2, (("/loans/<i>.jsonld", "exists"), ("/x/a", "less sealed")), "http://a/")),
     ),
+    "invitation": tuple(e.InvitationPage("<b>an", 12, failed) for failed in ("", "code", "phrase")),
     "code": (e.CodePage("ABCD-EFGH", NOW),),
     "error": (v.ErrorPage(403, "Dit mag je niet openen", "Er is niets getoond.", "Vraag het.", "not_yours"),),
 }

@@ -14,6 +14,7 @@ WAYS: Final[Mapping[str, str]] = {
     "recovery": "Herstelcode",
     "passkey": "Passkey",
     "demo": "Sleutel van de demo",
+    "invitation": "Uitnodiging",
 }
 DONE: Final[Mapping[str, str]] = {
     "passkey": "Je passkey is klaar. Ze opent vanaf nu je kluis.",
@@ -155,6 +156,17 @@ class CodePage:
 
     code: str
     made: datetime
+
+
+@dataclass(frozen=True)
+class InvitationPage:
+    """`/login/invitation`: the way in of somebody whose pod came from another server. `failed`: "", code or phrase;
+    `shortest`: letters of a passphrase.
+    """
+
+    user: str
+    shortest: int
+    failed: str = ""
 
 
 @dataclass(frozen=True)

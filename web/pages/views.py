@@ -16,7 +16,7 @@ from web.pages import dutch
 from web.pages.consenting import ConsentPage, ReceiptPage
 from web.pages.desk import DeskPage
 from web.pages.door import Door
-from web.pages.entry import CodePage, LocksPage, LoginPage, RoomPage, SecurityPage
+from web.pages.entry import CodePage, InvitationPage, LocksPage, LoginPage, RoomPage, SecurityPage
 from web.pages.granted import AccessPage, LessPage
 from web.pages.leaving import ErasePage, GonePage
 from web.pages.logbook import LogPage
@@ -146,6 +146,7 @@ PAGES: dict[str, type] = {
     "goodbye": GonePage,
     "desk": DeskPage,
     "code": CodePage,
+    "invitation": InvitationPage,
     "error": ErrorPage,
 }
 """Template name (without .html) -> the only context it accepts."""

@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 @router.post("/api/operator/apps")
 async def register_app(request: Request) -> JSONResponse:
     """Register an app that the city reviewed (RFC 7591 metadata, with `controller` and `purposes`)."""
-    house = await _house(request)
+    house = await house_for_operator(request)
     try:
         described = incoming.read(await request.body())
     except ValueError:
@@ -36,7 +36,7 @@ async def register_app(request: Request) -> JSONResponse:
 @router.post("/api/operator/erase")
 async def erase_pod(request: Request) -> JSONResponse:
     """Erase the pod of a person who asked for it; there is no way back."""
-    house = await _house(request)
+    house = await house_for_operator(request)
     told = await request.json()
     pod = house.vault.pod(str(told.get("pod", ""))) if isinstance(told, dict) else None
     if pod is None:
@@ -47,7 +47,7 @@ async def erase_pod(request: Request) -> JSONResponse:
 @router.post("/api/operator/custodian/rotate")
 async def rotate_custodian(request: Request) -> JSONResponse:
     """Replace the custody key, or finish a replacement that was broken off."""
-    house = await _house(request)
+    house = await house_for_operator(request)
     done = await custody.rotate(house.vault, house.clock())
     told = {"key": b64(done.key), "moved": done.moved, "left": done.left}
     return JSONResponse({**told, "destroyed": [b64(key) for key in done.destroyed]})
@@ -56,7 +56,7 @@ async def rotate_custodian(request: Request) -> JSONResponse:
 @router.post("/api/operator/log/rotate")
 async def rotate_log(request: Request) -> JSONResponse:
     """Replace the log's key; the old one certifies the new one in the log."""
-    house = await _house(request)
+    house = await house_for_operator(request)
     return JSONResponse({"key": await hand_over(house.vault, house.clock())})
 
 
@@ -77,7 +77,7 @@ async def accept_clock(request: Request) -> JSONResponse:
     return JSONResponse({"accepted_seconds": ahead, **keeper.told})
 
 
-async def _house(request: Request) -> "House":
+async def house_for_operator(request: Request) -> "House":
     """The house, for its operator; from outside there is nothing here, and that somebody looked is counted."""
     if not request.state.operator:
         await guard.denied(request, await guard.current(request), "role", "operate")
@@ -86,7 +86,7 @@ async def _house(request: Request) -> "House":
 
 
 async def _keeper(request: Request) -> Timekeeper:
-    keeper = (await _house(request)).keeper
+    keeper = (await house_for_operator(request)).keeper
     if keeper is None:
         raise HTTPException(404, "this server takes the machine's clock as it is, as a demo does")
     return keeper

@@ -39,13 +39,14 @@ async def show(request: Request) -> HTMLResponse:
 
 @router.post("/me/take-away", include_in_schema=False)
 async def take(request: Request) -> Response:
-    """Everything in the pod (`what=data`) or the recovery kit (`what=kit`), locked with the passphrase of the form.
+    """Everything in the pod (`what=data`, or `solid` for another Solid server) or the recovery kit
+    (`what=kit`), locked with the passphrase of the form.
 
     The kit after a fresh proof only.
     """
     session, fields = await guard.written(request, "citizen")
     phrase, what = str(fields.get("passphrase", "")), str(fields.get("what", ""))
-    if what not in ("data", "kit"):
+    if what not in ("data", "solid", "kit"):
         raise HTTPException(400, "bad-choice")
     if not FEWEST_LETTERS <= len(phrase) <= LONGEST or phrase != fields.get("again"):
         return _page(request, session, TakeAwayPage(FEWEST_LETTERS, failed=True), 400)
@@ -57,7 +58,7 @@ async def take(request: Request) -> Response:
     if what == "kit":
         made = await takeaway.recovery_kit(house.vault, session, house.clock())
         return Response(writer.head + writer.add(made) + writer.end(), headers=_headers("kluis-herstel.age"))
-    tar = await takeaway.everything(house.vault, session, house.clock())
+    tar = await takeaway.everything(house.vault, session, house.clock(), "css" if what == "solid" else "kluis")
     return StreamingResponse(_locked(writer, tar), headers=_headers("kluis.tar.age"))
 
 
