@@ -35,7 +35,7 @@ def public(key: dict[str, str]) -> dict[str, str]:
 class House(FakeHouse):
     """A house in development that may ask servers of this machine."""
 
-    issuers: Issuers = field(default_factory=lambda: Issuers(Fetcher(loopback=True, limits=QUICK)))
+    issuers: Issuers = field(default_factory=lambda: Issuers(Fetcher(loopback=True)))
 
 
 @dataclass

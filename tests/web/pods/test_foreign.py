@@ -16,7 +16,7 @@ from keys.sign import new_es256
 from keys.text import b64, canonical
 from tests.conftest import Clock
 from tests.web.pods.client import OWNER
-from tests.web.pods.elsewhere import KEY, QUICK, Elsewhere, public, share
+from tests.web.pods.elsewhere import KEY, Elsewhere, public, share
 from vault.log.entry import Appended, Facts, Intent, Refused
 from vault.vault import PodFacts, Vault
 from web.telling import _who
@@ -57,7 +57,6 @@ async def test_nothing_sealed_opens_and_the_answer_names_the_grant_that_would(
 
 
 async def test_without_permission_every_name_answers_alike_to_a_visitor(there: Elsewhere) -> None:
-    there.house.issuers = Issuers(Fetcher(loopback=True, limits=QUICK))
     stranger = there.token(client_id="https://other.example/id")
     for method in ("GET", "PUT", "DELETE"):
         told = set()
@@ -204,7 +203,7 @@ async def test_a_request_of_ours_never_waits_for_a_server_that_does_not_answer(t
 
 
 async def test_the_operator_can_say_whose_agents_come_in(there: Elsewhere) -> None:
-    fetcher = Fetcher(loopback=True, limits=QUICK)
+    fetcher = Fetcher(loopback=True)
     for hosts, status in ((frozenset(), 401), (frozenset({"idp.example"}), 401), (frozenset({"localhost"}), 200)):
         there.house.issuers = Issuers(fetcher, hosts)
         there.asked.clear()

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from federation.fetch import Fetcher
+from federation.issuers import Issuers
 from keys.sign import new_es256, thumbprint
 from keys.text import b64, canonical
 from tests.conftest import BASE, Clock
 from tests.federation.sink import reply, sink
 from tests.web.pods.client import OWNER, ROOT
-from tests.web.pods.elsewhere import KEY, PROFILE, Elsewhere, public, unsigned
+from tests.web.pods.elsewhere import KEY, PROFILE, QUICK, Elsewhere, public, unsigned
 from vault.vault import Vault
 
 pytestmark = pytest.mark.enable_socket
@@ -189,6 +191,7 @@ def _server(there: Elsewhere, name: str) -> None:
         there.special = dict([plain[name]])
     elif name == "slow":
         there.sink.hold = 2
+        there.house.issuers = Issuers(Fetcher(loopback=True, limits=QUICK))
     elif name in ("not named", "nobody named"):
         there.listed = ["https://another.example"]
     elif name == "named by another subject":
