@@ -16,7 +16,7 @@ from consent.accounts import sessions
 from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
-from consent.decide import Allowed, Ask, decide, hint
+from consent.decide import Allowed, Ask, decide_all, hint
 from consent.errors import OAuthError
 from consent.lines import elsewhere, of_call, why_of
 from consent.locks import grant_context
@@ -170,7 +170,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
     if pod is None or held.pod.id != pod.id:
         return await _refuse(vault, pod, held, call, "insufficient_authorization_details", now, rule="other pod")
     path = None if call.batch or call.answer else call.path
-    said = decide(held.terms, Ask(call.action, call.category.curie, path, call.answer, call.purpose), now)
+    ask = Ask(call.action, call.category.curie, path, call.answer, call.purpose)
+    said = decide_all(held.terms, ask, call.actions, now)
     if not isinstance(said, Allowed):
         code = "invalid_token" if said.code == "expired" else "insufficient_authorization_details"
         return await _refuse(vault, pod, held, call, code, now, rule=said.code, why=said.hint)
@@ -276,7 +277,7 @@ def _covers(
     if home != pod.id:
         return said if terms.elsewhere else None
     ask = Ask(call.action, call.category.curie, call.path, None, call.purpose, managed=managed)
-    answer = decide(terms, ask, now)
+    answer = decide_all(terms, ask, call.actions, now)
     return said if isinstance(answer, Allowed) else None
 
 
@@ -322,7 +323,7 @@ def _permit(
     proof: Proof | None = None,
     seen: Effective | None = None,
 ) -> Permit:
-    targets: frozenset[str] | None = None if call.batch else frozenset({call.path})
+    targets: frozenset[str] | None = None if call.batch else frozenset({call.place})
     if call.answer and datum is not None:
         targets = frozenset({datum.answer_path})
         facts = replace(facts, resources=(datum.answer_path,))

@@ -56,7 +56,8 @@ def unpack(tar: bytes) -> TakeAway:
     if bodies:
         raise BadTakeAway(f"{_shown(next(iter(bodies)))} is not in the list of contents")
     _distinct(pieces)
-    return TakeAway(source, pieces, custody)
+    # A description comes after what it describes: it is stored only where that stands.
+    return TakeAway(source, tuple(sorted(pieces, key=lambda one: paths.subject_of(one.path) is not None)), custody)
 
 
 def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
@@ -82,7 +83,7 @@ def _piece(told: Any, bodies: dict[str, bytes]) -> Piece:
             scan(body, media)
     except (paths.BadPath, ldp.BadMedia, BadRdf) as error:
         raise BadTakeAway(f"{_shown(path)} is not taken: {error}") from error
-    if target.path != path or target.container or target.kind != "resource":
+    if target.path != path or target.container or target.kind not in ("resource", "meta"):
         raise BadTakeAway(f"{_shown(path)} is no name of a resource")
     if path.endswith(ENDING) and not (media == JSON_LD and isinstance(orjson.loads(body), dict)):
         raise BadTakeAway(f"{_shown(path)} is no record")

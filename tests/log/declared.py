@@ -387,6 +387,35 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (program("DELETE", acts.NOTE, 412, if_match='"other"'), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="precondition")]),
         (without_token("DELETE", acts.NOTE), [anonymous(whose="an")])],
+    "PATCH pods/file": [
+        (program("PATCH", "/pods/an/public/b.ttl", 201, acts.INSERT, content_type="application/sparql-update"),
+         [by_program("append")]),
+        (acts.patches("/pods/an/public/b.ttl"), [by_program("read"), by_program("append")]),
+        (acts.patches("/pods/an/public/b.ttl", 409, acts.DELETE), [by_program("read")]),
+        (acts.patches("/pods/an/public/b.ttl", 412, if_match='"other"'), [
+            by_program("append", outcome="refused", count=0, type="denial", decision="denied", rule="precondition")]),
+        (acts.another_programs("PATCH", "/pods/an/inbox/b.ttl", content_type="application/sparql-update"),
+         [replace(FORBIDDEN, action="append")])],
+    "PATCH pods/acl": [
+        (program("PATCH", "/pods/an/public/.acl", 204, acts.INSERT, content_type="application/sparql-update"),
+         [by_program("control", 0)]),
+        (program("PATCH", "/pods/an/public/.acl", 409, acts.DELETE, content_type="application/sparql-update"),
+         [by_program("control", 0)]),
+        (acts.another_programs("PATCH", "/pods/an/public/.acl"), [replace(FORBIDDEN, action="control")])],
+    **{f"PATCH pods/{kind}": [(without_token("PATCH", path), [anonymous("append", whose="an")])]
+       for kind, path in (("root", "/pods/an/"), ("container", "/pods/an/public/"))},
+    "PUT pods/meta": [
+        (program("PUT", f"{acts.NOTE}.meta", 201, b"", content_type="text/turtle"), [by_program("write")]),
+        (acts.another_programs("PUT", "/pods/an/inbox/.meta", content_type="text/turtle"),
+         [replace(FORBIDDEN, action="write")])],
+    "PATCH pods/meta": [
+        (program("PATCH", f"{acts.NOTE}.meta", 201, acts.INSERT, content_type="application/sparql-update"),
+         [by_program("append")]),
+        (without_token("PATCH", f"{acts.NOTE}.meta"), [anonymous("append", whose="an")])],
+    "DELETE pods/meta": [
+        (program("DELETE", f"{acts.NOTE}.meta", 404), [
+            by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="gone")]),
+        (without_token("DELETE", f"{acts.NOTE}.meta"), [anonymous(whose="an")])],
     "DELETE pods/container": [
         (program("DELETE", "/pods/an/public/y/", 404), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="gone")]),
