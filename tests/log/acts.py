@@ -27,8 +27,6 @@ ONGOING = {"recurrence": {"mode": "ongoing"}}
 PHRASE = "zeven groene fietsen"
 A = "/pods/an/interests/a.jsonld"
 NOTE = "/pods/an/public/a.txt"
-INSERT = b"INSERT DATA { <#a> <urn:x:b> 1 }"
-DELETE = b"DELETE DATA { <#a> <urn:x:b> 1 }"
 TEXT = {"content-type": "text/plain"}
 PURPOSES = [{"code": "dpv:ProvideEventRecommendations", "text": {"nl": "x"}, "categories": ["pd:Interest"]}]
 
@@ -337,18 +335,6 @@ async def citizen_delivers_to_another(stage: Stage) -> None:
 async def operator_delivers(stage: Stage) -> None:
     await stage.begin()
     await ok(stage.operator("POST", "/api/sources/mijnbib/deposits?pod=an", content=loans("8")))
-
-
-def patches(path: str, status: int = 204, content: bytes = INSERT, **headers: str) -> Act:
-    """A program with An's own credentials changes a part of what it stored before."""
-
-    async def act(stage: Stage) -> None:
-        token, spoken = await stage.house.jwt(), {"content-type": "application/sparql-update"}
-        await ok(stage.house.call("PUT", path, token, {"content-type": "text/turtle"}, b""), 201)
-        await stage.begin()
-        await ok(stage.house.call("PATCH", path, token, spoken | _spelled(headers), content), status)
-
-    return act
 
 
 def another_programs(method: str, path: str, status: int = 403, **headers: str) -> Act:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, grant_acts, office_acts, own_acts, solid_acts, told_acts
+from tests.log import acts, grant_acts, office_acts, own_acts, patch_acts, solid_acts, told_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
@@ -387,35 +387,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (program("DELETE", acts.NOTE, 412, if_match='"other"'), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="precondition")]),
         (without_token("DELETE", acts.NOTE), [anonymous(whose="an")])],
-    "PATCH pods/file": [
-        (program("PATCH", "/pods/an/public/b.ttl", 201, acts.INSERT, content_type="application/sparql-update"),
-         [by_program("append")]),
-        (acts.patches("/pods/an/public/b.ttl"), [by_program("read"), by_program("append")]),
-        (acts.patches("/pods/an/public/b.ttl", 409, acts.DELETE), [by_program("read")]),
-        (acts.patches("/pods/an/public/b.ttl", 412, if_match='"other"'), [
-            by_program("append", outcome="refused", count=0, type="denial", decision="denied", rule="precondition")]),
-        (acts.another_programs("PATCH", "/pods/an/inbox/b.ttl", content_type="application/sparql-update"),
-         [replace(FORBIDDEN, action="append")])],
-    "PATCH pods/acl": [
-        (program("PATCH", "/pods/an/public/.acl", 204, acts.INSERT, content_type="application/sparql-update"),
-         [by_program("control", 0)]),
-        (program("PATCH", "/pods/an/public/.acl", 409, acts.DELETE, content_type="application/sparql-update"),
-         [by_program("control", 0)]),
-        (acts.another_programs("PATCH", "/pods/an/public/.acl"), [replace(FORBIDDEN, action="control")])],
-    **{f"PATCH pods/{kind}": [(without_token("PATCH", path), [anonymous("append", whose="an")])]
-       for kind, path in (("root", "/pods/an/"), ("container", "/pods/an/public/"))},
-    "PUT pods/meta": [
-        (program("PUT", f"{acts.NOTE}.meta", 201, b"", content_type="text/turtle"), [by_program("write")]),
-        (acts.another_programs("PUT", "/pods/an/inbox/.meta", content_type="text/turtle"),
-         [replace(FORBIDDEN, action="write")])],
-    "PATCH pods/meta": [
-        (program("PATCH", f"{acts.NOTE}.meta", 201, acts.INSERT, content_type="application/sparql-update"),
-         [by_program("append")]),
-        (without_token("PATCH", f"{acts.NOTE}.meta"), [anonymous("append", whose="an")])],
-    "DELETE pods/meta": [
-        (program("DELETE", f"{acts.NOTE}.meta", 404), [
-            by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="gone")]),
-        (without_token("DELETE", f"{acts.NOTE}.meta"), [anonymous(whose="an")])],
+    **patch_acts.cases(by_program, anonymous, FORBIDDEN),
     "DELETE pods/container": [
         (program("DELETE", "/pods/an/public/y/", 404), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="gone")]),

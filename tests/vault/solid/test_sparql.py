@@ -36,8 +36,10 @@ def refused(update: str) -> str:
         PREFIX + 'DELETE { ?a ex:p "1" . }\nINSERT { ?a ex:p "2" . }\nWHERE { ?a ex:p "1" . }',
         PREFIX + 'DELETE { $a ex:p ?old } INSERT { $a ex:p "2" } WHERE { $a ex:p ?old, "1" }',
         PREFIX + '# INSERT DATA { <z> ex:p 9 }\nDELETE DATA { <a> ex:p "1" };; INSERT DATA { <a> ex:p "2" . . }',
-        "BASE <https://kluis.example/pods/an/> PREFIX ex: <http://ex.example/>\n"
-        'DELETE { <a> ex:p "1" } INSERT { <a> ex:p "2" } WHERE { } ; ',
+        (
+            "BASE <https://kluis.example/pods/an/> PREFIX ex: <http://ex.example/>\n"
+            'DELETE { <a> ex:p "1" } INSERT { <a> ex:p "2" } WHERE { } ; '
+        ),
     ],
 )
 def test_the_forms_that_clients_send_mean_a_patch(update: str) -> None:

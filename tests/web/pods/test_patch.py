@@ -56,8 +56,9 @@ async def test_a_patch_makes_what_is_not_there_and_the_containers_above(ask: Cli
 async def test_a_resource_keeps_its_media_type(ask: Client, media: str) -> None:
     await put(ask, "public/t", b"<a:a> <a:b> <a:c> .")
     body = (await ask("GET", "public/t", accept=media)).body if media != "application/rdf+xml" else b""
-    rdf = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:a="a:"><rdf:Description rdf:about="a:a">'
-    body = body or rdf + b'<a:b rdf:resource="a:c"/></rdf:Description></rdf:RDF>'
+    names = b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:a="a:"'
+    said = b'<rdf:Description rdf:about="a:a"><a:b rdf:resource="a:c"/></rdf:Description>'
+    body = body or b"<rdf:RDF " + names + b">" + said + b"</rdf:RDF>"
     await put(ask, "public/a", body, media)
     assert await patch(ask, "public/a", inserts="<a:a> <a:b> <a:d>.") == (204, "")
     assert (await ask("GET", "public/a", accept="*/*")).headers["content-type"] == media
