@@ -92,11 +92,6 @@ def apply(patch: Patch, graph: Iterable[ox.Triple]) -> list[ox.Triple]:
     return list(kept | dict.fromkeys(_filled(triple, found | fresh) for triple in patch.inserts))
 
 
-def changed(patch: Patch) -> Iterable[ox.Triple]:
-    """Every statement that the patch takes away or adds, its variables as they are."""
-    return (*patch.deletes, *patch.inserts)
-
-
 def _only(patch: Patch, graph: Iterable[ox.Triple]) -> Bindings:
     try:
         found = fits(patch.where, graph, lambda term: isinstance(term, ox.NamedNode) and _is(term, patch.mark))
