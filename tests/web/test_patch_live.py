@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from consent import endings
+from consent import bringback, endings, takeaway
 from keys.text import unb64
 from tests.conftest import BASE
 from tests.house import ALL_INTERESTS, INTERESTS, Household
+from vault.unpack import unpack
 
 LIST = "/pods/an/public/list.ttl"
 N3 = {"content-type": "text/n3"}
@@ -102,11 +103,16 @@ async def test_a_withdrawn_grant_patches_nothing(house: Household) -> None:
     assert b"0" in (await house.call("GET", LIST)).content
 
 
-async def test_a_description_is_in_what_a_citizen_takes_along_and_in_no_batch(house: Household) -> None:
+async def test_a_description_is_taken_along_and_brought_back_with_what_it_describes(house: Household) -> None:
     token = await made(house)
     title = b"<> <http://purl.org/dc/terms/title> 'x' ."
     put = await house.call("PUT", f"{LIST}.meta", token, {"content-type": "text/turtle"}, title)
     assert put.status_code == 201, put.text
-    lines = house.told()
-    assert lines[-1]["resources"] == ["/public/list.ttl.meta"]
+    assert house.told()[-1]["resources"] == ["/public/list.ttl.meta"]
+    pieces = await takeaway.everything(house.vault, house.session, house.clock())
+    found = unpack(b"".join([piece async for piece in pieces]))
+    assert found.pieces[-1].path == "/public/list.ttl.meta"
+    assert (await house.call("DELETE", LIST, token)).status_code == 204
+    assert (await house.call("GET", f"{LIST}.meta")).status_code == 404
+    assert (await bringback.back(house.vault, house.session, found, house.clock())).stored == 2
     assert (await house.call("GET", f"{LIST}.meta")).content == title  # public, as what it describes
