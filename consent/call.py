@@ -59,9 +59,22 @@ class Call:
             return "control"
         if self.follows:
             return "list" if self.path.endswith("/") else "read"
-        if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:
+        if self.method in ("GET", "HEAD") and self.place.endswith("/") and not self.batch and self.answer is None:
             return "list"
+        if self.method == "PATCH" and "write" not in self.needs:
+            return "append"
         return ACTIONS.get(self.method, "write")
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Every action that the terms must allow; the last is `action`. A patch with conditions reads as well."""
+        reads = self.method == "PATCH" and "read" in self.needs and self.kind != "acl"
+        return ("read", self.action) if reads else (self.action,)
+
+    @property
+    def place(self) -> str:
+        """The path that is opened or stored, by the same right as `path`: the description, if that is asked for."""
+        return f"{self.path}.meta" if self.kind == "meta" else self.path
 
     @property
     def category(self) -> Category:

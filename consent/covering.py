@@ -5,7 +5,7 @@ from typing import Final
 
 from consent import signed
 from consent.call import Call
-from consent.decide import Allowed, Ask, decide
+from consent.decide import Allowed, Ask, decide_all
 from consent.oauth.tokens import SolidToken
 from consent.recent import Recent
 from consent.tables import Grant
@@ -28,7 +28,7 @@ def covers(
     if home != pod.id:
         return said if terms.elsewhere else None
     ask = Ask(call.action, call.category.curie, call.path, None, call.purpose, managed=managed)
-    answer = decide(terms, ask, now)
+    answer = decide_all(terms, ask, call.actions, now)
     return said if isinstance(answer, Allowed) else None
 
 

@@ -3,7 +3,7 @@
 State (epoch, uses, withdrawal) belongs to the gate; what stands here is everything the terms alone can answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -65,6 +65,12 @@ def decide(terms: Terms, ask: Ask, now: datetime) -> Allowed | Refusal:
     if ask.purpose_header is not None and ask.purpose_header != terms.purpose_code:
         return _refuse("purpose", ask)
     return _solid(terms, ask) if terms.kind == "solid" else _rar(terms, ask)
+
+
+def decide_all(terms: Terms, ask: Ask, actions: Iterable[str], now: datetime) -> Allowed | Refusal:
+    """The same for several actions at once: the first refusal, else what the last of them is allowed."""
+    said = [decide(terms, replace(ask, action=action), now) for action in actions]
+    return next((one for one in said if isinstance(one, Refusal)), said[-1])
 
 
 def hint(category: str, action: str = "read") -> dict[str, object]:

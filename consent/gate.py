@@ -17,7 +17,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.call import Admission, Call, Denial
 from consent.categories import category, category_at
 from consent.covering import covers, said_of
-from consent.decide import Allowed, Ask, decide, hint
+from consent.decide import Allowed, Ask, decide_all, hint
 from consent.errors import OAuthError
 from consent.foreign import Foreign, Visitor
 from consent.lines import elsewhere, of_call, why_of
@@ -169,7 +169,8 @@ async def _by_grant(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes
     if pod is None or held.pod.id != pod.id:
         return await _refuse(vault, pod, held, call, "insufficient_authorization_details", now, rule="other pod")
     path = None if call.batch or call.answer else call.path
-    said = decide(held.terms, Ask(call.action, call.category.curie, path, call.answer, call.purpose), now)
+    ask = Ask(call.action, call.category.curie, path, call.answer, call.purpose)
+    said = decide_all(held.terms, ask, call.actions, now)
     if not isinstance(said, Allowed):
         code = "invalid_token" if said.code == "expired" else "insufficient_authorization_details"
         return await _refuse(vault, pod, held, call, code, now, rule=said.code, why=said.hint)
@@ -309,7 +310,7 @@ def _permit(
     proof: Proof | None = None,
     seen: Effective | None = None,
 ) -> Permit:
-    targets: frozenset[str] | None = None if call.batch else frozenset({call.path})
+    targets: frozenset[str] | None = None if call.batch else frozenset({call.place})
     if call.answer and datum is not None:
         targets = frozenset({datum.answer_path})
         facts = replace(facts, resources=(datum.answer_path,))

@@ -9,7 +9,7 @@ from vault.vault import PodFacts, Vault
 
 COUNT: Final = """
 SELECT r.compartment, count(*) FROM resource r JOIN body b ON b.id = r.id
-WHERE r.pod = :pod AND r.form <> 'gone' GROUP BY r.compartment
+WHERE r.pod = :pod AND r.form <> 'gone' AND r.parent <> r.id GROUP BY r.compartment
 """
 
 

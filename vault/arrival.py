@@ -17,8 +17,9 @@ from vault.log import versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.pod import Builder, compartments, parent, place_of, top
 from vault.solid import ldp, paths, rdf
+from vault.solid.access import accepted
+from vault.solid.policy import Asker, granted
 from vault.solid.rdf import BadRdf
-from vault.solid.wac import modes, parse_acl
 from vault.tables import Body, Resource
 from vault.vault import UNDER_ROOT, PodFacts, Vault
 
@@ -81,8 +82,8 @@ def _rules(load: Load, root: str) -> None:
     for path, turtle in load.lists.items():
         if len(turtle) > acls.LARGEST:
             raise BadRdf("too_large", f"an access control list has at most {acls.LARGEST} bytes")
-        rules = parse_acl(turtle, f"{root}{path}.acl")
-        if path == "/" and "control" not in modes(rules, f"{root}/profile/card#me", inherited=False, target=f"{root}/"):
+        own = accepted(turtle, f"{root}{path}", "wac").own
+        if path == "/" and "control" not in granted(own, Asker(acls.owner(root), open=True), acls.owner(root), {}):
             raise Denied("no_control")
 
 

@@ -25,7 +25,7 @@ from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
 from vault.log.entry import Appended, Intent
-from vault.mint import demand, spent
+from vault.mint import demand, spent, steps as _steps
 from vault.permit import Permit
 from vault.pod import compartments
 from vault.tables import Resource
@@ -43,8 +43,13 @@ WHERE r.form <> 'gone' AND
 """
 ONE = SELECT + "r.id = :id"
 MEMBERS = SELECT + "r.parent = :id AND r.id <> :id"
-NEWEST = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.rowid DESC LIMIT :take OFFSET :skip"
-RECORDS = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.id"
+# A description is its own parent: it lies in no container and is nobody's record.
+NEWEST = (
+    SELECT
+    + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.rowid DESC LIMIT :take OFFSET :skip"
+)
+RECORDS = SELECT + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.id"
+EVERYTHING = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +134,17 @@ class Batch:
     items: AsyncIterator[Opened]
 
 
-async def records(vault: Vault, permit: Permit, keys: Keys, at: datetime, since: datetime | None = None) -> Batch:
+async def records(
+    vault: Vault, permit: Permit, keys: Keys, at: datetime, since: datetime | None = None, *, described: bool = False
+) -> Batch:
     """Open every record of the permit's compartments behind one entry, durable when this returns.
 
     The gate is asked again before every record; the items end with Denied when it closed under way. A damaged record
     is left out, behind an entry that says so. `since` leaves out what was not changed from that moment on (a filter
-    of the caller; a limit of the grant is the gate's).
+    of the caller; a limit of the grant is the gate's); `described` takes the descriptions of resources along.
     """
     pod = admit(vault, permit, None)
-    rows = [row for cid in permit.compartments for row in _rows(vault, RECORDS, keys, cid)]
+    rows = [row for cid in permit.compartments for row in _rows(vault, EVERYTHING if described else RECORDS, keys, cid)]
     if permit.targets is not None:
         allowed = {pod.resource(path) for path in permit.targets}
         rows = [row for row in rows if row.id in allowed]
@@ -183,6 +190,11 @@ def admit(vault: Vault, permit: Permit, path: str | None) -> PodFacts:
 def proven(permit: Permit) -> Permit:
     """The same decision for the next step of its request, once an entry has used up its proof. Raises NotMinted."""
     return spent(permit)
+
+
+def steps(permit: Permit) -> tuple[Permit, Permit]:
+    """The read that a change needs first, and the change, as permits of one decision. Raises NotMinted."""
+    return _steps(permit)
 
 
 def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes, **some: int) -> list[Sealed]:

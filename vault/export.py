@@ -28,7 +28,7 @@ _BLOCK = 512
 
 async def gather(vault: Vault, permits: Iterable[tuple[Permit, Keys]], at: datetime) -> list[Batch]:
     """Ask the door for every compartment of the permits; each leaves its entry. Raises what `door.records` raises."""
-    return [await door.records(vault, permit, keys, at) for permit, keys in permits]
+    return [await door.records(vault, permit, keys, at, described=True) for permit, keys in permits]
 
 
 async def packed(

@@ -38,6 +38,7 @@ from vault.gates import ms
 from vault.log import epochs, versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
+from vault.solid.paths import subject_of
 from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
 from vault.vault import DPO_CONTAINER, PodFacts, Vault
 
@@ -297,8 +298,9 @@ def build_generation(
 
 
 def place_of(pod: PodFacts, home: CompartmentFacts, path: str) -> Place:
-    """Where a path is stored."""
-    return Place(pod.id, home.id, home.generation, home.public, pod.resource(parent(path)), pod.resource(path))
+    """Where a path is stored. A description is its own parent: no container lists it or is filled by it."""
+    above = path if subject_of(path) is not None else parent(path)
+    return Place(pod.id, home.id, home.generation, home.public, pod.resource(above), pod.resource(path))
 
 
 def parent(path: str) -> str:

@@ -21,6 +21,7 @@ from vault.news import News, removed, stored
 from vault.packets import Packet
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
+from vault.solid.paths import subject_of
 from vault.tables import Acl, Body, Resource
 from vault.vault import PodFacts, Vault
 
@@ -28,6 +29,7 @@ TRIES = 8
 AT_ONCE = 32
 Also = Callable[[Tx], None]
 NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
+LIVE = "SELECT version FROM resource WHERE id = :id AND form <> 'gone'"
 STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
 
 
@@ -225,20 +227,19 @@ def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
 async def remove(
     vault: Vault, permit: Permit, path: str, at: datetime, expected: int | None = None, also: Also | None = None
 ) -> int:
-    """Delete a resource or an empty container, with what `also` writes; return the entry's index.
+    """Delete a resource or an empty container and its description, with what `also` writes; return the entry's index.
 
     The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
     """
     pod = admit(vault, permit, path)
-    rid = pod.resource(path)
-
     for _ in range(TRIES):
-        held = version_of(vault, pod, path) or 0
-        facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
+        going = _going(vault, pod, path)
+        told = tuple(versions.item(one, held + 1, versions.GONE) for one, held in going if held or one == going[0][0])
+        facts = replace(permit.facts, count=1, versions=told)
         left = groups.kept(pod, path, "")
-        work = _allowed(permit, partial(_erase, rid, held, expected), left, *((also,) if also else ()))
+        work = _allowed(permit, partial(_erase, going, expected), left, *((also,) if also else ()))
         try:
-            news = (removed(pod, path, held + 1, at),)
+            news = (removed(pod, path, going[0][1] + 1, at),)
             done = await vault.log.append(intent(permit, at, facts=facts, write=work, news=news))
         except Stale:
             continue
@@ -249,7 +250,14 @@ async def remove(
     raise Stale(f"{TRIES} times somebody else was faster")
 
 
-def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
+def _going(vault: Vault, pod: PodFacts, path: str) -> list[tuple[bytes, int]]:
+    """What goes with a path, as id and version (0 for nothing there): itself, and the description it may have."""
+    both = [path] if subject_of(path) is not None else [path, path + ".meta"]
+    return [(pod.resource(one), version_of(vault, pod, one) or 0) for one in both]
+
+
+def _erase(going: list[tuple[bytes, int]], expected: int | None, tx: Tx) -> None:
+    (rid, held), *described = going
     row = tx.get(Resource, rid)
     if row is None or row.form == "gone":
         raise Conflict("gone")
@@ -259,14 +267,17 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
         raise Conflict("not_empty")
     if row.version != held:
         raise Stale("another version came in between")
-    tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
-    tx.remove(Body, id=rid)
+    if any((tx.run(LIVE, id=one) or [(0,)])[0][0] != was for one, was in described):
+        raise Stale("another version of the description came in between")
+    for one, was in [(rid, held), *(pair for pair in described if pair[1])]:
+        tx.change(Resource, {"id": one}, form="gone", dek=b"", label=b"", version=was + 1, digest=versions.GONE)
+        tx.remove(Body, id=one)
     tx.remove(Acl, id=rid)
 
 
 def version_of(vault: Vault, pod: PodFacts, path: str) -> int | None:
     """The version stored at a path, or None. Control data: no content is opened."""
-    found = vault.db.read.run("SELECT version FROM resource WHERE id = :id AND form <> 'gone'", id=pod.resource(path))
+    found = vault.db.read.run(LIVE, id=pod.resource(path))
     return int(found[0][0]) if found else None
 
 
@@ -326,6 +337,9 @@ class _Planner:
             else:
                 standing.append(stored.id)
             above = parent(above)
+        subject = subject_of(label.path)
+        if subject is not None and not subject.endswith("/"):
+            standing.append(self.pod.resource(subject))
         return missing, standing
 
 

@@ -56,7 +56,8 @@ def unpack(tar: bytes) -> TakeAway:
     if bodies:
         raise BadTakeAway(f"{_shown(next(iter(bodies)))} is not in the list of contents")
     _distinct(pieces)
-    return TakeAway(source, pieces, custody)
+    # A description comes after what it describes: it is stored only where that stands.
+    return TakeAway(source, tuple(sorted(pieces, key=lambda one: paths.subject_of(one.path) is not None)), custody)
 
 
 def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,7 @@ from consent.call import Admission, Call, Denial
 from consent.gate import admit
 from vault import store
 from vault.solid import ldp
-from vault.solid.paths import Target
+from vault.solid.paths import Target, subject_of
 from web.middleware import Receive, TooLarge
 from web.visitors import announced
 
@@ -68,15 +68,18 @@ class Asked:
         pod = None if self.target.kind == "description" else self.house.vault.pod(self.target.pod)
         return pod.resource(path) if pod else bytes(16)
 
-    async def admit(self, path: str, *, exists: bool) -> Admission | Denial:
-        """Ask the gate for this method on a path. The proof is compared with the path as the client wrote it."""
-        needs = ldp.needs(self.method, self.target.kind, exists)
+    async def admit(self, path: str, *, exists: bool, patch: frozenset[str] = frozenset()) -> Admission | Denial:
+        """Ask the gate for this method on a path, for a description on that of its subject; `patch` as for `ldp.needs`.
+
+        The proof is compared with the path as the client wrote it.
+        """
+        needs = ldp.needs(self.method, self.target.kind, exists, patch)
         written = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in self.raw)
         call = Call(
             self.method,
             self.house.base + written,
             self.target.pod,
-            path,
+            subject_of(path) or path,
             self.values(b"authorization"),
             self.values(b"dpop"),
             self.text(b"kluis-purpose"),

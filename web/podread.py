@@ -18,7 +18,7 @@ from web.replies import Reply, denied, nothing, problem
 
 
 async def get(asked: Asked) -> Reply:
-    """GET and HEAD of a resource or container."""
+    """GET and HEAD of a resource, container or description."""
     house, now = asked.house, asked.house.clock()
     admitted = await asked.admit(asked.target.path, exists=True)
     if isinstance(admitted, Denial):
@@ -28,15 +28,15 @@ async def get(asked: Asked) -> Reply:
 
 
 async def auxiliary(asked: Asked) -> Reply:
-    """GET and HEAD of an access control list, or of a description (none is stored yet), behind an entry of its own."""
+    """GET and HEAD of an access control list, behind an entry of its own."""
     target, vault = asked.target, asked.house.vault
     admitted = await asked.admit(target.subject, exists=True)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
     pod = door.admit(vault, admitted.permit, target.subject)
-    done = await _entered(asked, admitted.permit)
+    done = await entered(asked, admitted.permit)
     stands = asked.version(target.subject) is not None
-    turtle = acls.told(vault, pod, target.subject, exists=stands) if target.kind == "acl" else None
+    turtle = acls.told(vault, pod, target.subject, exists=stands)
     door.finish(vault, done)
     reply = nothing() if turtle is None else await _show(asked, turtle, rdf.TURTLE)
     return _told(reply, done.index, admitted)
@@ -47,7 +47,7 @@ async def description(asked: Asked) -> Reply:
     return await _show(asked, ldp.description(asked.root, asked.owner), rdf.TURTLE)
 
 
-async def _entered(asked: Asked, permit: Permit) -> Appended:
+async def entered(asked: Asked, permit: Permit) -> Appended:
     """Write the entry of a permit for control data, which no door opens. Raises Denied if its grant ended meanwhile."""
     vault, facts = asked.house.vault, replace(permit.facts, resources=(asked.target.path,))
     done = await vault.log.append(door.intent(permit, asked.house.clock(), facts=facts))

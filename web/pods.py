@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vault.solid import access, ldp, notifications, paths
-from web import podread, podwrite
+from web import podpatch, podread, podwrite
 from web.middleware import App, Receive, Scope, Send
 from web.podcall import Asked, Gone
 from web.replies import PROTECTED, Known, Reply, cors, failed, problem
@@ -25,6 +25,7 @@ ACTIONS: dict[str, Callable[[Asked], Awaitable[Reply]]] = {
     "HEAD": podread.get,
     "PUT": podwrite.put,
     "POST": podwrite.post,
+    "PATCH": podpatch.patch,
     "DELETE": podwrite.delete,
 }
 _log = logging.getLogger("kluis.pods")
@@ -89,7 +90,9 @@ async def _route(asked: Asked) -> Reply:
         return Reply(204)
     if asked.target.kind == "description":
         return await podread.description(asked)
-    if asked.target.kind != "resource":
+    if asked.target.kind == "acl":
+        if asked.method == "PATCH":
+            return await podpatch.acl(asked)
         return await (podread.auxiliary(asked) if asked.method in ("GET", "HEAD") else podwrite.acl(asked))
     return await ACTIONS[asked.method](asked)
 

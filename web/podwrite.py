@@ -15,12 +15,13 @@ from vault.solid import conditional, ldp, paths, rdf
 from vault.solid.limited import LIMITED
 from vault.solid.paths import BadPath
 from vault.store import Written
-from web import podinbox, podread
+from web import podinbox, podmeta, podread
 from web.podcall import Asked, beside
 from web.replies import Reply, denied, nothing, problem
 
 FIRST = 1
 NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a precondition ruled out
+NO_LIST = b"\0"  # the same for an access control list, whose digest this is not
 Expected = int | str | None
 
 
@@ -45,7 +46,7 @@ async def delete(asked: Asked) -> Reply:
     admitted = await asked.admit(path, exists=version is not None)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
-    expected = _expected(asked, path, version)
+    expected = awaited(asked, path, version)
     number = expected if isinstance(expected, int) else None
     try:
         now, also = asked.house.clock(), _tell(asked, admitted, path)
@@ -63,7 +64,7 @@ async def acl(asked: Asked) -> Reply:
     admitted = await asked.admit(path, exists=True)
     if isinstance(admitted, Denial):
         return denied(admitted, house.base)
-    expected = _list_expected(asked, path)
+    expected = list_awaited(asked, path)
     try:
         if asked.method == "DELETE":
             index = await acls.remove(house.vault, admitted.permit, path, house.clock(), expected)
@@ -74,15 +75,20 @@ async def acl(asked: Asked) -> Reply:
             turtle = rdf.convert(await asked.body(), media, rdf.TURTLE, asked.root + asked.target.path)
             index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except Denied as error:
-        if error.reason == "no_control":
-            return problem(409, "no-control", "The root's list must leave somebody in control")
-        if error.reason == "absent":
-            return nothing()
-        raise
+        return list_refused(error)
     return Reply(204, {"Kluis-Entry": str(index)} | admitted.applied)
 
 
-def _list_expected(asked: Asked, path: str) -> bytes | None:
+def list_refused(error: Denied) -> Reply:
+    """The answer to a list that was not written; raises again what is answered elsewhere."""
+    if error.reason == "no_control":
+        return problem(409, "no-control", "The root's list must leave somebody in control")
+    if error.reason == "absent":
+        return nothing()
+    raise error
+
+
+def list_awaited(asked: Asked, path: str) -> bytes | None:
     """What `acls` must find when it writes a list, by the request's preconditions; None without any."""
     vault, pod = asked.house.vault, asked.house.vault.pod(asked.target.pod)
     turtle = acls.stored(vault, pod, path) if pod else None
@@ -92,7 +98,7 @@ def _list_expected(asked: Asked, path: str) -> bytes | None:
     found = conditional.evaluate_write(asked.text(b"if-match"), asked.text(b"if-none-match"), key, version)
     if found is None:
         return None
-    return b"\0" if found == "precondition_failed" else acls.digest(turtle)
+    return NO_LIST if found == "precondition_failed" else acls.digest(turtle)
 
 
 async def _store(asked: Asked, path: str, media: str | None, version: int | None) -> Reply:
@@ -107,31 +113,38 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
     body = await asked.body()
     if (unfit := await _unfit(asked, admitted, path, media, body)) is not None:
         return unfit
-    if version is None and _clashes(asked, path):
+    if version is None and clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
-    expected = _expected(asked, path, version)
+    expected = awaited(asked, path, version)
     if expected is None and (media is None or asked.method == "POST"):
         expected = "absent"  # whoever else is writing at this moment
     return await _write(asked, admitted, path, (media, body), expected)
 
 
 async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None, body: bytes) -> Reply | None:
-    """What is wrong with a body, None if nothing is. Raises BadRdf."""
+    """Why this body is not stored there, whatever is there now; None if it may be. Raises BadRdf."""
     if (bad := await podinbox.unfit(asked, body)) is not None:
         return bad
     url = asked.root + path
-    if media is None and await _says_something(body, asked.text(b"content-type"), url):
-        return problem(409, "containment", "What a container holds is not written by hand")
-    if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
+    if media is None:
+        if await _says_something(body, asked.text(b"content-type"), url):
+            return problem(409, "containment", "What a container holds is not written by hand")
+        return None
+    if no := podmeta.refused(asked, admitted, media):
+        return no
+    if is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
         return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
-    if media is not None and rdf.is_rdf(media):
+    if rdf.is_rdf(media):
         await LIMITED.check(body, media, url)
+    if asked.target.kind == "meta" and await podmeta.says_protected(asked, media, body):
+        return podmeta.guarded()
     return None
 
 
-def _is_record(admitted: Admission, path: str) -> bool:
+def is_record(admitted: Admission, path: str) -> bool:
     """Whether an app writes, by its grant, where its records lie among those of others and are read in one batch."""
-    return admitted.datum is not None and category_at(path).custody == "sealed"
+    described = paths.subject_of(path) is not None
+    return admitted.datum is not None and not described and category_at(path).custody == "sealed"
 
 
 def _holds_record(media: str, body: bytes) -> bool:
@@ -143,18 +156,23 @@ async def _write(
 ) -> Reply:
     media, _ = content
     try:
-        written = await _written(asked, admitted, path, content, expected)
+        done = await written(asked, admitted, path, content, expected)
     except Denied as error:
         if error.reason == "exists" and asked.text(b"if-none-match") is None:
             return problem(409, "exists", "This is there already, and a container is not overwritten")
         raise
-    headers = {"Kluis-Entry": str(written.index)} | admitted.applied
+    return told(asked, admitted, path, media, done)
+
+
+def told(asked: Asked, admitted: Admission, path: str, media: str | None, done: Written) -> Reply:
+    """The answer to a write that was done: its entry, its tag unless it is a container, and where what is new is."""
+    headers = {"Kluis-Entry": str(done.index)} | admitted.applied
     if media is not None:
-        headers["ETag"] = conditional.etag(asked.key(path), written.version, media)
-    return Reply(201, {**headers, "Location": asked.root + path}) if written.created else Reply(204, headers)
+        headers["ETag"] = conditional.etag(asked.key(path), done.version, media)
+    return Reply(201, {**headers, "Location": asked.root + path}) if done.created else Reply(204, headers)
 
 
-async def _written(
+async def written(
     asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
 ) -> Written:
     """Write; under access control a new top-level container is made first, if that is what is missing."""
@@ -178,12 +196,12 @@ def _tell(asked: Asked, admitted: Admission, path: str) -> store.Also | None:
     """Tell the apps that may read this that it was changed or removed; what is managed is read live."""
     vault, kind, now = asked.house.vault, category_at(path), asked.house.clock()
     pod = vault.pod_by_id(admitted.permit.pod)
-    if pod is None or kind.custody != "sealed":
+    if pod is None or kind.custody != "sealed" or paths.subject_of(path) is not None:
         return None
     return partial(outbox.corrected, pod=pod, path=path, category=kind.curie, by=admitted.permit.facts.grant, now=now)
 
 
-def _expected(asked: Asked, path: str, version: int | None) -> Expected:
+def awaited(asked: Asked, path: str, version: int | None) -> Expected:
     """What the door must find when it writes; a failed precondition is left to it, so that it is in the log."""
     if_match, if_none_match = asked.text(b"if-match"), asked.text(b"if-none-match")
     expected = conditional.evaluate_write(if_match, if_none_match, asked.key(path), version)
@@ -203,7 +221,7 @@ def _free(asked: Asked, end: str) -> str:
     raise BadPath("taken")
 
 
-def _clashes(asked: Asked, path: str) -> bool:
+def clashes(asked: Asked, path: str) -> bool:
     """Whether the name is taken with the slash the other way round, or something above it is no container."""
     above = (ancestor[:-1] for ancestor in paths.ancestors(path)[:-1])
     return any(asked.version(other) is not None for other in (paths.twin(path), *above))

@@ -20,6 +20,7 @@ from keys import errors as keys
 from recommender import errors as recommender
 from vault import errors as vault
 from vault.solid import notifications
+from vault.solid.patch import BadPatch, Unmet
 from web.middleware import TooLarge
 from web.pages.desk import HOME
 from web.pages.views import ErrorPage, render
@@ -36,6 +37,8 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     keys.NoCustodian: (503, "missing-key", "A key this server needs is missing"),
     keys.ExposedCustodian: (503, "missing-key", "A key this server needs is not safe"),
     keys.Misuse: (500, "internal", "Something went wrong here"),
+    BadPatch: (422, "bad-patch", "This patch cannot be applied"),
+    Unmet: (409, "patch-unmet", "What is stored is not what this patch counts on"),
     vault.VaultError: (500, "vault", "Something went wrong here"),
     vault.Locked: (503, "directory-locked", "The data directory is in use"),
     vault.WrongVersion: (503, "directory-version", "The data directory is of another version"),

@@ -16,6 +16,7 @@ from keys.errors import KeysError
 from vault.errors import VaultError
 from vault.solid.fields import is_token, split
 from vault.solid.ldp import BadMedia
+from vault.solid.patch import BadPatch, Unmet
 from vault.solid.paths import BadPath
 from vault.solid.rdf import BadRdf
 from web import problems
@@ -32,7 +33,7 @@ PROTECTED = {
 }
 _SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Prefer, Slug"
 _SHOWN = (
-    "Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Kluis-Receipt, "
+    "Accept-Patch, Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Kluis-Receipt, "
     "Last-Modified, Link, Location, Preference-Applied, "
     "WAC-Allow, WWW-Authenticate"
 )
@@ -72,6 +73,9 @@ def failed(error: Exception, base: str) -> Reply:
         status = _COSTS.get(error.reason, 400)
         title, detail = "This is not the RDF it says it is", error.detail or None
         return problem(status, "bad-rdf", title, reason=error.reason, detail=detail, line=error.line)
+    if isinstance(error, (BadPatch, Unmet)):
+        status, kind, title = problems.find(error)
+        return problem(status, kind, title, reason=error.reason, detail=getattr(error, "detail", "") or None)
     if isinstance(error, BadMedia):
         return problem(400, "bad-media", "A body needs a usable Content-Type", reason=error.reason)
     status, kind, title = problems.find(error)

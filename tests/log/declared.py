@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, follow_acts, grant_acts, moving_acts, office_acts, own_acts, solid_acts, told_acts
+from tests.log import acts, follow_acts, grant_acts, moving_acts, own_acts, patch_acts, solid_acts, told_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
+from tests.log.office_acts import officer_asks, officer_looks, officer_removes_nobody
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
 
@@ -262,7 +263,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "POST /me/security/officers/remove": [
         (presses("/me/security/officers/remove", 403, officer="dpo"),
          [Line("denial", "write", "denied", "role", count=1)]),
-        (office_acts.officer_removes_nobody, [replace(proved(), whose="office")])],
+        (officer_removes_nobody, [replace(proved(), whose="office")])],
     "POST /me/sessions/{handle}/end": [
         (own_acts.ends_another_session, [Line("key event", "logout elsewhere", rule="session")])],
     "POST /me/security/locks": [
@@ -292,16 +293,16 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (own_acts.erases_by_program, [
             UNREADABLE, Line("erasure", "erase pod", rule="citizen", count=1, whose="office")])],
     # ------------------------------------------------------------ the office, sources, the operator
-    **{f"GET {path}": [(office_acts.officer_looks(path), [
+    **{f"GET {path}": [(officer_looks(path), [
         Line("admin", "read totals", rule="session", category="kluis:Dpo", outcome="served", whose="office")]),
         (presses(path, 403, method="GET"), [Line("denial", "read", "denied", "role", count=1)]),
         (without_token("GET", path, status), [anonymous()])]
        for path, status in (("/dpo", 303), ("/api/dpo/totals", 401), ("/api/dpo/anomalies", 401))},
     **{f"POST {path}": [
-        (office_acts.officer_asks(path), [
+        (officer_asks(path), [
             replace(LOOKED, rule="session", category="kluis:Dpo", count=0, whose="office"), LOOKED]),
-        (office_acts.officer_asks(path, 400, reason=""), []),
-        (office_acts.officer_asks(path, 404, app="niemand"), []),
+        (officer_asks(path, 400, reason=""), []),
+        (officer_asks(path, 404, app="niemand"), []),
         (presses(path, 403), [Line("denial", "write", "denied", "role", count=1)])]
        for path in ("/dpo/touched", "/api/dpo/touched")},
     "POST /api/sources/{source}/deposits": [
@@ -391,6 +392,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (program("DELETE", acts.NOTE, 412, if_match='"other"'), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="precondition")]),
         (without_token("DELETE", acts.NOTE), [anonymous(whose="an")])],
+    **patch_acts.cases(by_program, anonymous, FORBIDDEN),
     "DELETE pods/container": [
         (program("DELETE", "/pods/an/public/y/", 404), [
             by_program("delete", outcome="refused", count=0, type="denial", decision="denied", rule="gone")]),

@@ -17,6 +17,8 @@ LDP = "http://www.w3.org/ns/ldp#"
 PIM = "http://www.w3.org/ns/pim/space#"
 SOLID = "http://www.w3.org/ns/solid/terms#"
 INBOX = "/inbox/"
+N3 = "text/n3"
+SPARQL = "application/sparql-update"
 MAX_NAME = 100
 _CONTAINER_TYPES = {LDP + "Container", LDP + "BasicContainer"}
 _WRITABLE_RDF = f"{TURTLE}, {JSON_LD}, {N_TRIPLES}"
@@ -48,11 +50,12 @@ class Needs:
     container: frozenset[str]
 
 
-def needs(method: str, kind: Kind, exists: bool) -> Needs:
+def needs(method: str, kind: Kind, exists: bool, patch: frozenset[str] = _NOTHING) -> Needs:
     """What `method` needs (WAC 5.1 and the creation rules of the Solid Protocol).
 
     An ACL needs control of its subject whatever the method; a `.meta` needs of its subject what it would need itself.
     For POST the resource is the name that the server chose. Creating needs append above; so does deleting need write.
+    `patch` are the modes that a PATCH needs by what it says.
     """
     if method == "OPTIONS" or kind == "description":
         return Needs(_NOTHING, _NOTHING)
@@ -62,6 +65,8 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
         return Needs(frozenset({"read"}), _NOTHING)
     if method == "POST":
         return Needs(frozenset({"append"}), frozenset({"append"}))
+    if method == "PATCH":
+        return Needs(patch, _NOTHING if exists or kind == "meta" else frozenset({"append"}))
     if kind == "meta" or (method == "PUT" and exists):
         return Needs(frozenset({"write"}), _NOTHING)
     return Needs(frozenset({"write"}), frozenset({"write" if method == "DELETE" else "append"}))
@@ -70,31 +75,37 @@ def needs(method: str, kind: Kind, exists: bool) -> Needs:
 def methods(target: Target) -> tuple[str, ...]:
     """The methods a target allows, by its name alone: whether it exists must not show (`server-allow-methods`).
 
-    The root and its list are never deleted (`server-delete-protect-root-container`); POST is for containers;
-    descriptions and the storage description are read only.
+    The root and its list are never deleted (`server-delete-protect-root-container`); POST is for containers,
+    whose PATCH is always refused with 409 (`server-protect-containment`); the storage description is read only.
     """
     if target.kind == "acl":
-        return ("OPTIONS", "HEAD", "GET", "PUT", *(() if target.subject == "/" else ("DELETE",)))
-    if target.kind != "resource":
+        return ("OPTIONS", "HEAD", "GET", "PUT", "PATCH", *(() if target.subject == "/" else ("DELETE",)))
+    if target.kind == "description":
         return ("OPTIONS", "HEAD", "GET")
     if target.path == "/":
-        return ("OPTIONS", "HEAD", "GET", "POST")
+        return ("OPTIONS", "HEAD", "GET", "POST", "PATCH")
     if target.container:
-        return ("OPTIONS", "HEAD", "GET", "PUT", "POST", "DELETE")
-    return ("OPTIONS", "HEAD", "GET", "PUT", "DELETE")
+        return ("OPTIONS", "HEAD", "GET", "PUT", "POST", "PATCH", "DELETE")
+    return ("OPTIONS", "HEAD", "GET", "PUT", "PATCH", "DELETE")
 
 
 def accepts(target: Target) -> dict[str, str]:
-    """The `Accept-Put` and `Accept-Post` headers of a target (`server-accept-headers`)."""
+    """The `Accept-Put`, `Accept-Post` and `Accept-Patch` headers of a target (`server-accept-headers`)."""
     allowed = methods(target)
     found = {}
     if "PUT" in allowed:
-        found["Accept-Put"] = (
-            f"{TURTLE}, {JSON_LD}" if target.kind == "acl" else _WRITABLE_RDF if target.container else "*/*"
-        )
+        found["Accept-Put"] = _writable(target)
     if "POST" in allowed:
         found["Accept-Post"] = JSON_LD if target.path == INBOX else "*/*"
+    if "PATCH" in allowed and not target.container:
+        found["Accept-Patch"] = f"{N3}, {SPARQL}"
     return found
+
+
+def _writable(target: Target) -> str:
+    if target.kind == "acl":
+        return f"{TURTLE}, {JSON_LD}"
+    return _WRITABLE_RDF if target.container or target.kind == "meta" else "*/*"
 
 
 def links(root: str, target: Target, owner: str) -> list[str]:

@@ -111,6 +111,11 @@ def auxiliary(path: str, kind: Literal["acl", "meta"]) -> str | None:
     return None if _suffix(path) or path == DESCRIPTION else f"{path}.{kind}"
 
 
+def subject_of(path: str) -> str | None:
+    """What a description is about, by its path; None if the path is none of a description."""
+    return path.removesuffix(".meta") if path.endswith(".meta") else None
+
+
 def _kind(path: str) -> Kind:
     if path == DESCRIPTION:
         return "description"

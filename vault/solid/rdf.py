@@ -26,9 +26,11 @@ __all__ = [
     "check",
     "container",
     "convert",
+    "graph",
     "is_rdf",
     "scan",
     "statements",
+    "written",
 ]
 
 LDP = "http://www.w3.org/ns/ldp#"
@@ -102,9 +104,17 @@ def statements(body: bytes, media: str, base: str) -> list[Statement]:
 
 def convert(body: bytes, media: str, to: str, base: str) -> bytes:
     """The same graph in another syntax, byte for byte the same each time. Raises BadRdf."""
-    if media == to:
-        return body
-    settled = _settled(_triples(body, media, base))
+    return body if media == to else written(_triples(body, media, base), to)
+
+
+def graph(body: bytes, media: str, base: str) -> list[ox.Triple]:
+    """The triples of a body, relative names resolved against `base`. Raises BadRdf."""
+    return _triples(body, media, base)
+
+
+def written(triples: list[ox.Triple], to: str) -> bytes:
+    """Triples in a syntax, byte for byte the same each time."""
+    settled = _settled(triples)
     if to == TURTLE:
         return _sorted_head(ox.serialize(settled, format=ox.RdfFormat.TURTLE, prefixes=_PREFIXES) or b"")
     content = [ox.Quad(*triple) for triple in settled] if to == JSON_LD else settled

@@ -29,6 +29,10 @@ def target(rest: str) -> paths.Target:
         ("GET", "meta", True, {"read"}, set()),
         ("PUT", "meta", False, {"write"}, set()),
         ("DELETE", "meta", True, {"write"}, set()),
+        ("PATCH", "meta", False, {"append"}, set()),
+        ("PATCH", "acl", True, {"control"}, set()),
+        ("PATCH", "resource", True, {"append"}, set()),
+        ("PATCH", "resource", False, {"append"}, {"append"}),
         ("GET", "description", True, set(), set()),
         ("OPTIONS", "acl", True, set(), set()),
     ],
@@ -36,7 +40,7 @@ def target(rest: str) -> paths.Target:
 def test_each_method_needs_its_modes(
     method: str, kind: paths.Kind, exists: bool, resource: set[str], container: set[str]
 ) -> None:
-    found = ldp.needs(method, kind, exists)
+    found = ldp.needs(method, kind, exists, frozenset({"append"}) if method == "PATCH" else frozenset())
     assert (found.resource, found.container) == (resource, container)
 
 
@@ -58,7 +62,11 @@ def test_only_containers_take_posts() -> None:
 
 
 def test_accept_headers_say_what_may_be_sent() -> None:
-    assert ldp.accepts(target("a")) == {"Accept-Put": "*/*"}
+    patch = "text/n3, application/sparql-update"
+    assert ldp.accepts(target("a")) == {"Accept-Put": "*/*", "Accept-Patch": patch}
+    assert ldp.accepts(target("a.acl")) == {"Accept-Put": "text/turtle", "Accept-Patch": patch}
+    assert "*/*" not in ldp.accepts(target("a.meta"))["Accept-Put"]
+    assert ldp.accepts(target("a.meta"))["Accept-Patch"] == patch
     assert ldp.accepts(target("")) == {"Accept-Post": "*/*"}
     assert "text/turtle" in ldp.accepts(target("a/"))["Accept-Put"]
     assert ldp.accepts(target(".well-known/solid")) == {}

@@ -113,7 +113,7 @@ async def test_a_body_past_the_limit_is_refused_however_it_says_so(vault: Vault,
 
 async def test_methods_that_are_not_for_a_resource_are_405_with_allow(ask: Client) -> None:
     for method, path in [
-        ("PATCH", "public/a"),
+        ("PATCH", ".well-known/solid"),
         ("DELETE", ""),
         ("PUT", ""),
         ("POST", "public/a"),
