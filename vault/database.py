@@ -26,7 +26,7 @@ from vault.batch import Job, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.reserve import Reserve, is_full
 
-VERSION = b"4"
+VERSION = b"5"
 BATCH = 256
 MANY = 32  # rows that one statement inserts
 WAIT = 0.002  # seconds: the longest group-commit wait; who asks alone never waits

@@ -12,11 +12,12 @@ from typing import Any
 
 from keys.text import canonical
 from vault import acls, door
-from vault.door import Batch, Opened
+from vault.door import Batch
 from vault.gates import ms
 from vault.keysets import Keys
 from vault.permit import Permit
 from vault.pod import compartments, parent
+from vault.sealed import Opened
 from vault.vault import PodFacts, Vault
 
 FORMAT = "kluis/take-away/v1"
@@ -34,9 +35,13 @@ async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: date
     told: list[dict[str, Any]] = []
     for batch in batches:
         async for item in batch.items:
-            body = item.body or b""
-            told.append(_told(item, body))
-            yield _member(f"pod{item.label.path}", body, item.label.modified)
+            size, digest = item.label.size if item.large else len(item.body or b""), sha256()
+            yield _head(f"pod{item.label.path}", size, item.label.modified)
+            async for piece in _pieces(item):
+                digest.update(piece)
+                yield piece
+            yield bytes(-size % _BLOCK)
+            told.append(_told(item, digest.hexdigest()))
     contents = canonical(
         {
             "format": FORMAT,
@@ -50,7 +55,16 @@ async def packed(vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: date
     yield _member(CONTENTS, contents, ms(at)) + bytes(2 * _BLOCK)
 
 
-def _told(item: Opened, body: bytes) -> dict[str, Any]:
+async def _pieces(item: Opened) -> AsyncIterator[bytes]:
+    """The body, a large one piece by piece."""
+    if item.large is None:
+        yield item.body or b""
+        return
+    async for piece in item.large.pieces():
+        yield piece
+
+
+def _told(item: Opened, digest: str) -> dict[str, Any]:
     label = item.label
     told = {
         "path": label.path,
@@ -59,7 +73,7 @@ def _told(item: Opened, body: bytes) -> dict[str, Any]:
         "version": item.version,
         "source": label.source,
     }
-    return told | {"created": label.created, "modified": label.modified, "sha256": sha256(body).hexdigest()}
+    return told | {"created": label.created, "modified": label.modified, "sha256": digest}
 
 
 def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
@@ -73,7 +87,11 @@ def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
     return {path: turtle.decode() for path, turtle in lists.items() if turtle is not None}
 
 
-def _member(name: str, body: bytes, modified: int) -> bytes:
+def _head(name: str, size: int, modified: int) -> bytes:
     facts = tarfile.TarInfo(name)
-    facts.size, facts.mtime, facts.mode = len(body), modified // 1000, 0o600
-    return facts.tobuf(tarfile.PAX_FORMAT) + body + bytes(-len(body) % _BLOCK)
+    facts.size, facts.mtime, facts.mode = size, modified // 1000, 0o600
+    return facts.tobuf(tarfile.PAX_FORMAT)
+
+
+def _member(name: str, body: bytes, modified: int) -> bytes:
+    return _head(name, len(body), modified) + body + bytes(-len(body) % _BLOCK)

@@ -29,7 +29,7 @@ from keys.sign import new_signer, signer_public
 from keys.state import control_key, lookup, names_key
 from keys.tree import unwrap, wrap
 from keys.unlock import lock, unlocker_pair
-from vault import keyring
+from vault import keyring, quota
 from vault.blobs import Label, Place, enclose
 from vault.database import Tx
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
@@ -106,6 +106,7 @@ class _Builder:
                 sealed=self.facts.seal("pod", self.id, "sealed", self.facts.told),
             )
         ]
+        self.held = 0
         self.shares = [(Want("custody", self.id), self.custody)]
         self.ring = Keyring(self.id, 1, self.facts.identity, box, signer_public(self.msign))
         self.publics: dict[bytes, CompartmentFacts] = {}
@@ -151,6 +152,7 @@ class _Builder:
         self.rows.append(row)
         if stored:
             self.rows.append(stored)
+            self.held += stored.size
 
     def acl(self, path: str, turtle: bytes) -> None:
         rid = self.facts.resource(path)
@@ -228,6 +230,7 @@ async def _store(
             raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
+        quota.count(tx, made.id, made.held)
         if extra is not None:
             extra(tx, made.facts)
         return replace(facts, slot=epochs.place(tx, made.id))

@@ -5,22 +5,24 @@ No key is needed and none is touched (docs/decisions/0002), so nothing here can 
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import NoReturn
 
-from vault import acls, gates
-from vault.blobs import Label, enclose, received
+from vault import acls, gates, quota, staging
+from vault.blobs import Label, Staged, enclose, enclose_staged, received
 from vault.database import Tx
 from vault.door import admit, finish, intent
-from vault.errors import Conflict, Denied, NoCompartment, Stale
+from vault.errors import Conflict, Denied, LogUnavailable, NoCompartment, Stale
 from vault.log import versions
 from vault.log.entry import Appended
 from vault.packets import Packet
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
-from vault.tables import Acl, Body, Resource
+from vault.tables import Acl, Body, Resource, Upload
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
@@ -64,7 +66,7 @@ async def write(
     permit: Permit,
     path: str,
     media: str,
-    body: bytes | None,
+    body: bytes | Staged | None,
     at: datetime,
     expected: int | str | None = None,
     source: str = "",
@@ -74,28 +76,64 @@ async def write(
 
     `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
     an expectation a write that lost a race is tried again, as the last one to arrive. `also` writes in the same
-    transaction if it takes the place of something that was there.
+    transaction if it takes the place of something that was there. A large body comes as `vault.staging` left it.
+    Raises Denied("quota") if it does not fit.
     """
     pod = admit(vault, permit, path)
     if not permit.writes:
         raise Denied("outside the permit")
     stamp = gates.ms(at)
-    label = Label(path, media, len(body or b""), stamp, stamp, source)
+    size = body.size if isinstance(body, Staged) else len(body or b"")
+    label, freed = Label(path, media, size, stamp, stamp, source), list[bytes]()
     for _ in range(TRIES):
         plan = _planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
         then = (also,) if also and not plan.fresh else ()
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store, plan, expected), *then))
+                intent(
+                    permit,
+                    at,
+                    facts=facts,
+                    write=_allowed(permit, partial(_store, plan, expected, vault.quota, freed), *then),
+                )
             )
         except Stale:
             continue
         if not isinstance(done, Appended):
             raise Denied(done.reason)
         finish(vault, done)
+        await _swept(vault, freed)
         return Written(done.index, plan.row.version, plan.fresh)
     raise Stale(f"{TRIES} times somebody else was faster")
+
+
+@asynccontextmanager
+async def receive(
+    vault: Vault, permit: Permit, path: str, pieces: AsyncIterator[bytes], at: datetime
+) -> AsyncIterator[Staged]:
+    """Take in a large body for one `write` to this path, piece by piece; what was not written is removed after.
+
+    Raises Denied("quota"), which is in the log, if it does not fit.
+    """
+    pod = admit(vault, permit, path)
+    if not permit.writes:
+        raise Denied("outside the permit")
+    try:
+        async with staging.staged(vault, pod, path, pieces) as staged:
+            yield staged
+    except Conflict as full:
+        await refuse(vault, permit, at, full.reason)
+
+
+async def refuse(vault: Vault, permit: Permit, at: datetime, reason: str) -> NoReturn:
+    """Enter that a write was refused for this reason, and raise it as Denied."""
+
+    def refused(_: Tx) -> None:
+        raise Conflict(reason)
+
+    await vault.log.append(intent(permit, at, write=refused))
+    raise Denied(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +156,7 @@ async def deposit(
     Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
     same loan delivered twice is one resource. Sealing yields to other requests every few parcels.
     """
-    pod = admit(vault, permit, None)
+    pod, freed = admit(vault, permit, None), list[bytes]()
     for _ in range(TRIES):
         plans = _once(await _plans(vault, pod, permit, parcels, gates.ms(at), source))
         facts = replace(
@@ -130,7 +168,7 @@ async def deposit(
         )
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)))
+                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans, vault.quota, freed)))
             )
         except Stale:
             continue
@@ -176,12 +214,12 @@ def _allowed(permit: Permit, *work: Also) -> Also:
     return checked
 
 
-def _store_all(plans: list[_Plan], tx: Tx) -> None:
+def _store_all(plans: list[_Plan], limit: int, freed: list[bytes], tx: Tx) -> None:
     for plan in plans:
-        _store(plan, None, tx)
+        _store(plan, None, limit, freed, tx)
 
 
-def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
+def _store(plan: _Plan, expected: int | str | None, limit: int, freed: list[bytes], tx: Tx) -> None:
     if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
         raise Stale("a new generation of the compartment came in between")
     row = tx.get(Resource, plan.row.id)
@@ -195,9 +233,29 @@ def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
     if any(not tx.run(STANDS, id=rid) for rid in plan.above):
         raise Stale("a container was deleted meanwhile")
     _replace(plan.row, row, tx)
-    tx.remove(Body, id=plan.row.id)
+    less = _empty(plan.row.id, plan.row.pod, freed, tx)
     if plan.body is not None:
+        if plan.body.store:
+            tx.remove(Upload, store=plan.body.store)
         tx.add(plan.body)
+    quota.count(tx, plan.row.pod, (plan.body.size if plan.body else 0) - less, limit)
+
+
+def _empty(rid: bytes, pod: bytes, freed: list[bytes], tx: Tx) -> int:
+    """Take away the body of a resource and return how large it was; segments of it are `freed` to be swept after."""
+    size = 0
+    for size, store in tx.run("SELECT size, store FROM body WHERE id = :id", id=rid):
+        if store:
+            quota.discard(tx, pod, store)
+            freed.append(store)
+    tx.remove(Body, id=rid)
+    return size
+
+
+async def _swept(vault: Vault, freed: list[bytes]) -> None:
+    with suppress(LogUnavailable):  # the write itself is done; the next start removes them
+        for store in freed:
+            await staging.sweep(vault, store)
 
 
 def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
@@ -215,13 +273,13 @@ async def remove(
 
     The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
     """
-    pod = admit(vault, permit, path)
+    pod, freed = admit(vault, permit, path), list[bytes]()
     rid = pod.resource(path)
 
     for _ in range(TRIES):
         held = version_of(vault, pod, path) or 0
         facts = replace(permit.facts, count=1, versions=(versions.item(rid, held + 1, versions.GONE),))
-        work = _allowed(permit, partial(_erase, rid, held, expected), *((also,) if also else ()))
+        work = _allowed(permit, partial(_erase, rid, held, expected, freed), *((also,) if also else ()))
         try:
             done = await vault.log.append(intent(permit, at, facts=facts, write=work))
         except Stale:
@@ -229,11 +287,12 @@ async def remove(
         if not isinstance(done, Appended):
             raise Denied(done.reason)
         finish(vault, done)
+        await _swept(vault, freed)
         return done.index
     raise Stale(f"{TRIES} times somebody else was faster")
 
 
-def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
+def _erase(rid: bytes, held: int, expected: int | None, freed: list[bytes], tx: Tx) -> None:
     row = tx.get(Resource, rid)
     if row is None or row.form == "gone":
         raise Conflict("gone")
@@ -244,7 +303,7 @@ def _erase(rid: bytes, held: int, expected: int | None, tx: Tx) -> None:
     if row.version != held:
         raise Stale("another version came in between")
     tx.change(Resource, {"id": rid}, form="gone", dek=b"", label=b"", version=held + 1, digest=versions.GONE)
-    tx.remove(Body, id=rid)
+    quota.count(tx, row.pod, -_empty(rid, row.pod, freed, tx))
     tx.remove(Acl, id=rid)
 
 
@@ -262,7 +321,7 @@ class _Planner:
     pod: PodFacts
     home: CompartmentFacts
 
-    def plan(self, label: Label, body: bytes | None) -> _Plan:
+    def plan(self, label: Label, body: bytes | Staged | None) -> _Plan:
         """The next version of `label.path`, and of every container above it that is not there."""
         stored = self.vault.db.read.get(Resource, self.pod.resource(label.path))
         mark = self.pod.resource(f"source:{label.source}") if label.source else b""
@@ -288,9 +347,11 @@ class _Planner:
         return _Plan(row, body, *above, True, len(packet.body))
 
     def _enclose(
-        self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""
+        self, label: Label, stored: Resource | None, body: bytes | Staged | None, mark: bytes = b""
     ) -> tuple[Resource, Body | None]:
         place = place_of(self.pod, self.home, label.path)
+        if isinstance(body, Staged):
+            return enclose_staged(place, (stored.version if stored else 0) + 1, label, body)
         return enclose(place, (stored.version if stored else 0) + 1, label, body, mark)
 
     def _containers(self, label: Label) -> tuple[list[Resource], list[bytes]]:

@@ -8,6 +8,7 @@ from consent.call import Admission, Denial
 from consent.categories import category_at
 from keys.secret import fresh_bytes
 from vault import acls, store
+from vault.blobs import Staged
 from vault.errors import Denied, NoCompartment
 from vault.keysets import CustodyKeys
 from vault.room import make_room
@@ -15,12 +16,13 @@ from vault.solid import conditional, ldp, paths, rdf
 from vault.solid.paths import BadPath
 from vault.store import Written
 from web import podread
-from web.podcall import Asked, beside
+from web.podcall import PARSED, Asked, after, beside
 from web.replies import Reply, denied, nothing, problem
 
 FIRST = 1
 NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a precondition ruled out
 Expected = int | str | None
+Content = tuple[str | None, bytes | Staged]
 
 
 async def put(asked: Asked) -> Reply:
@@ -69,7 +71,8 @@ async def acl(asked: Asked) -> Reply:
         else:
             if ldp.media_type(asked.text(b"content-type")) != rdf.TURTLE:
                 return problem(415, "media", "An access control list is written as text/turtle")
-            index = await acls.put(house.vault, admitted.permit, path, await asked.body(), house.clock(), expected)
+            turtle = await asked.body(PARSED)
+            index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except Denied as error:
         if error.reason == "no_control":
             return problem(409, "no-control", "The root's list must leave somebody in control")
@@ -98,19 +101,38 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
         return denied(admitted, asked.house.base)
     if asked.method == "POST" and asked.version(asked.target.path) is None:
         return nothing()
-    body, url = await asked.body(), asked.root + path
-    if media is None and await _says_something(body, asked.text(b"content-type"), url):
-        return problem(409, "containment", "What a container holds is not written by hand")
-    if media is not None and _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
-        return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
-    if media is not None and rdf.is_rdf(media):
-        await beside(body, lambda: rdf.check(body, media, url))
+    body, more = (await asked.body(PARSED), None) if _parsed(admitted, path, media) else await asked.begun()
+    wrong = await _wrong(asked, admitted, path, (media, body))
+    if wrong is not None:
+        return wrong
     if version is None and _clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
     expected = _expected(asked, path, version)
     if expected is None and (media is None or asked.method == "POST"):
         expected = "absent"  # whoever else is writing at this moment
-    return await _write(asked, admitted, path, (media, body), expected)
+    if more is None:
+        return await _write(asked, admitted, path, (media, body), expected)
+    vault, now = asked.house.vault, asked.house.clock()
+    async with store.receive(vault, admitted.permit, path, after(body, more), now) as staged:
+        return await _write(asked, admitted, path, (media, staged), expected)
+
+
+async def _wrong(asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes]) -> Reply | None:
+    """What is wrong with a body that is read whole, None if nothing is. Raises BadRdf."""
+    (media, body), url = content, asked.root + path
+    if media is None:
+        said = await _says_something(body, asked.text(b"content-type"), url)
+        return problem(409, "containment", "What a container holds is not written by hand") if said else None
+    if _is_record(admitted, path) and not await beside(body, lambda: _holds_record(media, body)):
+        return problem(422, "no-record", "An app stores a JSON object here, as application/ld+json or application/json")
+    if rdf.is_rdf(media):
+        await beside(body, lambda: rdf.check(body, media, url))
+    return None
+
+
+def _parsed(admitted: Admission, path: str, media: str | None) -> bool:
+    """Whether the body must be read whole before it is stored: something is checked in it."""
+    return media is None or rdf.is_rdf(media) or _is_record(admitted, path)
 
 
 def _is_record(admitted: Admission, path: str) -> bool:
@@ -122,9 +144,7 @@ def _holds_record(media: str, body: bytes) -> bool:
     return media in (rdf.JSON_LD, "application/json") and answers.record(body) is not None
 
 
-async def _write(
-    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
-) -> Reply:
+async def _write(asked: Asked, admitted: Admission, path: str, content: Content, expected: Expected) -> Reply:
     media, _ = content
     try:
         written = await _written(asked, admitted, path, content, expected)
@@ -138,9 +158,7 @@ async def _write(
     return Reply(201, {**headers, "Location": asked.root + path}) if written.created else Reply(204, headers)
 
 
-async def _written(
-    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
-) -> Written:
+async def _written(asked: Asked, admitted: Admission, path: str, content: Content, expected: Expected) -> Written:
     """Write; under access control a new top-level container is made first, if that is what is missing."""
     (media, body), vault, now = content, asked.house.vault, asked.house.clock()
     stored = None if media is None else body
