@@ -36,7 +36,7 @@ from vault.sealed import COUNT, LABEL, LABELS, MEMBERS, NEWEST, ONE, RECORDS, Fo
 from vault.tables import Resource
 from vault.vault import PodFacts, Vault
 
-YIELD = 64  # labels opened before others have their turn
+YIELD = 32  # labels opened before others have their turn
 REWRAPS = 256  # in one unit of the writer
 
 
@@ -58,7 +58,7 @@ async def read(
     """
     pod = admit(vault, permit, path)
     rid = pod.resource(path)
-    rows = _rows(vault, ONE if needed is None else LABEL, keys, rid)
+    rows = _rows(vault, LABEL if needed or path.endswith("/") else ONE, keys, rid)
     listing = bool(rows) and path.endswith("/")
     count = vault.db.read.run(COUNT, id=rid)[0][0] if listing else None
     done = await _append(vault, permit, keys, rows, at, count)
@@ -94,14 +94,15 @@ async def _members(
     kept, after, take = dict[str, Opened](), -1, 4 if bodies else YIELD
     sql = MEMBERS if bodies else LABELS
     while True:
-        stored = [
-            Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=_root(chain.keys), after=after, take=take)
-        ]
-        for row in stored:
-            if row.compartment in permit.compartments and _reached(chain.keys, row):
-                opened = await _open(vault, permit, at, chain, row, body=bodies)
-                if opened is not None:
-                    kept[opened.label.path] = opened  # written again meanwhile: it comes twice, and the newer counts
+        async with vault.turn:
+            stored = [
+                Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=_root(chain.keys), after=after, take=take)
+            ]
+            for row in stored:
+                if row.compartment in permit.compartments and _reached(chain.keys, row):
+                    opened = await _open(vault, permit, at, chain, row, body=bodies)
+                    if opened is not None:
+                        kept[opened.label.path] = opened  # written again meanwhile: it comes twice, the newer counts
         if len(stored) < take:
             return list(kept.values())
         after = stored[-1].row
@@ -228,6 +229,7 @@ def finish(vault: Vault, done: Appended) -> None:
 
 
 def still_open(vault: Vault, permit: Permit) -> None:
+    """See that the gate of a permit did not close meanwhile. Raises Denied."""
     guard = permit.guard
     if guard is None:
         return

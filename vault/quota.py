@@ -13,7 +13,8 @@ DEFAULT: Final = 2 * 1024**3
 USED = "SELECT coalesce((SELECT bytes FROM usage WHERE pod = :pod), 0)"
 PENDING = "SELECT coalesce(sum(size), 0) FROM upload WHERE pod = :pod"
 COUNT = """
-INSERT INTO usage (pod, bytes) VALUES (:pod, max(:more, 0)) ON CONFLICT (pod) DO UPDATE SET bytes = max(bytes + :more, 0)
+INSERT INTO usage (pod, bytes) VALUES (:pod, max(:more, 0))
+ON CONFLICT (pod) DO UPDATE SET bytes = max(bytes + :more, 0)
 """
 
 

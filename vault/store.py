@@ -243,13 +243,15 @@ def _store(plan: _Plan, expected: int | str | None, limit: int, freed: list[byte
 
 def _empty(rid: bytes, pod: bytes, freed: list[bytes], tx: Tx) -> int:
     """Take away the body of a resource and return how large it was; segments of it are `freed` to be swept after."""
-    size = 0
-    for size, store in tx.run("SELECT size, store FROM body WHERE id = :id", id=rid):
-        if store:
-            quota.discard(tx, pod, store)
-            freed.append(store)
+    found = tx.run("SELECT size, store FROM body WHERE id = :id", id=rid)
+    if not found:
+        return 0
+    size, store = found[0]
+    if store:
+        quota.discard(tx, pod, store)
+        freed.append(store)
     tx.remove(Body, id=rid)
-    return size
+    return int(size)
 
 
 async def _swept(vault: Vault, freed: list[bytes]) -> None:

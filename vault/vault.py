@@ -81,6 +81,7 @@ class Vault:
     """Owns the directory. Everything else is given it and the moment.
 
     `quota` is how many bytes a pod may hold, `reading` who reads which store of segments right now.
+    Listings take turns: many at once would hold up the loop together, though each of them gives way.
     """
 
     db: Database
@@ -94,6 +95,7 @@ class Vault:
     epochs: Epochs
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
     quota: int = quota.DEFAULT
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     reading: Counter[bytes] = field(default_factory=Counter)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 

@@ -123,7 +123,10 @@ async def _listing(asked: Asked, admitted: Admission, found: Found, now: datetim
         name = label.path.removeprefix(path).rstrip("/")
         kept[label.path] = rdf.Member(name, member.body is None, label.media, size, when)
     told = partial(rdf.container, asked.root + path, kept.values())
-    return told() if len(kept) <= FEW else await asyncio.to_thread(told)
+    if len(kept) <= FEW:
+        return told()
+    async with asked.house.vault.turn:
+        return await asyncio.to_thread(told)
 
 
 async def _bounded(member: Opened) -> bytes | None:

@@ -55,6 +55,8 @@ def create(house: "House", largest: int = LARGEST) -> App:
         sent = _sending(reply.pieces, receive) if reply.pieces and method != "HEAD" else None
         try:
             await _send(reply, {**PROTECTED, **cors(origin, wanted, ACTIONS)}, send, sent, silent=method == "HEAD")
+        except Gone:
+            return
         finally:
             for pieces in filter(None, (sent, reply.pieces)):
                 await pieces.aclose()
