@@ -42,15 +42,16 @@ class Guarded(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _begin(self) -> None:
-        self.waiting[self] = self.loop.call_later(self.seconds, self._drop)
+        self.waiting[self] = self.loop.call_later(self.seconds, self.drop)
         if len(self.waiting) > self.most:
-            next(iter(self.waiting))._drop()
+            next(iter(self.waiting)).drop()
 
     def _end(self) -> None:
         if (timer := self.waiting.pop(self, None)) is not None:
             timer.cancel()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Close the connection at once."""
         self._end()
         self.transport.abort()
 

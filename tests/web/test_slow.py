@@ -25,7 +25,7 @@ async def port(house: Household) -> AsyncIterator[int]:
     config = uvicorn.Config(app, http=guarded(WAIT, most=20), port=0, log_level="error", lifespan="off")
     server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
