@@ -24,7 +24,7 @@ class Large:
     tx: Tx
     reading: Counter[bytes]
     gate: Callable[[], None]
-    unseal: Callable[[int, bytes], bytes]
+    part: Callable[[int, bytes], bytes]
     wipe: Callable[[], None]
     told: Callable[[], Awaitable[None]]
     after: Callable[[bytes], Awaitable[None]]
@@ -50,7 +50,7 @@ class Large:
 
     async def _open(self, number: int) -> bytes:
         try:
-            return self.unseal(number, self.tx.run(ONE, store=self.store, number=number)[0][0])
+            return self.part(number, self.tx.run(ONE, store=self.store, number=number)[0][0])
         except (KeysError, IndexError) as error:
             await self.told()
             raise DamagedItem(f"segment {number} of {self.store.hex()} does not open") from error

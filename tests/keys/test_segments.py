@@ -1,4 +1,4 @@
-"""A long message sealed in segments: the same envelope as sealed at once, and each segment opens by itself or not at all."""
+"""A message sealed in segments: the same envelope as sealed at once, and each opens by itself or not at all."""
 
 import pytest
 from hypothesis import given, strategies as st
