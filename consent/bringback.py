@@ -15,10 +15,10 @@ from consent.accounts.sessions import SessionFacts
 from consent.categories import category_at
 from consent.compartments import add
 from vault import store
+from vault.planned import Parcel
 from vault.pod import compartments, top
 from vault.room import make_room
 from vault.solid import paths
-from vault.store import Parcel
 from vault.unpack import Piece, TakeAway
 from vault.vault import UNDER_ROOT, PodFacts, Vault
 

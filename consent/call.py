@@ -108,9 +108,14 @@ class Admission:
         key = self.permit.receipt
         return {"Preference-Applied": "receipt", "Kluis-Receipt": b64(key)} if key else {}
 
+    @property
+    def narrow(self) -> bool:
+        """Whether what the grant covers of a body shows in that body alone: by its fields or its times."""
+        return self.datum is not None and not self.datum.derived and _narrow(self.datum)
+
     def limited(self, body: bytes, media: str, now: datetime) -> bytes | None:
         """The body as far as the grant covers it, or None if it covers nothing of it."""
-        if self.datum is None or (self.datum.derived or not _narrow(self.datum)):
+        if self.datum is None or not self.narrow:
             return body
         if "json" not in media:
             return None

@@ -86,6 +86,7 @@ KINDS: dict[str, tuple[Callable[[Any], bytes], ...]] = {
     "dek": (_id, _id, _number, _id, _number, _word("own", "deposit")),
     "label": (_id, _id, _number),  # pod, resource, version
     "body": (_id, _id, _number, _digest),  # pod, resource, version, SHA-256 of the label envelope
+    "segments": (_id, _id, _id),  # pod, resource, store: a body that came in by segments, under a key of its own
     "record-key": (_id, _text, _id),  # pod that receives it, origin, key id
     "old-log": (_id, _digest),  # pod, public half of the log key that was in use before
     "record": (_text, _id, _id),  # origin, key id, entry id

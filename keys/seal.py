@@ -23,6 +23,7 @@ SALT = 24
 TAG = 16
 CHUNK = 16 * 1024
 HEAD = 1 + SALT + 32  # version byte, salt, commitment
+SEGMENT = 16 * CHUNK  # what is opened at once of a long message
 MANY = b"\x02"
 NONCE = 12
 MOST = 2**24  # seals under one key: two of them share a nonce with a chance below 2**-49
@@ -61,6 +62,42 @@ class Sealer:
         self.left -= 1
         nonce = fresh_bytes(NONCE)
         return b"".join((MANY, nonce, self._cipher.encrypt(nonce, plaintext, context)))
+
+
+class SegmentSealer:
+    """Seals one long message piece by piece: the same envelope as `seal`, cut into segments of 16 chunks.
+
+    `head` is what comes before the chunks; the segments in their order, joined, are the rest.
+    """
+
+    __slots__ = ("_at", "_cipher", "_nonce", "head")
+
+    def __init__(self, key: Secret, context: bytes) -> None:
+        """Take a key that is used for this one message and nothing else."""
+        salt = fresh_bytes(SALT)
+        block = schedule(key, salt, context)
+        self._cipher, self._nonce = cipher_and_nonce(block)
+        self.head, self._at = VERSION + salt + bytes(block[44:]), 0
+        wipe(block)
+
+    def seal(self, plaintext: Buffer) -> bytes:
+        """Seal the next segment: SEGMENT bytes, and fewer (or none) for the last one. Raises Misuse after the last."""
+        view = memoryview(plaintext)
+        if self._at < 0 or len(view) > SEGMENT:
+            raise Misuse("the message has ended, or its segment is too long")
+        last = len(view) < SEGMENT
+        pieces = [view[at : at + CHUNK] for at in range(0, len(view) + last, CHUNK)]
+        sealed = [
+            self._cipher.encrypt(chunk_nonce(self._nonce, self._at + number), piece, None)
+            for number, piece in enumerate(pieces)
+        ]
+        self._at = -1 if last else self._at + len(pieces)
+        return b"".join(sealed)
+
+
+def sealed_size(size: int) -> int:
+    """How long the envelope of `size` bytes is."""
+    return HEAD + size + TAG * (size // CHUNK + 1)
 
 
 def plain_size(envelope: Buffer) -> int:

@@ -7,7 +7,19 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.errors import Damaged, UnknownVersion
-from keys.seal import CHUNK, HEAD, MANY, NONCE, SALT, TAG, VERSION, chunk_nonce, cipher_and_nonce, schedule
+from keys.seal import (
+    CHUNK,
+    HEAD,
+    MANY,
+    NONCE,
+    SALT,
+    SEGMENT,
+    TAG,
+    VERSION,
+    chunk_nonce,
+    cipher_and_nonce,
+    schedule,
+)
 from keys.secret import Buffer, Secret, wipe
 
 K = TypeVar("K", bound=Secret)
@@ -40,6 +52,45 @@ def unseal_record(key: Secret, context: bytes, envelope: Buffer) -> bytes:
         return AESGCM(key.view()).decrypt(nonce, sealed, context)
     except (InvalidTag, ValueError) as error:  # ValueError: cut within the nonce
         raise Damaged("altered, or of another key or context") from error
+
+
+class SegmentOpener:
+    """Opens any segment of a long message (`keys.seal.SegmentSealer`) by itself.
+
+    The place of a segment and the length of the whole are verified with every chunk, so nothing can be cut off, put in
+    another order or taken from another message. `size` must come from a place that is itself authenticated.
+    """
+
+    __slots__ = ("_block", "_size")
+
+    def __init__(self, key: Secret, context: bytes, head: Buffer, size: int) -> None:
+        """Raises UnknownVersion, or Damaged for another key or context."""
+        if head[:1] != VERSION:
+            raise UnknownVersion("unknown envelope version")
+        self._block, self._size = schedule(key, head[1 : 1 + SALT], context), size
+        if len(head) != HEAD or not hmac.compare_digest(head[1 + SALT :], self._block[44:]):
+            self.wipe()
+            raise Damaged("another key, context or salt")
+
+    def open(self, number: int, sealed: Buffer) -> bytes:
+        """Open segment `number`, from 0. Raises Damaged."""
+        size = min(SEGMENT, self._size - number * SEGMENT)
+        chunks = SEGMENT // CHUNK if size == SEGMENT else size // CHUNK + 1
+        if size < 0 or len(sealed) != size + TAG * chunks:
+            raise Damaged("cut or lengthened")
+        cipher, nonce = cipher_and_nonce(self._block)
+        view, first = memoryview(sealed), number * (SEGMENT // CHUNK)
+        try:
+            return b"".join(
+                cipher.decrypt(chunk_nonce(nonce, first + n), view[n * _SEALED_CHUNK : (n + 1) * _SEALED_CHUNK], None)
+                for n in range(chunks)
+            )
+        except InvalidTag as error:
+            raise Damaged("a chunk does not verify") from error
+
+    def wipe(self) -> None:
+        """Forget the key."""
+        wipe(self._block)
 
 
 def _open(key: Secret, context: bytes, envelope: Buffer) -> bytearray:

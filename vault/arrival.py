@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from vault import acls
+from vault import acls, quota
 from vault.blobs import Label, enclose
 from vault.database import Tx
 from vault.errors import Conflict, Denied, NoCompartment, Stale
@@ -110,7 +110,8 @@ def fill(made: Builder, load: Load, standing: Iterable[str]) -> None:
 async def more(vault: Vault, pod: PodFacts, load: Load, now: datetime) -> int:
     """Store a further part, all or none, with one entry; what stands or stood there is left as it is.
 
-    Returns how many resources are new. Raises NoCompartment for a container that the first part did not bring.
+    Returns how many resources are new. Raises NoCompartment for a container that the first part did not bring,
+    Conflict("quota") where the pod is full.
     """
     for _ in range(TRIES):
         rows = _sealed(vault, pod, load, ms(now))
@@ -122,7 +123,7 @@ async def more(vault: Vault, pod: PodFacts, load: Load, now: datetime) -> int:
         if not rows:
             return 0
         try:
-            done = await vault.log.append(Intent(pod.id, facts, now, write=_writer(rows)))
+            done = await vault.log.append(Intent(pod.id, facts, now, write=_writer(pod.id, rows, vault.quota)))
         except Stale:
             continue
         if not isinstance(done, Appended):
@@ -150,7 +151,7 @@ def _sealed(vault: Vault, pod: PodFacts, load: Load, now: int) -> list[tuple[Res
     return made
 
 
-def _writer(rows: list[tuple[Resource, Body | None]]) -> Callable[[Tx], None]:
+def _writer(pod: bytes, rows: list[tuple[Resource, Body | None]], limit: int) -> Callable[[Tx], None]:
     def write(tx: Tx) -> None:
         if any(tx.run(STANDS, id=row.id) for row, _ in rows):
             raise Stale("something of it came in between")
@@ -158,5 +159,6 @@ def _writer(rows: list[tuple[Resource, Body | None]]) -> Callable[[Tx], None]:
             tx.add(row)
             if body is not None:
                 tx.add(body)
+        quota.count(tx, pod, sum(body.size for _, body in rows if body is not None), limit)
 
     return write

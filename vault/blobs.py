@@ -20,6 +20,7 @@ from vault.tables import Body, Resource
 
 LABEL_BLOCK = 128
 Hang = Callable[[bytes, DataKey], bytes]
+FRONT, TAIL = 96, 16  # of an envelope: what its digest is over
 KINDS_OF = {"path": str, "media": str, "size": int, "created": int, "modified": int, "source": str}
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
@@ -92,7 +93,9 @@ def read_label(data: bytes) -> Label:
 
 def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -> tuple[Resource, Body]:
     """Version 1 of what its source sealed itself: nothing of it can be opened here (vault.packets checks its form)."""
-    return _row(place, 1, dek, label, [label, body], mark), Body(id=place.resource, version=1, data=body)
+    return _row(place, 1, dek, label, [label, body], mark), Body(
+        id=place.resource, version=1, size=len(body), data=body
+    )
 
 
 def enclose(
@@ -114,13 +117,36 @@ def enclose(
         stored = None
         if body is not None:
             context = ctx("body", place.pod, place.resource, version, hashlib.sha256(head).digest())
-            stored = bare(Body, id=place.resource, version=version, data=seal(dek, context, pad(body)))
-            parts.append(stored.data)
+            data = seal(dek, context, pad(body))
+            stored = bare(Body, id=place.resource, version=version, size=len(data), store=b"", data=data)
+            parts.append(data)
         if hang is None:
             letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
         else:
             letter = hang(dek_context(place, version, "own"), dek)
     return _row(place, version, letter, head, parts, mark, "deposit" if hang is None else "own"), stored
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A large body that lies in its store already: its key, the size of the body and of its envelope, both its ends."""
+
+    store: bytes
+    dek: DataKey
+    size: int
+    stored: int
+    ends: bytes
+
+
+def enclose_staged(place: Place, version: int, label: Label, staged: Staged) -> tuple[Resource, Body]:
+    """Make a version of what came in by segments. Label and segments share a key that nothing else is sealed under."""
+    context = ctx("label", place.pod, place.resource, version)
+    head = seal(staged.dek, context, pad(orjson.dumps(label), LABEL_BLOCK))
+    letter = deliver(place.public, dek_context(place, version, "deposit"), staged.dek)
+    body = Body(id=place.resource, version=version, size=staged.stored, store=staged.store, data=staged.ends)
+    row = _row(place, version, letter, head, [head], b"")
+    row.digest = kept_digest(head, staged.ends, staged.stored)
+    return row, body
 
 
 def _row(
@@ -151,5 +177,14 @@ def digest(parts: list[bytes]) -> bytes:
     """The version digest that goes into the log: over each envelope's header and last tag, never over plaintext."""
     told = hashlib.sha256()
     for part in parts:
-        told.update(part[:96] + part[-16:] + len(part).to_bytes(8, "big"))
+        told.update(_ends(part, len(part)))
     return told.digest()
+
+
+def kept_digest(label: bytes, data: bytes | None, size: int | None) -> bytes:
+    """The same of a resource as it lies in the tables; of a large body the ends are there, and its whole size."""
+    return hashlib.sha256(_ends(label, len(label)) + (b"" if data is None else _ends(data, size or 0))).digest()
+
+
+def _ends(part: bytes, size: int) -> bytes:
+    return part[:FRONT] + part[-TAIL:] + size.to_bytes(8, "big")

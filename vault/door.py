@@ -5,10 +5,12 @@ the append, an entry says "outcome unknown" for something that was never served;
 Key objects live inside one call and are wiped when it ends.
 """
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 from keys.context import ctx
@@ -16,113 +18,96 @@ from keys.custody import reach
 from keys.dropbox import collect
 from keys.errors import KeysError
 from keys.grants import collect_ck, unwrap_ck, unwrap_gk, wrap_ck
+from keys.seal import HEAD, sealed_size
 from keys.secret import CompartmentKey, DataKey, ManagedRoot, Private, Released
 from keys.tree import unwrap, wrap
-from keys.unseal import unseal as _unseal
-from vault import gates, packets, unlocked
-from vault.blobs import Label, Place, dek_context, read_label, unpad
+from keys.unseal import SegmentOpener, unseal as _unseal
+from vault import gates, packets, staging, unlocked
+from vault.blobs import Label, dek_context, padme, read_label, unpad
 from vault.database import Tx
 from vault.errors import DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
+from vault.large import Large
 from vault.log.entry import Appended, Intent
 from vault.mint import demand, spent, steps as _steps
 from vault.permit import Permit
 from vault.pod import compartments
+from vault.sealed import COUNT, EVERYTHING, LABEL, LABELS, MEMBERS, NEWEST, ONE, RECORDS, Found, Opened, Sealed
 from vault.tables import Resource
 from vault.vault import PodFacts, Vault
 
-# One read gives everything that opening needs: the resource, its body, its compartment and the managed root's wrap.
-SELECT = """
-SELECT r.id, r.pod, r.parent, r.compartment, r.generation, r.version, r.form, r.dek, r.label, b.data,
-       c.custody, c.wrapped, c.private, c.public, w.wrapped, r.source
-FROM resource r
-JOIN compartment c ON c.id = r.compartment AND c.generation = r.generation
-LEFT JOIN body b ON b.id = r.id AND b.version = r.version
-LEFT JOIN rootwrap w ON w.pod = r.pod AND w.parent = :root AND w.child = 'mk'
-WHERE r.form <> 'gone' AND
-"""
-ONE = SELECT + "r.id = :id"
-MEMBERS = SELECT + "r.parent = :id AND r.id <> :id"
-# A description is its own parent: it lies in no container and is nobody's record.
-NEWEST = (
-    SELECT
-    + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.rowid DESC LIMIT :take OFFSET :skip"
-)
-RECORDS = SELECT + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.id"
-EVERYTHING = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.id"
+YIELD = 32  # labels opened before others have their turn
+REWRAPS = 256  # in one unit of the writer
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """One resource as stored, with what its key hangs under."""
-
-    id: bytes
-    pod: bytes
-    parent: bytes
-    compartment: bytes
-    generation: int
-    version: int
-    form: str
-    dek: bytes
-    label: bytes
-    body: bytes | None
-    custody: str
-    wrapped: bytes
-    private: bytes
-    public: bytes
-    managed: bytes | None
-    source: bytes
-
-    @property
-    def place(self) -> Place:
-        """Where it lives."""
-        return Place(self.pod, self.compartment, self.generation, self.public, self.parent, self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One resource in clear. `body` is None for a container."""
-
-    label: Label
-    body: bytes | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a read gave: kind `resource`, `container` or `absent`, and the log entry that stands for it."""
-
-    kind: str
-    index: int
-    media: str = ""
-    body: bytes = b""
-    version: int = 0
-    modified: datetime | None = None
-    members: tuple[Opened, ...] = ()
-
-
-async def read(vault: Vault, permit: Permit, keys: Keys, path: str, at: datetime) -> Found:
+async def read(
+    vault: Vault,
+    permit: Permit,
+    keys: Keys,
+    path: str,
+    at: datetime,
+    *,
+    needed: Callable[[str], bool] | None = None,
+    bodies: bool = False,
+) -> Found:
     """Open one resource or list one container.
 
-    Raises NotMinted, Denied (already logged), DamagedItem (a second entry says so) or LogUnavailable.
+    `needed` says of its media type whether the body is needed too (HEAD): if not, only its label is opened. So are the
+    members of a container, or with `bodies` all of them. Raises NotMinted, Denied (already logged), DamagedItem (a
+    second entry says so) or LogUnavailable.
     """
     pod = admit(vault, permit, path)
-    rows = _rows(vault, ONE, keys, pod.resource(path))
-    members = _rows(vault, MEMBERS, keys, pod.resource(path)) if rows and path.endswith("/") else []
-    members = [row for row in members if row.compartment in permit.compartments]
-    wanted = rows + members
-    done = await _append(vault, permit, keys, wanted, at)
-    opened = await _open_all(vault, permit, at, _Chain(vault, pod, keys, done), wanted)
+    rid = pod.resource(path)
+    rows = _rows(vault, LABEL if needed or path.endswith("/") else ONE, keys, rid)
+    listing = bool(rows) and path.endswith("/")
+    count = vault.db.read.run(COUNT, id=rid)[0][0] if listing else None
+    done = await _append(vault, permit, keys, rows, at, count)
+    chain = _Chain(vault, pod, keys, done)
+    with chain:
+        opened = [await _open(vault, permit, at, chain, row, body=needed is None) for row in rows]
+        if opened and opened[0] and opened[0].body is not None and needed and needed(opened[0].label.media):
+            opened = [await _open(vault, permit, at, chain, row) for row in _rows(vault, ONE, keys, rid)]
+        members = await _members(vault, permit, at, chain, rid, bodies=bodies) if listing else []
+    await _others(vault, permit, at, chain)
+    if rows and (not opened or opened[0] is None):
+        raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
     finish(vault, done)
-    if not opened:
-        return Found("absent", done.index)
-    if opened[0].body is not None:
-        first = opened[0]
-        return Found("resource", done.index, first.label.media, first.body or b"", first.version, first.label.when)
-    listed = [*opened[1:], *(_tops(vault, pod) if path == "/" else ())]
+    return _found(vault, pod, path, done.index, opened[0] if opened else None, members)
+
+
+def _found(vault: Vault, pod: PodFacts, path: str, index: int, first: Opened | None, members: list[Opened]) -> Found:
+    if first is None:
+        return Found("absent", index)
+    label = first.label
+    if first.body is None:
+        listed = (*members, *(_tops(vault, pod) if path == "/" else ()))
+        return Found("container", index, version=first.version, modified=label.when, members=listed)
     return Found(
-        "container", done.index, version=opened[0].version, modified=opened[0].label.when, members=tuple(listed)
+        "resource", index, label.media, first.body, first.version, label.when, size=label.size, large=first.large
     )
+
+
+async def _members(
+    vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rid: bytes, *, bodies: bool
+) -> list[Opened]:
+    """What opens of a container's members, a few at a time: others have their turn, and the gate may close."""
+    kept, after, take = dict[str, Opened](), -1, 4 if bodies else YIELD
+    sql = MEMBERS if bodies else LABELS
+    while True:
+        async with vault.turn:
+            stored = [
+                Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=_root(chain.keys), after=after, take=take)
+            ]
+            for row in stored:
+                if row.compartment in permit.compartments and _reached(chain.keys, row):
+                    opened = await _open(vault, permit, at, chain, row, body=bodies)
+                    if opened is not None:
+                        kept[opened.label.path] = opened  # written again meanwhile: it comes twice, the newer counts
+        if len(stored) < take:
+            return list(kept.values())
+        after = stored[-1].row
+        await asyncio.sleep(0)
+        still_open(vault, permit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +153,12 @@ async def _stream(
 ) -> AsyncIterator[Opened]:
     with chain:
         for row in rows:
-            _still_open(vault, permit)
+            still_open(vault, permit)
             opened = await _open(vault, permit, at, chain, row)
             if opened is not None and (since is None or opened.label.when >= since):
                 yield opened
+            if opened is not None and opened.large is not None:
+                await opened.large.close()
     await _others(vault, permit, at, chain)
     finish(vault, chain.done)
 
@@ -199,9 +186,16 @@ def steps(permit: Permit) -> tuple[Permit, Permit]:
 
 def _rows(vault: Vault, sql: str, keys: Keys, rid: bytes, **some: int) -> list[Sealed]:
     """What a query finds, without what these keys do not lead to: to their holder that is not there."""
-    root = "custody" if isinstance(keys, CustodyKeys) else "rk"
-    rows = [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=root, **some)]
-    return [row for row in rows if keys.reaches(row.compartment, row.generation, row.custody)]
+    rows = [Sealed(*row) for row in vault.db.read.run(sql, id=rid, root=_root(keys), **some)]
+    return [row for row in rows if _reached(keys, row)]
+
+
+def _root(keys: Keys) -> str:
+    return "custody" if isinstance(keys, CustodyKeys) else "rk"
+
+
+def _reached(keys: Keys, row: Sealed) -> bool:
+    return keys.reaches(row.compartment, row.generation, row.custody)
 
 
 def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
@@ -212,12 +206,16 @@ def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
     return Intent(permit.pod, at=at, **(base | more))
 
 
-async def _append(vault: Vault, permit: Permit, keys: Keys, rows: list[Sealed], at: datetime) -> Appended:
+async def _append(
+    vault: Vault, permit: Permit, keys: Keys, rows: list[Sealed], at: datetime, listed: int | None = None
+) -> Appended:
+    """Enter what is about to be opened: these rows, or of a container how many it has in it."""
     if any(row.compartment not in permit.compartments for row in rows):
         raise Denied("outside the permit")
     wants = tuple({keys.want(row.compartment) for row in rows})
     bodies = [row for row in rows if row.body is not None]
-    facts = replace(permit.facts, count=len(bodies), bytes=sum(len(row.body or b"") for row in bodies))
+    facts = replace(permit.facts, count=len(bodies) if listed is None else listed)
+    facts = replace(facts, bytes=sum(row.size or 0 for row in bodies))
     done = await vault.log.append(intent(permit, at, facts=facts, wants=wants))
     if not isinstance(done, Appended):
         raise Denied(done.reason)
@@ -237,7 +235,8 @@ def finish(vault: Vault, done: Appended) -> None:
     vault.log.served(done.index)
 
 
-def _still_open(vault: Vault, permit: Permit) -> None:
+def still_open(vault: Vault, permit: Permit) -> None:
+    """See that the gate of a permit did not close meanwhile. Raises Denied."""
     guard = permit.guard
     if guard is None:
         return
@@ -246,25 +245,34 @@ def _still_open(vault: Vault, permit: Permit) -> None:
         raise Denied("withdrawn")
 
 
-async def _open_all(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed]) -> list[Opened]:
-    """The first row, which was asked for by name, and those of its members that open."""
-    with chain:
-        opened = [await _open(vault, permit, at, chain, row) for row in rows]
-    await _others(vault, permit, at, chain)
-    if rows and opened[0] is None:
-        raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
-    return [one for one in opened if one is not None]
-
-
-async def _open(vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed) -> Opened | None:
+async def _open(
+    vault: Vault, permit: Permit, at: datetime, chain: "_Chain", row: Sealed, *, body: bool = True
+) -> Opened | None:
     """Open one row, None if it is damaged; that is a second entry, for the first one said it was allowed."""
     try:
-        return chain.open(row)
+        opened = chain.open(row, body=body)
     except DamagedItem:
         chain.damaged += 1
         if chain.damaged == 1:
             await _again(vault, permit, at, "damaged")
         return None
+    if not row.store or not body:
+        return opened
+    return replace(opened, large=_large(vault, permit, at, opened.label.size, row.store, chain.opener))
+
+
+def _large(vault: Vault, permit: Permit, at: datetime, size: int, store: bytes, opener: SegmentOpener) -> Large:
+    return Large(
+        size,
+        store,
+        vault.db.read,
+        vault.reading,
+        partial(still_open, vault, permit),
+        opener.open,
+        opener.wipe,
+        partial(_again, vault, permit, at, "damaged"),
+        partial(staging.sweep, vault),
+    )
 
 
 async def _others(vault: Vault, permit: Permit, at: datetime, chain: "_Chain") -> None:
@@ -285,6 +293,7 @@ class _Chain:
     def __init__(self, vault: Vault, pod: PodFacts, keys: Keys, done: Appended) -> None:
         self.vault, self.pod, self.keys, self.done = vault, pod, keys, done
         self.damaged = 0
+        self.opener: SegmentOpener
         self._open: dict[tuple[bytes, int], CompartmentKey] = {}
         self._rewraps: list[tuple[bytes, int, bytes]] = []
         self._letters: list[tuple[bytes, int, bytes]] = []
@@ -295,38 +304,49 @@ class _Chain:
     def __exit__(self, *_: object) -> None:
         for secret in (*self._open.values(), *self.done.shares.values()):
             secret.wipe()
-        if self._rewraps or self._letters:
-            self.vault.db.submit(self._rewrap)
+        for at in range(0, len(self._rewraps) or bool(self._letters), REWRAPS):
+            self.vault.db.submit(partial(self._rewrap, self._rewraps[at : at + REWRAPS]))
 
-    def _rewrap(self, tx: Tx) -> None:
+    def _rewrap(self, some: list[tuple[bytes, int, bytes]], tx: Tx) -> None:
         """Keep what was delivered by letter as a symmetric wrap: the letter box is for delivery, not for keeping."""
-        for rid, version, dek in self._rewraps:
+        for rid, version, dek in some:
             tx.change(Resource, {"id": rid, "version": version, "form": "deposit"}, form="own", dek=dek)
         if isinstance(self.keys, GrantKeys):
             for letter in self._letters:
                 self.keys.keep(tx, *letter)
 
-    def open(self, row: Sealed) -> Opened:
-        """Open one row. Raises DamagedItem naming it."""
+    def open(self, row: Sealed, *, body: bool = True) -> Opened:
+        """Open one row, or its label alone. Raises DamagedItem naming it. A large body's `opener` is its caller's."""
         try:
-            return self._clear(row)
+            return self._clear(row, body=body)
         except (KeysError, ValueError) as e:
             raise DamagedItem(f"resource {row.id.hex()} version {row.version} does not open") from e
 
-    def _clear(self, row: Sealed) -> Opened:
+    def _clear(self, row: Sealed, *, body: bool) -> Opened:
         with self._data_key(row) as dek:
-            label = _unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)
-            body = None
-            if row.body is not None:
-                context = ctx("body", row.pod, row.id, row.version, hashlib.sha256(row.label).digest())
-                body = unpad(_unseal(dek, context, row.body))
-            opened = Opened(read_label(unpad(label)), body, row.version)
-            if row.source:
-                packets.examine(self.pod, row.id, row.source, opened.label, body)
+            label = read_label(unpad(_unseal(dek, ctx("label", row.pod, row.id, row.version), row.label)))
+            data = self._body(row, dek, label.size) if body else row.body
+            if row.source and body:
+                packets.examine(self.pod, row.id, row.source, label, data)
+            elif row.source:
+                packets.examine_label(self.pod, row.id, row.source, label)
             if row.form != "own":
                 wrapped = wrap(self._compartment_key(row), dek_context(row.place, row.version, "own"), dek)
                 self._rewraps.append((row.id, row.version, wrapped))
-        return opened
+        return Opened(label, data, row.version)
+
+    def _body(self, row: Sealed, dek: DataKey, size: int) -> bytes | None:
+        """The body, if it is not large: then only what its segments are opened with."""
+        if row.body is None:
+            return None
+        if not row.store:
+            context = ctx("body", row.pod, row.id, row.version, hashlib.sha256(row.label).digest())
+            return unpad(_unseal(dek, context, row.body))
+        if row.size != sealed_size(padme(size)):
+            raise ValueError("the label does not fit the segments")
+        context = ctx("segments", row.pod, row.id, row.store)
+        self.opener = SegmentOpener(dek, context, row.body[:HEAD], padme(size))
+        return b""
 
     def _data_key(self, row: Sealed) -> DataKey:
         key = self._compartment_key(row)

@@ -8,17 +8,21 @@ import tarfile
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keys.text import canonical
 from vault import acls, door
-from vault.door import Batch, Opened
+from vault.door import Batch
 from vault.gates import ms
 from vault.keysets import Keys
 from vault.moving.leave import Leaver
 from vault.permit import Permit
 from vault.pod import compartments, parent
+from vault.sealed import Opened
 from vault.vault import PodFacts, Vault
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 FORMAT = "kluis/take-away/v1"
 CONTENTS = "kluis.json"
@@ -43,14 +47,10 @@ async def packed(
     leaver = Leaver() if form == "css" else None
     for batch in batches:
         async for item in batch.items:
-            body, label = item.body or b"", item.label
-            told.append(_told(item, body))
-            name = f"pod{label.path}"
-            if leaver is not None:
-                file = leaver.file(label.path, label.media, body)
-                name = f"{pod.name}{file}" if file else ""
-            if name:
-                yield _member(name, body, label.modified)
+            digest = sha256()
+            async for piece in _file(item, _named(pod, leaver, item), digest):
+                yield piece
+            told.append(_told(item, digest.hexdigest()))
     access = _access(vault, pod, [one["path"] for one in told])
     for file, body in leaver.rest(access) if leaver else ():
         yield _member(f"{pod.name}{file}", body, ms(at))
@@ -67,7 +67,37 @@ async def packed(
     yield _member(CONTENTS, contents, ms(at)) + bytes(2 * _BLOCK)
 
 
-def _told(item: Opened, body: bytes) -> dict[str, Any]:
+def _named(pod: PodFacts, leaver: Leaver | None, item: Opened) -> str:
+    """What a resource is called in the tar; "" for a description that a leaver puts beside others at the end."""
+    if leaver is None:
+        return f"pod{item.label.path}"
+    file = leaver.file(item.label.path, item.label.media, item.body or b"")
+    return f"{pod.name}{file}" if file else ""
+
+
+async def _file(item: Opened, name: str, digest: "Hash") -> AsyncIterator[bytes]:
+    """One member of the tar, nothing without a name; `digest` takes in the body either way."""
+    size = item.label.size if item.large else len(item.body or b"")
+    if name:
+        yield _head(name, size, item.label.modified)
+    async for piece in _pieces(item):
+        digest.update(piece)
+        if name:
+            yield piece
+    if name:
+        yield bytes(-size % _BLOCK)
+
+
+async def _pieces(item: Opened) -> AsyncIterator[bytes]:
+    """The body, a large one piece by piece."""
+    if item.large is None:
+        yield item.body or b""
+        return
+    async for piece in item.large.pieces():
+        yield piece
+
+
+def _told(item: Opened, digest: str) -> dict[str, Any]:
     label = item.label
     told = {
         "path": label.path,
@@ -76,7 +106,7 @@ def _told(item: Opened, body: bytes) -> dict[str, Any]:
         "version": item.version,
         "source": label.source,
     }
-    return told | {"created": label.created, "modified": label.modified, "sha256": sha256(body).hexdigest()}
+    return told | {"created": label.created, "modified": label.modified, "sha256": digest}
 
 
 def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
@@ -90,7 +120,11 @@ def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
     return {path: turtle.decode() for path, turtle in lists.items() if turtle is not None}
 
 
-def _member(name: str, body: bytes, modified: int) -> bytes:
+def _head(name: str, size: int, modified: int) -> bytes:
     facts = tarfile.TarInfo(name)
-    facts.size, facts.mtime, facts.mode = len(body), modified // 1000, 0o600
-    return facts.tobuf(tarfile.PAX_FORMAT) + body + bytes(-len(body) % _BLOCK)
+    facts.size, facts.mtime, facts.mode = size, modified // 1000, 0o600
+    return facts.tobuf(tarfile.PAX_FORMAT)
+
+
+def _member(name: str, body: bytes, modified: int) -> bytes:
+    return _head(name, len(body), modified) + body + bytes(-len(body) % _BLOCK)

@@ -16,10 +16,11 @@ from pathlib import Path
 from keys.errors import KeysError, Misuse
 from keys.merkle import Tree, leaf_hash
 from keys.note import read_checkpoint
+from keys.seal import HEAD
 from keys.secret import StateKey
 from keys.text import b64
 from vault import fsck_signed
-from vault.blobs import digest
+from vault.blobs import FRONT, TAIL, kept_digest
 from vault.database import VERSION
 from vault.errors import DamagedItem
 from vault.log import slots
@@ -108,10 +109,30 @@ WHERE p.id IS NULL AND r.form <> 'gone'
 SELECT hex(b.id) FROM body b LEFT JOIN resource r ON r.id = b.id AND r.version = b.version AND r.form <> 'gone'
 WHERE r.id IS NULL
 
+-- the body of {} has not the size that stands beside it
+SELECT hex(id) FROM body WHERE store = x'' AND size <> length(data)
+
+-- segments of {} are missing
+SELECT hex(b.id) FROM body b WHERE b.store <> x'' AND (b.size, 1) IS NOT
+(SELECT sum(length(s.data)) + 57, max(s.number) + 1 = count(*) FROM segment s WHERE s.store = b.store)
+
+-- the segments {} are of no body
+SELECT DISTINCT hex(s.store) FROM segment s WHERE s.store NOT IN (SELECT store FROM body)
+AND s.store NOT IN (SELECT store FROM upload)
+
+-- pod {} holds {} bytes, not {}
+SELECT hex(p.id), coalesce(sum(b.size), 0), coalesce((SELECT u.bytes FROM usage u WHERE u.pod = p.id), 0)
+FROM pod p LEFT JOIN resource r ON r.pod = p.id LEFT JOIN body b ON b.id = r.id GROUP BY p.id
+HAVING coalesce(sum(b.size), 0) <> coalesce((SELECT u.bytes FROM usage u WHERE u.pod = p.id), 0)
+
 -- the access rules of {} are of no pod
 SELECT hex(a.id) FROM acl a LEFT JOIN pod p ON p.id = a.pod WHERE p.id IS NULL
 """
 
+ENDS = """
+SELECT b.id, CAST(b.data AS BLOB), substr((SELECT data FROM segment WHERE store = b.store ORDER BY number), 1, :front),
+substr((SELECT data FROM segment WHERE store = b.store ORDER BY number DESC), -:tail) FROM body b WHERE b.store <> x''
+"""
 SHARDS = """
 SELECT first, origin, coalesce(lead(first) OVER (ORDER BY first), (SELECT max(idx) + 1 FROM entry)) FROM shard
 ORDER BY first
@@ -162,6 +183,7 @@ def _faults(db: sqlite3.Connection, state: StateKey | None) -> Iterator[str]:
         for row in db.execute(question):
             yield told.format(*row)
     yield from _changed(db)
+    yield from _parted(db)
     yield from fsck_signed.faults(db, state)
     yield from _unsigned(db)
     yield from _unsummed(db)
@@ -189,12 +211,19 @@ def _changed(db: sqlite3.Connection) -> Iterator[str]:
     only when a key opens it.
     """
     rows = db.execute(
-        "SELECT r.id, r.digest, CAST(r.label AS BLOB), CAST(b.data AS BLOB)"
+        "SELECT r.id, r.digest, CAST(r.label AS BLOB), CAST(b.data AS BLOB), b.size"
         " FROM resource r LEFT JOIN body b ON b.id = r.id WHERE r.form <> 'gone'"
     )
-    for rid, stored, label, body in rows:
-        if digest([label] if body is None else [label, body]) != stored:
+    for rid, stored, label, body, size in rows:
+        if kept_digest(label, body, size) != stored:
             yield f"resource {rid.hex().upper()} does not have the digest that stands beside it"
+
+
+def _parted(db: sqlite3.Connection) -> Iterator[str]:
+    """Large bodies whose segments do not begin and end as their row says."""
+    for rid, told, first, last in db.execute(ENDS, {"front": FRONT - HEAD, "tail": TAIL}):
+        if (told[HEAD:FRONT], told[-TAIL:]) != (first, last):
+            yield f"the segments of {rid.hex().upper()} are not those of its body"
 
 
 def _unsigned(db: sqlite3.Connection) -> Iterator[str]:

@@ -72,12 +72,8 @@ def examine(pod: PodFacts, resource: bytes, mark: bytes, label: Label, body: byt
 
     What the server sealed at intake is recognised by its path, which the keyed id proves, and was checked then.
     """
-    if pod.resource(label.path) != resource:
-        raise ValueError("the label is of another resource")
-    if not label.path.endswith(ENDING):
+    if not examine_label(pod, resource, mark, label):
         return
-    if pod.resource(f"source:{label.source}") != mark:
-        raise ValueError("the label names another source")
     if body is None or label.media != JSON_LD or label.size != len(body):
         raise ValueError("the label does not fit the body")
     try:
@@ -86,3 +82,14 @@ def examine(pod: PodFacts, resource: bytes, mark: bytes, label: Label, body: byt
         raise ValueError(str(error)) from error
     if not isinstance(orjson.loads(body), dict):
         raise ValueError("the body is no record")  # noqa: TRY004 -- damage, whatever it is instead
+
+
+def examine_label(pod: PodFacts, resource: bytes, mark: bytes, label: Label) -> bool:
+    """The same of a label alone; whether its source sealed it. Raises ValueError."""
+    if pod.resource(label.path) != resource:
+        raise ValueError("the label is of another resource")
+    if not label.path.endswith(ENDING):
+        return False
+    if pod.resource(f"source:{label.source}") != mark:
+        raise ValueError("the label names another source")
+    return True

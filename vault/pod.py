@@ -17,20 +17,12 @@ from keys.custody import hang
 from keys.dropbox import pair
 from keys.errors import SwappedKey
 from keys.keyring import Keyring
-from keys.secret import (
-    CompartmentKey,
-    ManagedRoot,
-    Private,
-    Root,
-    Seed,
-    Share,
-    fresh_bytes,
-)
+from keys.secret import CompartmentKey, ManagedRoot, Private, Root, Seed, Share, fresh_bytes
 from keys.sign import new_signer, signer_public
 from keys.state import control_key, lookup, names_key
 from keys.tree import unwrap, wrap
 from keys.unlock import lock, unlocker_pair
-from vault import keyring
+from vault import keyring, quota
 from vault.blobs import Label, Place, enclose
 from vault.database import Tx, bare
 from vault.errors import Conflict, DamagedItem, NoCompartment, TooFewUnlockers
@@ -110,6 +102,7 @@ class Builder:
                 sealed=self.facts.seal("pod", self.id, "sealed", self.facts.told),
             )
         ]
+        self.held = 0
         self.shares = [(Want("custody", self.id), self.custody)]
         self.ring = Keyring(self.id, 1, self.facts.identity, box, signer_public(self.msign))
         self.publics: dict[bytes, CompartmentFacts] = {}
@@ -161,6 +154,7 @@ class Builder:
         self.rows.append(row)
         if stored:
             self.rows.append(stored)
+            self.held += stored.size
 
     def acl(self, path: str, turtle: bytes) -> None:
         """Store an access list."""
@@ -242,6 +236,7 @@ async def _store(
             raise _Taken
         for row in made.rows:
             tx.add(row)  # type: ignore[arg-type]
+        quota.count(tx, made.id, made.held)
         if extra is not None:
             extra(tx, made.facts)
         return replace(facts, slot=epochs.place(tx, made.id))

@@ -12,6 +12,8 @@ from vault.tables import Erased, Pod
 STAYS: Final = frozenset({"record", "podhead", "slot"})
 THROUGH: Final = (
     "DELETE FROM grantuse WHERE gate IN (SELECT id FROM gate WHERE pod = :pod)",
+    "DELETE FROM segment WHERE store IN (SELECT store FROM upload WHERE pod = :pod)",
+    "DELETE FROM segment WHERE store IN (SELECT b.store FROM resource r JOIN body b ON b.id = r.id WHERE r.pod = :pod)",
     "DELETE FROM body WHERE id IN (SELECT id FROM resource WHERE pod = :pod)",
     "UPDATE record SET sealed = x'' WHERE pod = :pod",
     "UPDATE slot SET ended = (SELECT max(idx) + 1 FROM entry) WHERE pod = :pod",

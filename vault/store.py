@@ -5,24 +5,26 @@ No key is needed and none is touched (docs/decisions/0002), so nothing here can 
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import NoReturn
 
-from vault import acls, gates, groups
-from vault.blobs import Label, enclose, received
+from vault import acls, gates, groups, quota, staging
+from vault.blobs import Label, Staged
 from vault.database import Tx
 from vault.door import admit, finish, intent
-from vault.errors import Conflict, Denied, NoCompartment, Stale
+from vault.errors import Conflict, Denied, LogUnavailable, Stale
 from vault.log import versions
 from vault.log.entry import Appended
-from vault.news import News, removed, stored
+from vault.news import removed
 from vault.packets import Packet
 from vault.permit import Permit
-from vault.pod import CompartmentFacts, compartments, parent, place_of, top
+from vault.planned import Parcel, Plan, planner
 from vault.solid.paths import subject_of
-from vault.tables import Acl, Body, Resource
+from vault.tables import Acl, Body, Resource, Upload
 from vault.vault import PodFacts, Vault
 
 TRIES = 8
@@ -31,31 +33,6 @@ Also = Callable[[Tx], None]
 NEWEST = "SELECT max(generation) FROM compartment WHERE id = :id"
 LIVE = "SELECT version FROM resource WHERE id = :id AND form <> 'gone'"
 STANDS = "SELECT 1 FROM resource WHERE id = :id AND form <> 'gone'"
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A version ready to be stored, `missing` containers to make with it, and those `above` that must still stand.
-
-    `fresh` when nothing readable was there before; `size` of the body in bytes; `label` its path and media type.
-    """
-
-    row: Resource
-    body: Body | None
-    missing: list[Resource]
-    above: list[bytes]
-    fresh: bool
-    size: int
-    label: tuple[str, str] = ("", "")
-
-    def news(self, at: datetime) -> tuple[News, ...]:
-        """What those who follow it are told (vault.news)."""
-        return stored(self.row, *self.label, self.missing, fresh=self.fresh, at=at)
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """What its line in the log names: this version and those of the containers made with it."""
-        return versions.told([self.row, *self.missing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,7 @@ async def write(
     permit: Permit,
     path: str,
     media: str,
-    body: bytes | None,
+    body: bytes | Staged | None,
     at: datetime,
     expected: int | str | None = None,
     source: str = "",
@@ -82,16 +59,19 @@ async def write(
 
     `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
     an expectation a write that lost a race is tried again, as the last one to arrive. `also` writes in the same
-    transaction if it takes the place of something that was there.
+    transaction if it takes the place of something that was there. A large body comes as `vault.staging` left it.
+    Raises Denied("quota") if it does not fit.
     """
     pod = admit(vault, permit, path)
     if not permit.writes:
         raise Denied("outside the permit")
     stamp = gates.ms(at)
-    label = Label(path, media, len(body or b""), stamp, stamp, source)
-    listed = groups.kept(pod, path, f"{vault.base}/pods/{pod.name}{path}", media, body)
+    size = body.size if isinstance(body, Staged) else len(body or b"")
+    label, freed = Label(path, media, size, stamp, stamp, source), list[bytes]()
+    whole = None if isinstance(body, Staged) else body
+    listed = groups.kept(pod, path, f"{vault.base}/pods/{pod.name}{path}", media, whole)
     for _ in range(TRIES):
-        plan = _planner(vault, pod, permit, path).plan(label, body)
+        plan = planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
         then = (listed, also) if also and not plan.fresh else (listed,)
         try:
@@ -100,7 +80,7 @@ async def write(
                     permit,
                     at,
                     facts=facts,
-                    write=_allowed(permit, partial(_store, plan, expected), *then),
+                    write=_allowed(permit, partial(_store, plan, expected, vault.quota, freed), *then),
                     news=plan.news(at),
                 )
             )
@@ -109,17 +89,37 @@ async def write(
         if not isinstance(done, Appended):
             raise Denied(done.reason)
         finish(vault, done)
+        await _swept(vault, freed)
         return Written(done.index, plan.row.version, plan.fresh)
     raise Stale(f"{TRIES} times somebody else was faster")
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One resource of a deposit: pod path, media type, body."""
+@asynccontextmanager
+async def receive(
+    vault: Vault, permit: Permit, path: str, pieces: AsyncIterator[bytes], at: datetime
+) -> AsyncIterator[Staged]:
+    """Take in a large body for one `write` to this path, piece by piece; what was not written is removed after.
 
-    path: str
-    media: str
-    body: bytes
+    Raises Denied("quota"), which is in the log, if it does not fit.
+    """
+    pod = admit(vault, permit, path)
+    if not permit.writes:
+        raise Denied("outside the permit")
+    try:
+        async with staging.staged(vault, pod, path, pieces) as staged:
+            yield staged
+    except Conflict as full:
+        await refuse(vault, permit, at, full.reason)
+
+
+async def refuse(vault: Vault, permit: Permit, at: datetime, reason: str) -> NoReturn:
+    """Enter that a write was refused for this reason, and raise it as Denied."""
+
+    def refused(_: Tx) -> None:
+        raise Conflict(reason)
+
+    await vault.log.append(intent(permit, at, write=refused))
+    raise Denied(reason)
 
 
 async def deposit(
@@ -133,7 +133,7 @@ async def deposit(
     Returns the entry's index and how many were new. The path is a keyed hash of what identifies the thing, so the
     same loan delivered twice is one resource. Sealing yields to other requests every few parcels.
     """
-    pod = admit(vault, permit, None)
+    pod, freed = admit(vault, permit, None), list[bytes]()
     for _ in range(TRIES):
         plans = _once(await _plans(vault, pod, permit, parcels, gates.ms(at), source))
         facts = replace(
@@ -146,7 +146,13 @@ async def deposit(
         news = tuple(one for plan in plans for one in plan.news(at))
         try:
             done = await vault.log.append(
-                intent(permit, at, facts=facts, write=_allowed(permit, partial(_store_all, plans)), news=news)
+                intent(
+                    permit,
+                    at,
+                    facts=facts,
+                    write=_allowed(permit, partial(_store_all, plans, vault.quota, freed)),
+                    news=news,
+                )
             )
         except Stale:
             continue
@@ -159,11 +165,11 @@ async def deposit(
 
 async def _plans(
     vault: Vault, pod: PodFacts, permit: Permit, parcels: Sequence[Parcel | Packet], stamp: int, source: str
-) -> list[_Plan]:
+) -> list[Plan]:
     plans = []
-    planner = _planner(vault, pod, permit, parcels[0].path) if parcels else None
+    plans_of = planner(vault, pod, permit, parcels[0].path) if parcels else None
     for number, parcel in enumerate({p.path: p for p in parcels}.values()):
-        plan = planner.arrival(parcel, stamp, source) if planner is not None else None
+        plan = plans_of.arrival(parcel, stamp, source) if plans_of is not None else None
         if plan is not None:
             plans.append(plan)
         if number % AT_ONCE == 0:
@@ -171,7 +177,7 @@ async def _plans(
     return plans
 
 
-def _once(plans: list[_Plan]) -> list[_Plan]:
+def _once(plans: list[Plan]) -> list[Plan]:
     """The same plans, each container that is missing in the first of them alone."""
     seen: set[bytes] = set()
     kept = []
@@ -192,12 +198,12 @@ def _allowed(permit: Permit, *work: Also) -> Also:
     return checked
 
 
-def _store_all(plans: list[_Plan], tx: Tx) -> None:
+def _store_all(plans: list[Plan], limit: int, freed: list[bytes], tx: Tx) -> None:
     for plan in plans:
-        _store(plan, None, tx)
+        _store(plan, None, limit, freed, tx)
 
 
-def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
+def _store(plan: Plan, expected: int | str | None, limit: int, freed: list[bytes], tx: Tx) -> None:
     if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
         raise Stale("a new generation of the compartment came in between")
     row = tx.get(Resource, plan.row.id)
@@ -211,9 +217,31 @@ def _store(plan: _Plan, expected: int | str | None, tx: Tx) -> None:
     if any(not tx.run(STANDS, id=rid) for rid in plan.above):
         raise Stale("a container was deleted meanwhile")
     _replace(plan.row, row, tx)
-    tx.remove(Body, id=plan.row.id)
+    less = _empty(plan.row.id, plan.row.pod, freed, tx)
     if plan.body is not None:
+        if plan.body.store:
+            tx.remove(Upload, store=plan.body.store)
         tx.add(plan.body)
+    quota.count(tx, plan.row.pod, (plan.body.size if plan.body else 0) - less, limit)
+
+
+def _empty(rid: bytes, pod: bytes, freed: list[bytes], tx: Tx) -> int:
+    """Take away the body of a resource and return how large it was; segments of it are `freed` to be swept after."""
+    found = tx.run("SELECT size, store FROM body WHERE id = :id", id=rid)
+    if not found:
+        return 0
+    size, store = found[0]
+    if store:
+        quota.discard(tx, pod, store)
+        freed.append(store)
+    tx.remove(Body, id=rid)
+    return int(size)
+
+
+async def _swept(vault: Vault, freed: list[bytes]) -> None:
+    with suppress(LogUnavailable):  # the write itself is done; the next start removes them
+        for store in freed:
+            await staging.sweep(vault, store)
 
 
 def _replace(row: Resource, before: Resource | None, tx: Tx) -> None:
@@ -231,13 +259,13 @@ async def remove(
 
     The row stays as `gone`, so that its version numbers never return. Raises Denied("not_empty"), Denied("gone").
     """
-    pod = admit(vault, permit, path)
+    pod, freed = admit(vault, permit, path), list[bytes]()
     for _ in range(TRIES):
         going = _going(vault, pod, path)
         told = tuple(versions.item(one, held + 1, versions.GONE) for one, held in going if held or one == going[0][0])
         facts = replace(permit.facts, count=1, versions=told)
         left = groups.kept(pod, path, "")
-        work = _allowed(permit, partial(_erase, going, expected), left, *((also,) if also else ()))
+        work = _allowed(permit, partial(_erase, going, expected, freed), left, *((also,) if also else ()))
         try:
             news = (removed(pod, path, going[0][1] + 1, at),)
             done = await vault.log.append(intent(permit, at, facts=facts, write=work, news=news))
@@ -246,6 +274,7 @@ async def remove(
         if not isinstance(done, Appended):
             raise Denied(done.reason)
         finish(vault, done)
+        await _swept(vault, freed)
         return done.index
     raise Stale(f"{TRIES} times somebody else was faster")
 
@@ -256,7 +285,7 @@ def _going(vault: Vault, pod: PodFacts, path: str) -> list[tuple[bytes, int]]:
     return [(pod.resource(one), version_of(vault, pod, one) or 0) for one in both]
 
 
-def _erase(going: list[tuple[bytes, int]], expected: int | None, tx: Tx) -> None:
+def _erase(going: list[tuple[bytes, int]], expected: int | None, freed: list[bytes], tx: Tx) -> None:
     (rid, held), *described = going
     row = tx.get(Resource, rid)
     if row is None or row.form == "gone":
@@ -271,7 +300,7 @@ def _erase(going: list[tuple[bytes, int]], expected: int | None, tx: Tx) -> None
         raise Stale("another version of the description came in between")
     for one, was in [(rid, held), *(pair for pair in described if pair[1])]:
         tx.change(Resource, {"id": one}, form="gone", dek=b"", label=b"", version=was + 1, digest=versions.GONE)
-        tx.remove(Body, id=one)
+        quota.count(tx, row.pod, -_empty(one, row.pod, freed, tx))
     tx.remove(Acl, id=rid)
 
 
@@ -287,67 +316,3 @@ def crowd(vault: Vault, pod: PodFacts, path: str) -> int:
         "SELECT count(*) FROM resource WHERE parent = :id AND id <> :id AND form <> 'gone'", id=pod.resource(path)
     )
     return int(found[0][0])
-
-
-@dataclass(frozen=True)
-class _Planner:
-    """Makes versions ready for one compartment; what does not change from one to the next is looked up once."""
-
-    vault: Vault
-    pod: PodFacts
-    home: CompartmentFacts
-
-    def plan(self, label: Label, body: bytes | None) -> _Plan:
-        """The next version of `label.path`, and of every container above it that is not there."""
-        stored = self.vault.db.read.get(Resource, self.pod.resource(label.path))
-        mark = self.pod.resource(f"source:{label.source}") if label.source else b""
-        row, sealed = self._enclose(label, stored, body, mark)
-        fresh = stored is None or stored.form == "gone"
-        return _Plan(row, sealed, *self._containers(label), fresh, label.size, (label.path, label.media))
-
-    def arrival(self, parcel: Parcel | Packet, stamp: int, source: str) -> _Plan | None:
-        """What comes in by the drop box, as its first version; None if it is there."""
-        stored = self.vault.db.read.get(Resource, self.pod.resource(parcel.path))
-        if isinstance(parcel, Packet):
-            return self._packet(parcel, stamp, source) if stored is None else None
-        if stored is not None and stored.form != "gone":
-            return None
-        return self.plan(Label(parcel.path, parcel.media, len(parcel.body), stamp, stamp, source), parcel.body)
-
-    def _packet(self, packet: Packet, stamp: int, source: str) -> _Plan:
-        if packet.generation != self.home.generation:
-            raise Conflict("generation")
-        place, mark = place_of(self.pod, self.home, packet.path), self.pod.resource(f"source:{source}")
-        row, body = received(place, packet.dek, packet.label, packet.body, mark)
-        above = self._containers(Label(packet.path, "", 0, stamp, stamp))
-        return _Plan(row, body, *above, True, len(packet.body), (packet.path, ""))
-
-    def _enclose(
-        self, label: Label, stored: Resource | None, body: bytes | None, mark: bytes = b""
-    ) -> tuple[Resource, Body | None]:
-        place = place_of(self.pod, self.home, label.path)
-        return enclose(place, (stored.version if stored else 0) + 1, label, body, mark)
-
-    def _containers(self, label: Label) -> tuple[list[Resource], list[bytes]]:
-        missing, standing, above = [], [], parent(label.path)
-        while above != "/":
-            stored = self.vault.db.read.get(Resource, self.pod.resource(above))
-            if stored is None or stored.form == "gone":
-                missing.append(self._enclose(Label(above, "", 0, label.modified, label.modified), stored, None)[0])
-            else:
-                standing.append(stored.id)
-            above = parent(above)
-        subject = subject_of(label.path)
-        if subject is not None and not subject.endswith("/"):
-            standing.append(self.pod.resource(subject))
-        return missing, standing
-
-
-def _planner(vault: Vault, pod: PodFacts, permit: Permit, path: str) -> _Planner:
-    if pod.compartment(top(path)) not in permit.compartments:
-        raise Denied("outside the permit")
-    homes = {facts.id: facts for facts in compartments(vault, pod)}
-    home = homes.get(pod.compartment(top(path)))
-    if home is None:
-        raise NoCompartment(f"this pod has no compartment for {top(path)}/ yet")
-    return _Planner(vault, pod, home)

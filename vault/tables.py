@@ -98,11 +98,40 @@ class Resource(SQLModel, table=True):
 
 
 class Body(SQLModel, table=True):
-    """The sealed body of a resource; kept apart so that listings stay small."""
+    """The sealed body of a resource; kept apart so that listings stay small. `size` is that of its whole envelope.
+
+    A large one lies in segments: then `store` names those, and `data` holds the first 96 and last 16 bytes of it.
+    `data` stays the last column, else whatever follows it is found only by reading through it.
+    """
 
     id: bytes = Field(primary_key=True)
     version: int
+    size: int
+    store: bytes = b""
     data: bytes
+
+
+class Segment(SQLModel, table=True):
+    """One segment of a large body's envelope (keys.seal.SegmentSealer); the envelope's head is in its Body."""
+
+    store: bytes = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    data: bytes
+
+
+class Upload(SQLModel, table=True):
+    """A store that belongs to no body (yet, or any more) and the bytes in it; what a start finds here is litter."""
+
+    store: bytes = Field(primary_key=True)
+    pod: bytes = Field(index=True)
+    size: int
+
+
+class Usage(SQLModel, table=True):
+    """How many bytes of sealed bodies a pod holds."""
+
+    pod: bytes = Field(primary_key=True)
+    bytes: int
 
 
 class Acl(SQLModel, table=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from keys.secret import ControlKey, NamesKey, Private, Secret, StateKey
 from keys.sign import new_es256, new_signer
 from keys.state import control_key, lookup, names_key, open_column, resource_id, seal_column
 from keys.text import b64
-from vault import gates, keyring, owed
+from vault import gates, keyring, owed, quota
 from vault.database import Database, Tx
 from vault.errors import MissingKey, NotFound, WrongAddress
 from vault.log.append import Log
@@ -79,7 +79,11 @@ class PodFacts:
 
 @dataclass
 class Vault:
-    """Owns the directory. Everything else is given it and the moment. `access` is the language of access documents."""
+    """Owns the directory. Everything else is given it and the moment.
+
+    `access` is the language of access documents, `quota` how many bytes a pod may hold, `reading` who reads which store
+    of segments right now. Listings take turns: many at once would hold up the loop, though each of them gives way.
+    """
 
     db: Database
     shares: Shares
@@ -92,6 +96,9 @@ class Vault:
     epochs: Epochs
     access: Language = "wac"
     publishing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    quota: int = quota.DEFAULT
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: Counter[bytes] = field(default_factory=Counter)
     _pods: OrderedDict[bytes, PodFacts] = field(default_factory=OrderedDict)
 
     @property
@@ -358,6 +365,7 @@ def _sweep(vault: Vault, now: int) -> None:
         vault.db.now(partial(purge, pod))
     vault.db.now(lambda tx: [gates.end(tx, grant, "ended") for grant in back if gates.read(tx, grant)])
     vault.db.now(partial(_forget_proofs, now))
+    vault.db.now(quota.clear)
 
 
 def _wider(vault: Vault) -> list[bytes]:

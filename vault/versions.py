@@ -8,14 +8,14 @@ its records; `vault.fsck` compares the latter without her.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vault.blobs import digest
+from vault.blobs import kept_digest
 from vault.database import Tx
 from vault.keyring import stored_digest
 from vault.log.versions import GONE, parts, touched
 from vault.log.views import ENDED, Line
 
 STORED = """
-SELECT r.id, r.version, r.digest, r.form, r.label, b.data
+SELECT r.id, r.version, r.digest, r.form, r.label, b.data, b.size
 FROM resource r LEFT JOIN body b ON b.id = r.id WHERE r.pod = :pod
 """
 
@@ -48,9 +48,9 @@ def rolled_back(tx: Tx, pod: bytes, lines: list[Line]) -> list[Differs]:
 
 def _differing(tx: Tx, pod: bytes, last: dict[bytes, tuple[int, bytes, int]]) -> Iterable[bytes]:
     seen = set()
-    for rid, version, kept, form, label, body in tx.run(STORED, pod=pod):
+    for rid, version, kept, form, label, body, size in tx.run(STORED, pod=pod):
         seen.add(rid)
-        real = GONE if form == "gone" else digest([label] if body is None else [label, body])
+        real = GONE if form == "gone" else kept_digest(label, body, size)
         if real != kept or last.get(rid, (0, b"", 0))[:2] != (version, kept):
             yield rid
     yield from (rid for rid in last if rid not in seen)

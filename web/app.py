@@ -31,6 +31,7 @@ from vault.log.times import last_in
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems, sockets
 from web.channels import Channels
+from web.connections import guarded
 from web.knocking import Knocking
 from web.middleware import App, Front
 from web.outgoing import Outgoing
@@ -169,7 +170,7 @@ def open_house(settings: Settings, custodian: str, clock: Callable[[], datetime]
     watched = watching(settings, clock())
     hear = partial(watched.begin, clock=clock) if watched else None
     vault = open_vault(settings.vault_dir, settings.shares_dir, open_custodian(custodian), base, clock(), hear)
-    vault.access = settings.access
+    vault.access, vault.quota = settings.access, settings.pod_quota
     vault.log.held = watched.held(clock()) if watched else ""
     vault.log.doubt = keeper.doubt if keeper else str
     return House(vault, settings, clock, Recommender(settings.recommender_dir / "ask.sock"), watched, keeper)
@@ -200,8 +201,14 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 
 def create(house: House, *, operator: bool = False, clockwork: bool = True) -> App:
     """The whole server as one ASGI app. `operator` marks what comes in over the operator's socket."""
+    pods_app = pods.create(house, house.settings.largest_resource)
     return Front(
-        pages(house, clockwork=clockwork), pods.create(house), house.base, sockets.create(house), operator=operator
+        pages(house, clockwork=clockwork),
+        pods_app,
+        house.base,
+        sockets.create(house),
+        operator=operator,
+        wait=house.settings.slow_body,
     )
 
 
@@ -216,9 +223,9 @@ async def run(
     control = settings.control_socket
     control.unlink(missing_ok=True)
     servers = [
-        _server(create(house), host=settings.host, port=settings.port),
-        _server(create(house, operator=True, clockwork=False), uds=str(control)),
-        *(_server(app, host=settings.host, port=port) for app, port in extra),
+        _server(create(house), house, host=settings.host, port=settings.port),
+        _server(create(house, operator=True, clockwork=False), house, uds=str(control)),
+        *(_server(app, house, host=settings.host, port=port) for app, port in extra),
     ]
     tasks = [asyncio.create_task(server.serve()) for server in servers]
     while not all(server.started for server in servers):
@@ -246,10 +253,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: App, **where: object) -> uvicorn.Server:
+def _server(app: App, house: House, **where: object) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=guarded(house.settings.slow_headers),
         ws="websockets-sansio",
         ws_max_size=sockets.LARGEST,
         ws_ping_interval=20,

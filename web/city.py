@@ -22,7 +22,7 @@ from recommender import generator, wallet
 from recommender.catalogue import Catalogue, book_entry
 from recommender.sources import intake
 from vault import store
-from vault.store import Parcel
+from vault.planned import Parcel
 from vault.vault import Vault
 
 SEED = 2026

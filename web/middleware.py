@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from web.cors import CORS, is_open
+from web.patience import patient, prompt
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,12 +41,23 @@ def policy(base: str, form_action: str = "") -> bytes:
 class Front:
     """Routes pods to their own app and everything else to the pages, after checking Host (421) and size (413).
 
+    Clients get `wait` seconds for their next bytes (`web.patience`).
+
     It is also the last line: an error that nobody below understood becomes a problem and one word in the server's log.
     """
 
-    def __init__(self, pages: App, pods: App, base: str, sockets: App | None = None, *, operator: bool = False) -> None:
+    def __init__(
+        self,
+        pages: App,
+        pods: App,
+        base: str,
+        sockets: App | None = None,
+        *,
+        operator: bool = False,
+        wait: float = 30,
+    ) -> None:
         self.pages, self.pods, self.sockets, self.operator = pages, pods, sockets or pages, operator
-        self.base = base
+        self.base, self.wait = base, wait
         self.host = base.split("://", 1)[1].encode()
         self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}
 
@@ -65,7 +77,7 @@ class Front:
             await send(message)
 
         try:
-            await self._answer(scope, receive, watched)
+            await self._answer(scope, patient(receive, self.wait), prompt(watched, self.wait))
         except Exception as error:  # noqa: BLE001 -- the last line: nobody is shown a trace, which may hold personal data
             _log.error("a request failed: %s", type(error).__name__)
             if not begun:

@@ -1,7 +1,7 @@
 """One request to a pod, and what reading and writing need of it: headers, addresses, versions, the gate, the body."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,8 @@ from web.visitors import announced
 if TYPE_CHECKING:
     from web.app import House
 
+INLINE = 256 * 1024  # a longer body goes to the vault in segments, while it comes in
+PARSED = 4 * 1024 * 1024  # the longest body that is read whole, since it must be parsed
 LONG = 64 * 1024  # JSON beyond this is read beside the event loop
 T = TypeVar("T")
 
@@ -91,21 +93,41 @@ class Asked:
         )
         return await admit(self.house.vault, await announced(self.house, call), self.house.clock())
 
-    async def body(self) -> bytes:
-        """The whole body. Raises Gone if it was cut off, TooLarge past the limit; either way nothing is stored."""
-        length = self.text(b"content-length") or ""
-        if length.isdecimal() and int(length) > self.largest:
+    async def body(self, most: int) -> bytes:
+        """The whole body. Raises Gone if it was cut off, TooLarge past `most`; either way nothing is stored."""
+        return b"".join([piece async for piece in self.pieces(most)])
+
+    async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
+        """The body as it comes in. Raises as `body` does."""
+        length, seen = self.text(b"content-length") or "", 0
+        if length.isdecimal() and int(length) > most:
             raise TooLarge("the body is too large")
-        body = bytearray()
-        while True:
+        more = True
+        while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise Gone
-            body += message.get("body", b"")
-            if len(body) > self.largest:
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            seen += len(piece)
+            if seen > most:
                 raise TooLarge("the body is too large")
-            if not message.get("more_body", False):
-                return bytes(body)
+            yield piece
+
+    async def begun(self) -> tuple[bytes, AsyncGenerator[bytes, None] | None]:
+        """The body if it is short, else its beginning and the way to what follows."""
+        held, pieces = bytearray(), self.pieces(self.largest)
+        async for piece in pieces:
+            held += piece
+            if len(held) > INLINE:
+                return bytes(held), pieces
+        return bytes(held), None
+
+
+async def after(begun: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The whole body again of which the beginning was taken already."""
+    yield begun
+    async for piece in pieces:
+        yield piece
 
 
 async def beside(body: bytes, work: Callable[[], T]) -> T:

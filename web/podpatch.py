@@ -16,6 +16,7 @@ import vault.solid.patch as patches
 from consent.call import Admission, Denial
 from vault import acls, door
 from vault.errors import Denied, Stale
+from vault.sealed import Found
 from vault.solid import described, ldp, n3patch, rdf, sparql
 from vault.solid.formulae import LARGEST
 from vault.solid.ldp import BadMedia
@@ -104,7 +105,7 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
 
 async def _understood(asked: Asked) -> Patch | Reply:
     """The patch in the body, or the answer to one that is none. Raises TooLarge, Gone."""
-    body = await replace(asked, largest=min(asked.largest, LARGEST)).body()
+    body = await asked.body(min(asked.largest, LARGEST))
     try:
         language = ldp.media_type(asked.text(b"content-type")).partition(";")[0]
         if language not in LANGUAGES:
@@ -146,16 +147,18 @@ async def _changed(asked: Asked, admitted: Admission, wanted: Patch, *, existed:
 
 async def _opened(
     asked: Asked, admitted: Admission, wanted: Patch, version: int | None
-) -> tuple[door.Found | None, Admission]:
+) -> tuple[Found | None, Admission]:
     """What is there, behind an entry, and the admission to go on with; None where nothing has to be looked at."""
     if version is None and wanted.modes == LEAST:
         return None, admitted
     reading, changing = door.steps(admitted.permit)
     found = await door.read(asked.house.vault, reading, admitted.keys, asked.target.path, asked.house.clock())
+    if found.large is not None:  # what is so large is no RDF, and so not patched
+        await found.large.close()
     return found, replace(admitted, permit=changing)
 
 
-async def _result(asked: Asked, wanted: Patch, found: door.Found | None) -> tuple[str, bytes] | Reply:
+async def _result(asked: Asked, wanted: Patch, found: Found | None) -> tuple[str, bytes] | Reply:
     """The media type and the body after the patch, or the answer to one that cannot be applied, with its entry."""
     media, old = (found.media, found.body) if found and found.kind == "resource" else (rdf.TURTLE, b"")
     try:

@@ -1,8 +1,11 @@
 """Reading from a pod: resources, listings, access control lists, the storage description; each behind a log entry."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
+from functools import partial
 from hashlib import blake2b
 
 from consent.call import Admission, Denial
@@ -10,11 +13,16 @@ from vault import acls, door
 from vault.errors import Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
-from vault.solid import conditional, conneg, ldp, rdf, wac
+from vault.sealed import Found, Opened
+from vault.solid import conditional, conneg, ldp, ranges, rdf, wac
 from vault.solid.limited import LIMITED
 from vault.solid.rdf import BadRdf
+from web.partial import ranged
 from web.podcall import Asked
 from web.replies import Reply, denied, nothing, problem
+
+CUT = 16 * 1024 * 1024  # bytes: the longest body that a grant limits by its fields or times
+FEW = 100  # members that are listed here; more are put into words beside the event loop
 
 
 async def get(asked: Asked) -> Reply:
@@ -23,8 +31,26 @@ async def get(asked: Asked) -> Reply:
     admitted = await asked.admit(asked.target.path, exists=True)
     if isinstance(admitted, Denial):
         return denied(admitted, house.base)
-    found = await door.read(house.vault, admitted.permit, admitted.keys, asked.target.path, now)
-    return _told(await _shown(asked, admitted, found, now), found.index, admitted)
+    needed = _needed(asked, admitted) if asked.method == "HEAD" else None
+    found = await door.read(
+        house.vault,
+        admitted.permit,
+        admitted.keys,
+        asked.target.path,
+        now,
+        needed=needed,
+        bodies=admitted.narrow and asked.target.container,
+    )
+    reply = _told(await _shown(asked, admitted, found, now), found.index, admitted)
+    if found.large is not None and reply.pieces is None:
+        await found.large.close()
+    return reply
+
+
+def _needed(asked: Asked, admitted: Admission) -> Callable[[str], bool]:
+    """Whether HEAD of a resource of this media type needs its body: if what is shown of it is another one."""
+    accept = asked.text(b"accept")
+    return lambda stored: admitted.narrow or conneg.choose(accept, stored) not in (stored, None)
 
 
 async def auxiliary(asked: Asked) -> Reply:
@@ -62,31 +88,54 @@ def _told(reply: Reply, index: int, admitted: Admission) -> Reply:
     return replace(reply, headers={**told, **reply.headers})
 
 
-async def _shown(asked: Asked, admitted: Admission, found: door.Found, now: datetime) -> Reply:
+async def _shown(asked: Asked, admitted: Admission, found: Found, now: datetime) -> Reply:
     if found.kind == "container":
-        return await _show(asked, _listing(asked, admitted, found, now), rdf.TURTLE)
-    body = _limited(admitted, found.body, found.media, now) if found.kind == "resource" else None
+        listing = await _listing(asked, admitted, found, now)
+        return await _show(asked, listing, rdf.TURTLE)
+    if found.kind == "absent":
+        return nothing()
+    if not admitted.narrow:
+        return await _show(asked, found.body, found.media, found.version, found.modified, found)
+    if found.large is not None and found.size > CUT:
+        return nothing()
+    stored = await found.large.whole() if found.large else found.body
+    body = _limited(admitted, stored, found.media, now)
     if body is None:
         return nothing()
     # A body that the grant cut down is another representation than the stored version.
-    version = found.version if body == found.body else None
+    version = found.version if body == stored else None
     return await _show(asked, body, found.media, version, found.modified)
 
 
-def _listing(asked: Asked, admitted: Admission, found: door.Found, now: datetime) -> bytes:
+async def _listing(asked: Asked, admitted: Admission, found: Found, now: datetime) -> bytes:
+    """The members as the grant covers them; the bodies of a limited grant's are here, and say whether they show."""
     path = asked.target.path
     kept = {}
     for member in found.members:
         label, size = member.label, member.label.size
-        if member.body is not None:
-            shown = _limited(admitted, member.body, label.media, now)
+        if label.path.endswith(".meta"):
+            continue
+        if member.body is not None and admitted.narrow:
+            stored = await _bounded(member)
+            shown = None if stored is None else _limited(admitted, stored, label.media, now)
             if shown is None:
                 continue
-            size = size if shown == member.body else len(shown)  # how much was left out is not told either
+            size = size if shown == stored else len(shown)  # how much was left out is not told either
         when = label.when if label.modified else None
         name = label.path.removeprefix(path).rstrip("/")
         kept[label.path] = rdf.Member(name, member.body is None, label.media, size, when)
-    return rdf.container(asked.root + path, kept.values())
+    told = partial(rdf.container, asked.root + path, kept.values())
+    if len(kept) <= FEW:
+        return told()
+    async with asked.house.vault.turn:
+        return await asyncio.to_thread(told)
+
+
+async def _bounded(member: Opened) -> bytes | None:
+    """The body of a member, None if it is longer than any body that a grant limits."""
+    if member.large is None:
+        return member.body
+    return await member.large.whole() if member.large.size <= CUT else None
 
 
 def _limited(admitted: Admission, body: bytes, media: str, now: datetime) -> bytes | None:
@@ -107,9 +156,18 @@ def tagged(body: bytes, key: bytes) -> int:
 
 
 async def _show(
-    asked: Asked, body: bytes, stored: str, version: int | None = None, modified: datetime | None = None
+    asked: Asked,
+    body: bytes,
+    stored: str,
+    version: int | None = None,
+    modified: datetime | None = None,
+    found: Found | None = None,
 ) -> Reply:
-    """The representation that the client prefers, or 304, 406, 412. Without a version the tag follows from the body."""
+    """The representation that the client prefers, or 304, 406, 412. Without a version the tag follows from the body.
+
+    Parts are served of the form that is stored (or cut) alone: a converted one may differ from one time to the next.
+    With `found` the body may be one that is not here: large, or after HEAD.
+    """
     media = conneg.choose(asked.text(b"accept"), stored)
     if media is None:
         return problem(406, "not-acceptable", "Not in this form", offers=conneg.offers(stored))
@@ -126,4 +184,9 @@ async def _show(
     except BadRdf as error:
         return problem(406, "not-acceptable", "This cannot be put into that form", reason=error.reason)
     dated = {} if modified is None else {"Last-Modified": format_datetime(modified, usegmt=True)}
-    return Reply(200, {"ETag": tag, "Content-Type": media, **dated}, shown)
+    reply = Reply(200, {"ETag": tag, "Content-Type": media, **dated}, shown)
+    if media != stored or modified is None:
+        return reply
+    one = asked.method == "GET" and ranges.still(asked.text(b"if-range"), tag, modified)
+    size, large = (len(body), None) if found is None else (found.size, found.large)
+    return ranged(reply, asked.text(b"range") if one else None, large, size)

@@ -5,8 +5,9 @@ decided here never opens anything. Cookies are not read. Permission is asked bef
 the target exists, so that without it every name answers alike.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from web.replies import PROTECTED, Known, Reply, cors, failed, problem
 if TYPE_CHECKING:
     from web.app import House
 
-LARGEST = 16 * 1024 * 1024
+LARGEST = 1024**3
 ACTIONS: dict[str, Callable[[Asked], Awaitable[Reply]]] = {
     "GET": podread.get,
     "HEAD": podread.get,
@@ -52,7 +53,14 @@ def create(house: "House", largest: int = LARGEST) -> App:
             _log.error("a pod request failed: %s", type(error).__name__)
             reply = problem(500, "internal", "Something went wrong here")
         origin, wanted = (_first(headers, name) for name in (b"origin", b"access-control-request-headers"))
-        await _send(reply, {**PROTECTED, **cors(origin, wanted, ACTIONS)}, send, silent=method == "HEAD")
+        sent = _sending(reply.pieces, receive) if reply.pieces and method != "HEAD" else None
+        try:
+            await _send(reply, {**PROTECTED, **cors(origin, wanted, ACTIONS)}, send, sent, silent=method == "HEAD")
+        except Gone:
+            return
+        finally:
+            for pieces in filter(None, (sent, reply.pieces)):
+                await pieces.aclose()
 
     return app
 
@@ -101,11 +109,33 @@ def _first(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in headers if key == name), None)
 
 
-async def _send(reply: Reply, dressing: dict[str, str], send: Send, *, silent: bool) -> None:
-    """Put an answer on the wire; `silent` for HEAD, which says how long the body would be."""
+async def _sending(pieces: AsyncGenerator[bytes, None], receive: Receive) -> AsyncGenerator[bytes, None]:
+    """The pieces, until their client goes away: what nobody takes is not opened either."""
+    gone = asyncio.create_task(_leaving(receive))
+    try:
+        async for piece in pieces:
+            yield piece
+            if gone.done():
+                raise Gone
+    finally:
+        gone.cancel()
+
+
+async def _leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send(
+    reply: Reply, dressing: dict[str, str], send: Send, sent: AsyncGenerator[bytes, None] | None, *, silent: bool
+) -> None:
+    """Put an answer on the wire, its pieces if it has any; `silent` for HEAD, which says how long the body would be."""
     headers = {**dressing, **reply.headers}
     if reply.status not in (204, 304):
-        headers["Content-Length"] = str(len(reply.body))
+        headers["Content-Length"] = str(len(reply.body) if reply.length is None else reply.length)
     wire = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": wire})
+    if sent is not None:
+        async for piece in sent:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"" if silent else reply.body})

@@ -8,6 +8,7 @@ from consent.call import Admission, Denial
 from consent.categories import category_at
 from keys.secret import fresh_bytes
 from vault import acls, store
+from vault.blobs import Staged
 from vault.errors import Denied, NoCompartment
 from vault.keysets import CustodyKeys
 from vault.room import make_room
@@ -16,13 +17,14 @@ from vault.solid.limited import LIMITED
 from vault.solid.paths import BadPath
 from vault.store import Written
 from web import podinbox, podmeta, podread
-from web.podcall import Asked, beside
+from web.podcall import PARSED, Asked, after, beside
 from web.replies import Reply, denied, nothing, problem
 
 FIRST = 1
 NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a precondition ruled out
 NO_LIST = b"\0"  # the same for an access control list, whose digest this is not
 Expected = int | str | None
+Content = tuple[str | None, bytes | Staged]
 
 
 async def put(asked: Asked) -> Reply:
@@ -72,7 +74,7 @@ async def acl(asked: Asked) -> Reply:
             media = ldp.media_type(asked.text(b"content-type"))
             if media not in (rdf.TURTLE, rdf.JSON_LD):
                 return problem(415, "media", "Access is written as text/turtle or application/ld+json")
-            turtle = rdf.convert(await asked.body(), media, rdf.TURTLE, asked.root + asked.target.path)
+            turtle = rdf.convert(await asked.body(PARSED), media, rdf.TURTLE, asked.root + asked.target.path)
             index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except Denied as error:
         return list_refused(error)
@@ -110,7 +112,7 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
         return nothing()
     if (closed := await podinbox.closed(asked, admitted)) is not None:
         return closed
-    body = await asked.body()
+    body, more = (await asked.body(PARSED), None) if _parsed(asked, admitted, path, media) else await asked.begun()
     if (unfit := await _unfit(asked, admitted, path, media, body)) is not None:
         return unfit
     if version is None and clashes(asked, path):
@@ -118,7 +120,16 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
     expected = awaited(asked, path, version)
     if expected is None and (media is None or asked.method == "POST"):
         expected = "absent"  # whoever else is writing at this moment
-    return await _write(asked, admitted, path, (media, body), expected)
+    if more is None:
+        return await _write(asked, admitted, path, (media, body), expected)
+    vault, now = asked.house.vault, asked.house.clock()
+    async with store.receive(vault, admitted.permit, path, after(body, more), now) as staged:
+        return await _write(asked, admitted, path, (media, staged), expected)
+
+
+def _parsed(asked: Asked, admitted: Admission, path: str, media: str | None) -> bool:
+    """Whether the body must be read whole before it is stored: something is checked in it."""
+    return media is None or rdf.is_rdf(media) or is_record(admitted, path) or asked.target.kind == "meta"
 
 
 async def _unfit(asked: Asked, admitted: Admission, path: str, media: str | None, body: bytes) -> Reply | None:
@@ -151,9 +162,7 @@ def _holds_record(media: str, body: bytes) -> bool:
     return media in (rdf.JSON_LD, "application/json") and answers.record(body) is not None
 
 
-async def _write(
-    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
-) -> Reply:
+async def _write(asked: Asked, admitted: Admission, path: str, content: Content, expected: Expected) -> Reply:
     media, _ = content
     try:
         done = await written(asked, admitted, path, content, expected)
@@ -172,9 +181,7 @@ def told(asked: Asked, admitted: Admission, path: str, media: str | None, done: 
     return Reply(201, {**headers, "Location": asked.root + path}) if done.created else Reply(204, headers)
 
 
-async def written(
-    asked: Asked, admitted: Admission, path: str, content: tuple[str | None, bytes], expected: Expected
-) -> Written:
+async def written(asked: Asked, admitted: Admission, path: str, content: Content, expected: Expected) -> Written:
     """Write; under access control a new top-level container is made first, if that is what is missing."""
     (media, body), vault, now = content, asked.house.vault, asked.house.clock()
     stored = None if media is None else body

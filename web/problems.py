@@ -24,6 +24,7 @@ from vault.solid.patch import BadPatch, Unmet
 from web.middleware import TooLarge
 from web.pages.desk import HOME
 from web.pages.views import ErrorPage, render
+from web.patience import TooSlow
 
 URN = "urn:kluis:problem:"
 
@@ -88,6 +89,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     recommender.Closed: (403, "category-closed", "The grant does not cover this category"),
     recommender.Unreachable: (503, "vault-unreachable", "The recommender cannot reach the vault"),
     TooLarge: (413, "too-large", "Too large"),
+    TooSlow: (408, "too-slow", "The body came too slowly"),
 }
 OAUTH: Mapping[str, int] = {
     "invalid_client": 401,
@@ -114,6 +116,7 @@ REASONS: Mapping[str, tuple[int, str]] = {
     "exists": (412, "precondition"),
     "not_empty": (409, "not-empty"),
     "changed": (409, "changed"),
+    "quota": (507, "quota"),
 }
 
 

@@ -4,7 +4,7 @@ A pod's content is somebody else's: it runs in no origin of ours (`sandbox`), is
 may read the answer. No cookie is ever read on this face, so no origin gains anything by being let in.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -21,8 +21,9 @@ from vault.solid.paths import BadPath
 from vault.solid.rdf import BadRdf
 from web import problems
 from web.middleware import TooLarge
+from web.patience import TooSlow
 
-Known = (VaultError, ConsentError, KeysError, TooLarge)
+Known = (VaultError, ConsentError, KeysError, TooLarge, TooSlow)
 PROTECTED = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "sandbox",
@@ -31,11 +32,13 @@ PROTECTED = {
     "Vary": "Accept, Authorization, Origin",
     "X-Content-Type-Options": "nosniff",
 }
-_SENT = "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, Kluis-Purpose, Link, Prefer, Slug"
+_SENT = (
+    "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Match, If-Range, Kluis-Purpose, Link, Prefer, Range, "
+    "Slug"
+)
 _SHOWN = (
-    "Accept-Patch, Accept-Post, Accept-Put, Allow, Content-Type, DPoP-Nonce, ETag, Kluis-Entry, Kluis-Receipt, "
-    "Last-Modified, Link, Location, Preference-Applied, "
-    "WAC-Allow, WWW-Authenticate"
+    "Accept-Patch, Accept-Post, Accept-Put, Accept-Ranges, Allow, Content-Range, Content-Type, DPoP-Nonce, ETag, "
+    "Kluis-Entry, Kluis-Receipt, Last-Modified, Link, Location, Preference-Applied, WAC-Allow, WWW-Authenticate"
 )
 _COSTS = {"too_large": 413, "too_costly": 413, "busy": 503}
 _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}
@@ -43,11 +46,16 @@ _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer: status, headers of its own, body."""
+    """One answer: status, headers of its own, body; of a long one its pieces. `length` is that of either, if not None.
+
+    Whoever drops a reply with pieces before all were sent must close them.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    pieces: AsyncGenerator[bytes, None] | None = None
+    length: int | None = None
 
 
 def problem(status: int, kind: str, title: str, headers: Mapping[str, str] | None = None, **more: object) -> Reply:
@@ -80,6 +88,8 @@ def failed(error: Exception, base: str) -> Reply:
         return problem(400, "bad-media", "A body needs a usable Content-Type", reason=error.reason)
     status, kind, title = problems.find(error)
     reason = getattr(error, "reason", "")
+    if isinstance(error, TooSlow):
+        return problem(status, kind, title, {"Connection": "close"})
     if reason in problems.REASONS:
         status, kind = problems.REASONS[reason]
     return problem(status, kind, title, challenge(status, kind, base))

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     custodian: str | None = Field(None, description="file:PATH outside the data directory, or pkcs11:... (RFC 7512)")
     recommender_data: Path | None = Field(None, description="a directory for the recommender's own data")
     log_clock: float = Field(10.0, gt=0, le=60, description="seconds between two checkpoints, at most 60")
+    largest_resource: int = Field(1024**3, ge=4096, description="the bytes of the largest body of one resource")
+    pod_quota: int = Field(2 * 1024**3, ge=65536, description="the bytes that one pod may hold, sealed and padded")
+    slow_body: float = Field(30.0, gt=0, le=3600, description="seconds to wait for the next bytes of a client")
+    slow_headers: float = Field(10.0, gt=0, le=3600, description="seconds in which a request's headers must be there")
 
     access: Language = Field("wac", description="how access to pods is written: wac or acp")
 

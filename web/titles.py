@@ -7,7 +7,7 @@ import orjson
 
 from consent.categories import CATEGORIES, category_at
 from consent.oauth.registration import clean_text
-from vault.door import Opened
+from vault.sealed import Opened
 from web import asking, own
 from web.pages.own import Record
 

@@ -15,6 +15,7 @@ from keys.unlock import new_code, read_code
 from tests.consent.city import City
 from vault import door, store
 from vault.errors import Conflict, Denied
+from vault.planned import Parcel
 from vault.pod import NewUnlocker, compartment, compartments
 from vault.tables import Compartment, Resource, Unlocker
 from vault.unlockers import unlockers
@@ -213,7 +214,7 @@ async def test_an_unlocker_swapped_in_the_database_gets_no_new_root(city: City) 
 
 async def test_rewrapping_opens_deposits_once_and_leaves_every_resource_under_the_newest_key(city: City) -> None:
     deposit = gate.deposit(city.session.pod, "kluis:LibraryLoan", "mijnbib")
-    parcels = [store.Parcel(f"/loans/{n}.jsonld", "application/ld+json", b"{}") for n in range(50)]
+    parcels = [Parcel(f"/loans/{n}.jsonld", "application/ld+json", b"{}") for n in range(50)]
     await store.deposit(city.vault, deposit, parcels, city.now, "mijnbib")
     for generation in (2, 3):
         await locks.change(city.vault, city.session, ["loans"], city.now, rewrap=True)

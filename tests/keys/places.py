@@ -13,6 +13,7 @@ FIELDS = {
     "ck-grant": (POD, GRANT, "client", "dpv:Personalisation", "2026-11-01", PART, 1),
     "grant-pair": (POD, GRANT, PART),
     "dek": (POD, PART, 1, RESOURCE, 1, "own"),
+    "segments": (POD, RESOURCE, PART),
     "label": (POD, RESOURCE, 1),
     "body": (POD, RESOURCE, 1, bytes(32)),
     "record-key": (POD, "kluis.test/log/2026h2", HANDLE),

@@ -25,7 +25,7 @@ MAIN: dict[str, dict[str, str]] = {
     "acl": {"id": ID, "pod": "T1", "sealed": SEALED},
     "agentuse": {"pod": "T1", "mark": HASH, "day": "T6", "count": "T6"},
     "appreceipt": {"idx": "T15", "entry": ID, "pod": "T1", "sealed": SEALED},
-    "body": {"id": ID, "version": "T7", "data": SEALED},
+    "body": {"id": ID, "version": "T7", "size": "T5", "store": ID, "data": SEALED},
     "checkpoint": {"first": "T2", "size": "T2", "note": PUBLIC},
     "client": {"id": "T12", "kind": "T12", "sealed": SEALED},
     "compartment": {"id": ID, "generation": "T8", "pod": "T1", "custody": "T8", "wrapped": SEALED, "public": PUBLIC,
@@ -64,6 +64,7 @@ MAIN: dict[str, dict[str, str]] = {
     "resource": {"id": ID, "pod": "T1", "parent": "T8", "compartment": "T8", "generation": "T8", "version": "T7",
                  "form": "T7", "dek": SEALED, "label": SEALED, "digest": HASH, "source": "T10"},
     "rootwrap": {"pod": "T1", "parent": "T17", "child": "T17", "wrapped": "sealed T17"},
+    "segment": {"store": ID, "number": "T5", "data": SEALED},
     "session": {"handle": ID, "auth": HASH, "account": "T11", "pod": "T1", "root": SEALED, "log": SEALED,
                 "created": "T3", "seen": "T3", "sealed": SEALED},
     "shard": {"first": "T2", "origin": "T17"},
@@ -74,6 +75,8 @@ MAIN: dict[str, dict[str, str]] = {
     "token": {"handle": ID, "auth": HASH, "kind": "T13", "grant": "T13", "pod": "T1", "epoch": "T13", "expires": "T3",
               "used": "T13", "wrap": SEALED, "sealed": SEALED},
     "unlocker": {"id": ID, "pod": "T1", "kind": "T9", "params": "T9", "public": PUBLIC, "sealed": SEALED},
+    "upload": {"store": ID, "pod": "T1", "size": "T5"},
+    "usage": {"pod": "T1", "bytes": "T5"},
 }  # fmt: skip
 # The second store: `S1` is the row about it; `share` is what opens nothing without the other half.
 SHARES = {

@@ -18,6 +18,7 @@ from vault import door, owed, store
 from vault.errors import DamagedItem, Denied, LogUnavailable
 from vault.log import tally
 from vault.log.entry import Facts, Intent
+from vault.planned import Parcel
 from vault.shares import Drop, Want
 from vault.tables import Unlocker
 from vault.vault import Vault, open_vault
@@ -171,7 +172,7 @@ async def test_two_publications_at_once_give_one_checkpoint(house: Household) ->
 
 
 async def test_others_are_served_while_a_big_file_is_taken_in(house: Household) -> None:
-    parcels = [store.Parcel(f"/loans/big{n}.jsonld", MEDIA, b"{}") for n in range(600)]
+    parcels = [Parcel(f"/loans/big{n}.jsonld", MEDIA, b"{}") for n in range(600)]
     permit = gate.deposit(house.session.pod, "kluis:LibraryLoan", "source-test")
     taking = asyncio.create_task(store.deposit(house.vault, permit, parcels, house.clock(), "test"))
     turns = 0

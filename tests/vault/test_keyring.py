@@ -20,6 +20,7 @@ from tests.house import ALL_INTERESTS, Household
 from vault import fsck, keyring, store
 from vault.database import Tx
 from vault.log import views
+from vault.planned import Parcel
 from vault.pod import compartment
 from vault.tables import Compartment, KeyringRow, Pod, Resource
 from vault.vault import PodFacts, open_vault
@@ -117,7 +118,7 @@ async def test_nothing_is_written_to_a_swapped_key(
     house.vault.forget(pod)
     before = len(house.vault.db.read.find(Resource, pod=pod.id))
     permit = gate.deposit(pod, "kluis:LibraryLoan", "mijnbib")
-    parcel = store.Parcel("/loans/z.jsonld", "application/ld+json", b"{}")
+    parcel = Parcel("/loans/z.jsonld", "application/ld+json", b"{}")
     with pytest.raises(SwappedKey):
         await store.deposit(house.vault, permit, [parcel], house.clock(), "mijnbib")
     assert len(house.vault.db.read.find(Resource, pod=pod.id)) == before

@@ -14,7 +14,8 @@ from consent.call import Admission, Call, Denial
 from consent.categories import category as known
 from consent.minimise import CONTEXT
 from vault import door
-from vault.door import Batch, Opened
+from vault.door import Batch
+from vault.sealed import Opened
 from web import guard, problems
 from web.cors import CORS
 from web.replies import challenge

@@ -17,8 +17,8 @@ from recommender.sources import intake
 from recommender.sources.intake import Intake, Item
 from vault import store
 from vault.log.entry import Guard
+from vault.planned import Parcel
 from vault.pod import compartment
-from vault.store import Parcel
 from vault.vault import PodFacts
 from web import guard
 from web.recommending import Away

@@ -35,6 +35,7 @@ from tests.house import ALL_INTERESTS, Household
 from tests.keys.places import GRANT, PART, POD, RESOURCE
 from tests.proof import figure, proving, rounds
 from vault import door, store
+from vault.planned import Parcel
 from vault.shares import Want
 from vault.tables import Resource
 
@@ -161,7 +162,7 @@ def test_k5_the_keys_of_a_compartment_are_rewrapped_in_little_time() -> None:
 
 async def test_k5_a_whole_compartment_is_rewrapped_in_little_time(house: Household) -> None:
     count, pod = rounds(FEW, "K5d"), house.session.pod
-    parcels = [store.Parcel(f"/loans/k5-{n}.jsonld", "application/ld+json", b"{}") for n in range(count)]
+    parcels = [Parcel(f"/loans/k5-{n}.jsonld", "application/ld+json", b"{}") for n in range(count)]
     await store.deposit(
         house.vault, gate.deposit(pod, "kluis:LibraryLoan", "mijnbib"), parcels, house.clock(), "mijnbib"
     )
