@@ -81,6 +81,9 @@ class Front:
         if not length.isdigit() or len(length) > 18 or int(length) > BODY_LIMIT:
             await refuse(send, 413, b"too-large")
             return
+        if raw == b"*" and scope["method"] == "OPTIONS":  # the server as a whole (RFC 9110 9.3.7)
+            await _preflight(send)
+            return
         scope.setdefault("state", {})["operator"] = self.operator
         shared = _CORS if is_open(scope["path"]) else {}
         if shared and scope["method"] == "OPTIONS":

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from consent import asks, clients, gate, grants
+from consent import asks, clients, gate, grants, solid
 from consent.accounts import passphrase, sessions
 from consent.accounts.people import Newcomer, enroll, found_office
 from consent.asks import Shown
@@ -62,6 +62,13 @@ class Town:
         name = f"burger-{next(self._numbers)}"
         made = self._do(enroll(self.house.vault, name, name.title(), "citizen", name, PHRASE, wall_clock()))
         return Person(name, PHRASE, made.codes[0])
+
+    def credentials(self, who: Person) -> solid.Credentials:
+        """Make client credentials for a plain Solid program of hers."""
+        pod = self.house.vault.pod(who.user)
+        assert pod is not None
+        webid = f"{self.base}/pods/{who.user}/profile/card#me"
+        return self._do(solid.credentials(self.house.vault, pod, webid, "Laptop", wall_clock()))
 
     def furnish(self, who: Person) -> None:
         """Put a loan and an interest into her pod, and give Cultuurgids a grant over both."""
