@@ -70,6 +70,9 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = scope.get("raw_path") or scope["path"].encode()
+        if scope["method"] in {"CONNECT", "TRACE"}:  # nothing here; what follows on the connection is not believed
+            await refuse(send, 405, b"method", (b"allow", b"GET, HEAD, OPTIONS"))
+            return
         if raw.startswith(b"/pods/"):
             await self.pods(scope, receive, send)
             return
@@ -131,13 +134,14 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-async def refuse(send: Send, status: int, kind: bytes) -> None:
+async def refuse(send: Send, status: int, kind: bytes, *more: tuple[bytes, bytes]) -> None:
     """Answer with a bare problem (RFC 9457) and close."""
     body = b'{"type":"urn:kluis:problem:%s","status":%d,"title":"%s"}' % (kind, status, kind)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"connection", b"close"),
         (b"cache-control", b"no-store"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

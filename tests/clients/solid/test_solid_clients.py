@@ -80,7 +80,7 @@ def steps() -> Iterator[list[str]]:
     """Every step of every group that held."""
     found: list[str] = []
     yield found
-    figure("SC1", len(found), len(GROUPS))
+    figure("SC1", len(GROUPS) - found.count(DONE), len(found) - found.count(DONE))
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def websocket(desk: Desk) -> None:
 
 
 PATCHES, CHANNELS = "server-patch-n3-accept", "notifications-websocket-channel-2023"
-LOGIN = "oidc-client-credentials"
+LOGIN, DONE = "oidc-client-credentials", "the whole group"
 GROUPS: dict[Callable[[Desk], None], str] = {
     discovery: "", well_known: "well-known-solid", containers: "", datasets: "", changes: PATCHES, files: "",
     access: PATCHES, rdflib_load: "", rdflib_update: PATCHES, notifications: CHANNELS, websocket: CHANNELS,
@@ -236,3 +236,4 @@ def test_the_clients_of_others_do_what_they_do_elsewhere(group: Callable[[Desk],
         if needed in AWAITING:
             pytest.skip(f"{needed}: its part of the product is still on its way")
     group(desk)
+    desk.held.append(DONE)
