@@ -1,13 +1,22 @@
 """Access Control Policy: the control resource of a resource, what is inherited, who is matched, what wins."""
 
 import httpx
+import pytest
 
 from tests.conftest import BASE
+from tests.house import Household
 from tests.solid.client import ACL, ACP, ME, POD, TEXT, TURTLE, Agent, links
 from tests.solid.requirements import shows
 
 BRAM = f"{BASE}/pods/bram/profile/card#me"
 EVERYBODY = "acp:agent acp:PublicAgent"
+
+
+@pytest.fixture
+async def an(house: Household) -> Agent:
+    """The citizen, in a house where access is written in ACP."""
+    house.vault.access = "acp"
+    return Agent(house, await house.jwt())
 
 
 def policy(matchers: str, allow: str = "Read", deny: str = "") -> str:
