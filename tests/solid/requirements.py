@@ -23,7 +23,7 @@ server-patch-n3-inserts server-patch-n3-deletes server-patch-n3-where server-pat
 server-patch-n3-variables server-patch-n3-blank-nodes server-patch-n3-invalid server-n3-patch-where
 server-n3-patch-insert server-n3-patch-delete server-patch-n3-semantics server-patch-n3-semantics-no-mapping
 server-patch-n3-semantics-deletions-non-empty-all-triples""",
-    "parts of a body": "server-range-requests",
+    "parts of a body, quota": "server-range-requests quota",
     "channels": """
 server-notifications-protocol-resource-server server-notifications-protocol-subscription-server
 server-notifications-protocol-notification-sender notifications-description notifications-subscription-methods
