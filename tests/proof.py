@@ -29,7 +29,8 @@ AREAS = {
     "log": ["tests/log/prove"],
     "consent": ["tests/consent/prove"],
     "push": ["tests/web/test_outgoing.py"],
-    "oauth": ["tests/clients", "tests/web/solidlogin", "tests/consent/attacks"],
+    "oauth": ["tests/clients/oauth", "tests/clients/solidlogin", "tests/web/solidlogin", "tests/consent/attacks"],
+    "solid": ["tests/solid", "tests/clients/solid"],
 }
 
 

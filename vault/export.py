@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from keys.text import canonical
 from vault import acls, door
@@ -21,13 +21,17 @@ from vault.pod import compartments, parent
 from vault.sealed import Opened
 from vault.vault import PodFacts, Vault
 
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
-
 FORMAT = "kluis/take-away/v1"
 CONTENTS = "kluis.json"
 Form = Literal["kluis", "css"]
 _BLOCK = 512
+
+
+class Digest(Protocol):
+    """A hash that takes in a body piece by piece."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in a piece."""
 
 
 async def gather(vault: Vault, permits: Iterable[tuple[Permit, Keys]], at: datetime) -> list[Batch]:
@@ -75,7 +79,7 @@ def _named(pod: PodFacts, leaver: Leaver | None, item: Opened) -> str:
     return f"{pod.name}{file}" if file else ""
 
 
-async def _file(item: Opened, name: str, digest: "Hash") -> AsyncIterator[bytes]:
+async def _file(item: Opened, name: str, digest: Digest) -> AsyncIterator[bytes]:
     """One member of the tar, nothing without a name; `digest` takes in the body either way."""
     size = item.label.size if item.large else len(item.body or b"")
     if name:

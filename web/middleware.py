@@ -85,6 +85,9 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = scope.get("raw_path") or scope["path"].encode()
+        if scope["method"] in {"CONNECT", "TRACE"}:  # nothing here; what follows on the connection is not believed
+            await refuse(send, 405, b"method", (b"allow", b"GET, HEAD, OPTIONS"))
+            return
         if raw.startswith(b"/pods/"):
             await self.pods(scope, receive, send)
             return
@@ -95,6 +98,9 @@ class Front:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not length.isdigit() or len(length) > 18 or int(length) > BODY_LIMIT:
             await refuse(send, 413, b"too-large")
+            return
+        if raw == b"*" and scope["method"] == "OPTIONS":  # the server as a whole (RFC 9110 9.3.7)
+            await _preflight(send)
             return
         scope.setdefault("state", {})["operator"] = self.operator
         shared = _CORS if is_open(scope["path"]) else {}
@@ -143,13 +149,14 @@ def _bounded(receive: Receive) -> Receive:
     return bounded
 
 
-async def refuse(send: Send, status: int, kind: bytes) -> None:
+async def refuse(send: Send, status: int, kind: bytes, *more: tuple[bytes, bytes]) -> None:
     """Answer with a bare problem (RFC 9457) and close."""
     body = b'{"type":"urn:kluis:problem:%s","status":%d,"title":"%s"}' % (kind, status, kind)
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"connection", b"close"),
         (b"cache-control", b"no-store"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -42,7 +42,7 @@ def create(house: "House", largest: int = LARGEST) -> App:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         try:
             if [value.lower() for name, value in headers if name == b"host"] != [host]:
-                reply = problem(421, "misdirected", "This server answers under another name")
+                reply = problem(421, "misdirected", "This server answers under another name", {"Connection": "close"})
             else:
                 reply = await _answer(Asked(house, method, paths.parse(raw), raw, headers, receive, largest))
         except Gone:

@@ -25,6 +25,7 @@ NEVER = -1  # a version that nothing has: the door refuses, and so logs, what a 
 NO_LIST = b"\0"  # the same for an access control list, whose digest this is not
 Expected = int | str | None
 Content = tuple[str | None, bytes | Staged]
+_making: set[str] = set()  # addresses that a POST chose and has not stored yet; a vault has one process that writes
 
 
 async def put(asked: Asked) -> Reply:
@@ -38,7 +39,14 @@ async def post(asked: Asked) -> Reply:
     """Store a new member under a name that the server chooses (`server-post-uri-assignment`)."""
     fields = [value.decode("latin-1") for value in asked.values(b"link")]
     media = None if ldp.wants_container(fields) else ldp.media_type(asked.text(b"content-type"))
-    return podinbox.unread(asked, media) or await _store(asked, _free(asked, "/" if media is None else ""), media, None)
+    if (unread := podinbox.unread(asked, media)) is not None:
+        return unread
+    path = _free(asked, "/" if media is None else "")
+    _making.add(asked.root + path)
+    try:
+        return await _store(asked, path, media, None)
+    finally:
+        _making.discard(asked.root + path)
 
 
 async def delete(asked: Asked) -> Reply:
@@ -223,7 +231,8 @@ def _free(asked: Asked, end: str) -> str:
     # All of them before any look-up: an answer that depends on what is taken would tell strangers what is there.
     candidates = [paths.canonical(f"{above}{one}{end}".encode()) for one in (name, f"{name}-{fresh[:8]}", fresh)]
     for path in candidates:
-        if asked.version(path) is None and asked.version(paths.twin(path)) is None:
+        both = (path, paths.twin(path))
+        if all(asked.version(one) is None and asked.root + one not in _making for one in both):
             return path
     raise BadPath("taken")
 

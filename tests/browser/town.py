@@ -63,14 +63,12 @@ class Town:
         made = self._do(enroll(self.house.vault, name, name.title(), "citizen", name, PHRASE, wall_clock()))
         return Person(name, PHRASE, made.codes[0])
 
-    def credentials(self, who: Person) -> tuple[str, str]:
-        """Her own credentials for plain Solid programs: client id and secret."""
-        vault = self.house.vault
-        pod = vault.pod(who.user)
+    def credentials(self, who: Person) -> solid.Credentials:
+        """Make client credentials for a plain Solid program of hers."""
+        pod = self.house.vault.pod(who.user)
         assert pod is not None
         webid = f"{self.base}/pods/{who.user}/profile/card#me"
-        made = self._do(solid.credentials(vault, pod, webid, "Laptop", wall_clock()))
-        return made.client_id, made.client_secret
+        return self._do(solid.credentials(self.house.vault, pod, webid, "Laptop", wall_clock()))
 
     def furnish(self, who: Person) -> None:
         """Put a loan and an interest into her pod, and give Cultuurgids a grant over both."""

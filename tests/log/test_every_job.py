@@ -137,7 +137,8 @@ ITSELF = "the server itself, whose routes and turns are declared"
 APP = "an app like any other, in its own process: `GET /api/records` with its own grant"
 COMMANDS = {
     "kluis serve": ITSELF, "kluis demo": ITSELF, "kluis recommender": APP,
-    "kluis train": "made-up people and public data", "kluis evaluate": "sets of interactions that are no pod's",
+    "kluis train": "made-up people and public data", "kluis bench": "made-up people, in a vault that is thrown away",
+    "kluis evaluate": "sets of interactions that are no pod's",
     "kluis check": "settings only", "kluis fsck": NO_KEYS, "kluis backup": NO_KEYS, "kluis restore": NO_KEYS,
     "kluis witness serve": "cosigns heads of other vaults, in a process that knows no pod",
     "kluis demo tamper": "changes one stored row of a demo city, and can read none",
@@ -156,6 +157,8 @@ SENDERS = {
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
     "web/app.py": "asks whether a port is taken",
+    "web/bench.py": "starts a demo city of its own; what its program sends goes by routes that are declared",
+    "web/benchwire.py": "a Solid program at that city, under credentials of its own",
     "web/client.py": "a command's way to the server",
     "web/demo.py": "starts the recommender's process",
     "web/demoapp.py": "the demo city's app: outside, with its own grant",
@@ -176,6 +179,7 @@ BESIDE = {
     "web/knocking.py create_task": "tells webhooks what happened, with a line for each try",
     "web/cli.py execv": APP,
     "web/cli.py execve": APP,
+    "web/bench.py Popen": SENDERS["web/bench.py"],
     "web/demo.py Popen": SENDERS["web/demo.py"],
     "web/demo.py create_task": "says when the recommender is awake",
 }

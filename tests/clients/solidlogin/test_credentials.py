@@ -29,8 +29,8 @@ def pod_of(town: Town, who: Person) -> str:
 
 def enter(app: Client, town: Town, who: Person) -> str:
     """Log in with her own credentials; her WebID."""
-    client_id, secret = town.credentials(who)
-    went = app.do("enter", oidcIssuer=town.base, clientId=client_id, clientSecret=secret)
+    made = town.credentials(who)
+    went = app.do("enter", oidcIssuer=town.base, clientId=made.client_id, clientSecret=made.client_secret)
     assert went == {"webid": pod_of(town, who) + "profile/card#me", "in": True}
     return str(went["webid"])
 
