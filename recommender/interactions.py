@@ -1,5 +1,5 @@
-"""An interaction set on disk: `interactions.csv.gz` (u, i and, where known, r, t, split, role, cold) and
-`items.csv.gz` (item and, where known, title, authors, ...). Missing optional columns are read as "not known".
+"""An interaction set on disk: `interactions.csv[.gz]` (u, i and, where known, r, t, split, role, cold) and
+`items.csv[.gz]` (item and, where known, title, authors, year, genres). Missing optional columns are "not known".
 """
 
 import csv
@@ -21,14 +21,15 @@ Whole = NDArray[np.int64]
 class Interactions:
     """Rows in time order per person: positions of person and item, rating (1 where unknown), and the part it is in.
 
-    `age` counts a person's steps back from the newest row of the same split and earlier ones; `columns` says which
-    columns the file really had.
+    `columns` says which columns the files really had.
     """
 
     people: Sequence[str]
     items: Sequence[str]
     titles: Sequence[str]
     makers: Sequence[str]
+    years: Sequence[str]
+    genres: Sequence[str]
     user: Whole
     item: Whole
     rating: Floats
@@ -65,6 +66,8 @@ def load(folder: Path) -> Interactions:
         items=items,
         titles=[*described.get("title", [""] * len(described["item"])), *blank],
         makers=[*described.get("authors", [""] * len(described["item"])), *blank],
+        years=[*described.get("year", [""] * len(described["item"])), *blank],
+        genres=[*described.get("genres", [""] * len(described["item"])), *blank],
         user=user,
         item=item,
         rating=rating,

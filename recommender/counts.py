@@ -1,0 +1,79 @@
+"""What contributors' rows add up to: whole numbers a pair of items, so that any order of adding gives the same bytes.
+
+Withdrawing is leaving one's rows out of the next adding-up: that is bit for bit what never having given them gives.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recommender.history import LIKING, WHOLE, History
+
+Floats = NDArray[np.float64]
+
+REACH, FADE = 40, 20.0
+"""Two rows count as read together up to `REACH` steps apart, fading by e every `FADE` steps."""
+STEP, STEP_FADE = 5, 2.0
+"""The same for what comes next after what."""
+GRAIN = 64
+"""Fading weights are whole 64ths."""
+LATE = 0.2
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Whole numbers, held as floats: `met` (n,) people a item; `together` (n, n) weighed by liking in hundredths;
+    `paired` (n, n) unweighed, a person counting 2^16 / (rows of hers); `near` and `after` (n, n) in 64ths, None where
+    times are closed; `late` (n,) rows in the newest fifth; `stars` and `liked` (n,), None where ratings are closed.
+    """
+
+    met: Floats
+    together: Floats
+    paired: Floats
+    near: Floats | None
+    after: Floats | None
+    late: Floats | None
+    stars: Floats | None
+    liked: Floats | None
+
+
+def count(history: History) -> Counts:
+    """Add up a history."""
+    weights = np.full(len(history.user), float(WHOLE))
+    if history.stars is not None:
+        weights = np.rint(np.interp(history.stars, np.arange(6), LIKING))
+    each = np.diff(history.starts)[history.user]
+    rows = history.matrix(np.ones(len(history.user)))
+    shares = history.matrix(np.rint(2**16 / np.maximum(each, 1)))
+    return Counts(
+        met=_sum(history, np.ones(len(history.user))),
+        together=_pairs(history.matrix(weights), history.matrix(weights)),
+        paired=_pairs(shares, rows),
+        near=_lagged(history, REACH, FADE, both=True) if history.timed else None,
+        after=_lagged(history, STEP, STEP_FADE, both=False) if history.timed else None,
+        late=_sum(history, history.newest(LATE).astype(float)) if history.timed else None,
+        stars=None if history.stars is None else _sum(history, np.rint(history.stars * 2)),
+        liked=None if history.stars is None else _sum(history, history.liked().astype(float)),
+    )
+
+
+def _sum(history: History, values: Floats) -> Floats:
+    return np.asarray(np.bincount(history.item, weights=values, minlength=history.width))
+
+
+def _pairs(left: sp.csr_matrix, right: sp.csr_matrix) -> Floats:
+    return np.asarray((left.T @ right).toarray(), dtype=np.float64)
+
+
+def _lagged(history: History, reach: int, fade: float, *, both: bool) -> Floats:
+    """How often an item (column) came within `reach` rows after another (row); `both` = or before it."""
+    total = sp.csr_matrix((history.width, history.width))
+    for step in range(1, reach + 1):
+        same = history.user[:-step] == history.user[step:]
+        weight = np.full(int(same.sum()), np.rint(GRAIN * np.exp(-(step - 1) / fade)))
+        pairs = (history.item[:-step][same], history.item[step:][same])
+        total += sp.csr_matrix((weight, pairs), shape=total.shape)
+    table = np.asarray(total.toarray())
+    return table + table.T if both else table

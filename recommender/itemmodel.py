@@ -1,0 +1,73 @@
+"""The public item model: what the counts of contributors say about items. It names nobody and holds no rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.counts import GRAIN, Counts
+from recommender.ease import Weights, ease
+from recommender.history import WHOLE
+
+Floats = NDArray[np.float64]
+
+REGULARISATION = 300.0
+NEAR_REGULARISATION = 100.0
+FAME = 0.6
+"""How strongly a walk over people avoids what everybody has read (RP3beta)."""
+PRIOR = 20.0
+"""Ratings of the average that every item starts with."""
+SEEN = 10.0
+
+
+@dataclass(frozen=True)
+class ItemModel:
+    """Per item `popularity` (log of 1 + people); per pair (row: what she has, column: what it speaks for) `alike`
+    (EASE), `walk` (RP3beta) and, where times are open, `near` (EASE over what stands close in histories) and `after`
+    (what comes next); per item `late` (log share of newest rows), and where ratings are open `stars` and `liked`.
+    """
+
+    popularity: Floats
+    alike: Weights
+    walk: Weights
+    near: Weights | None
+    after: Weights | None
+    late: Floats | None
+    stars: Floats | None
+    liked: Floats | None
+
+
+def item_model(counts: Counts) -> ItemModel:
+    """Fit everything from counts alone; the same counts give the same model, bit for bit, on one thread."""
+    met = counts.met
+    return ItemModel(
+        popularity=np.log1p(np.maximum(met, 0)),
+        alike=ease(counts.together / WHOLE**2, REGULARISATION),
+        walk=_walk(counts),
+        near=None if counts.near is None else ease(_near(counts.near, met), NEAR_REGULARISATION),
+        after=None if counts.after is None else _after(counts.after, met),
+        late=None if counts.late is None else np.log((counts.late + 1) / (0.2 * met + 1)),
+        stars=None if counts.stars is None else _mean(counts.stars / 2, met),
+        liked=None if counts.liked is None else _mean(counts.liked, met),
+    )
+
+
+def _walk(counts: Counts) -> Weights:
+    met = np.maximum(counts.met, 1)
+    weights = (counts.paired / 2**16 / met[:, None] / met[None] ** FAME).astype(np.float32)
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+def _near(near: Floats, met: Floats) -> Floats:
+    return np.asarray(near / (2 * GRAIN) + np.diag(met))
+
+
+def _after(after: Floats, met: Floats) -> Weights:
+    scaled = after / GRAIN / (met[:, None] + SEEN) / np.sqrt(met[None] + SEEN) * SEEN
+    return np.asarray(scaled, dtype=np.float32)
+
+
+def _mean(total: Floats, met: Floats) -> Floats:
+    average = total.sum() / max(1.0, met.sum())
+    return np.asarray((total + PRIOR * average) / (met + PRIOR))
