@@ -5,7 +5,8 @@ can use it: without ratings every row is alike, without times the order within a
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +22,7 @@ LIKED = 4.0
 LIKING = (0, 1, 3, 7, 10, 13)
 """How much a row of 0 to 5 stars counts, in whole tenths, so that sums of it are exact in any order."""
 WHOLE = 10
+LATER = 0.2
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class History:
         """People by items, holding `weights`."""
         return sp.csr_matrix((weights, (self.user, self.item)), shape=(len(self.starts) - 1, self.width))
 
+    def closed(self, close: Collection[str]) -> "History":
+        """The same rows as somebody sees them who keeps some categories closed: no stars, or in catalogue order."""
+        timed = self.timed and "times" not in close
+        order = np.arange(len(self.user)) if timed else np.lexsort((self.item, self.user))
+        stars = None if self.stars is None or "ratings" in close else self.stars[order]
+        return replace(self, user=self.user[order], item=self.item[order], stars=stars, timed=timed)
+
     def rows(self, keep: Mask) -> "History":
         """The same history with only some of its rows."""
         stars = None if self.stars is None else self.stars[keep]
@@ -96,16 +105,32 @@ def liking(stars: Floats) -> Floats:
     return np.asarray(np.interp(stars, np.arange(6), LIKING) / WHOLE)
 
 
-def known(data: Interactions, splits: Collection[str], close: Collection[str]) -> History:
+def known(data: Interactions, splits: Collection[str]) -> History:
     """The rows of some splits. Where a person has an item twice, its newest row counts."""
     rows = np.flatnonzero(np.isin(data.split, list(splits)))
     pair = data.user[rows] * len(data.items) + data.item[rows]
     rows = rows[len(pair) - 1 - np.unique(pair[::-1], return_index=True)[1]]
-    timed = "times" not in close and "t" in data.columns
-    order = np.lexsort((data.item[rows], data.time[rows], data.user[rows])) if timed else np.arange(len(rows))
-    rows = rows[order]
-    stars = None if "ratings" in close or "r" not in data.columns else _stars(data.rating[rows])
+    timed = "t" in data.columns
+    if timed:
+        rows = rows[np.lexsort((data.item[rows], data.time[rows], data.user[rows]))]
+    stars = _stars(data.rating[rows]) if "r" in data.columns else None
     return _history(data.user[rows], data.item[rows], stars, timed, len(data.people), len(data.items))
+
+
+def parted(history: History, data: Interactions, splits: Collection[str]) -> tuple[History, History]:
+    """What came before and what came later: by time, else by the set's own splits, else by a hash of each row."""
+    later = history.newest(LATER)
+    if not history.timed and "split" in data.columns and "valid" in splits:
+        pair = data.user * history.width + data.item
+        later = np.isin(history.user * history.width + history.item, pair[data.split == "valid"])
+    elif not history.timed:
+        later = np.array([_drawn(data.people[u], data.items[i]) for u, i in zip(history.user, history.item, strict=True)])
+    return history.rows(~later), history.rows(later)
+
+
+def _drawn(person: str, item: str) -> bool:
+    key = blake2b(f"{person}\0{item}".encode(), digest_size=4).digest()
+    return int.from_bytes(key) < LATER * 2**32
 
 
 def _stars(rating: Floats) -> Floats | None:

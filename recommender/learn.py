@@ -4,7 +4,7 @@ Statistics for training come from rows before the labels, so no signal knows its
 held out: where the trees do not beat the best single score on them, that score ranks (small or odd sets).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -61,25 +61,29 @@ class Lesson:
 
     number: int
     items: Whole
-    signals: Floats
+    signals: NDArray[np.float32]
     label: NDArray[np.int8]
     wanted: int
 
 
-def learn(before: History, later: History, names: list[str], shelf: Shelf, tell: Tell) -> Ranker:
-    """Train on what each person did `later` given `before`. `names` of people decide who is held out."""
+def learn(
+    before: History, later: History, shown: History, names: Sequence[str], shelf: Shelf, tell: Tell
+) -> Ranker:
+    """Train on what each person did `later`. Statistics come from `before`, signals from `shown`: the same rows, as far
+    as the people asked keep them open. `names` of people decide who is held out.
+    """
     model = item_model(count(before))
-    people = _chosen([n for n in before.people()], names)
-    lessons = list(_lessons(people, before, later, model, shelf, tell))
-    seen = [l for l in lessons if blake2b(names[l.number].encode(), digest_size=4).digest()[0] % HELD_OUT]
-    held = [l for l in lessons if not blake2b(names[l.number].encode(), digest_size=4).digest()[0] % HELD_OUT]
+    people = _chosen(list(before.people()), names)
+    lessons = list(_lessons(people, shown, later, model, shelf, tell))
+    taught = [lesson for lesson in lessons if _seed(names[lesson.number]) % HELD_OUT]
+    held = [lesson for lesson in lessons if not _seed(names[lesson.number]) % HELD_OUT]
     best = _best_score(lessons)
-    if len(seen) < K:
-        return Ranker(None, best, {"people": len(seen)})
-    booster = _fit(seen, names)
-    ours = _quality([(l, np.asarray(booster.predict(l.signals, num_threads=1))) for l in held])
-    plain = _quality([(l, l.signals[:, NAMES.index(best)]) for l in held])
-    card = {"people": len(seen), "held_out": len(held), "ndcg20": round(ours, 4), f"ndcg20_{best}": round(plain, 4)}
+    if len(taught) < K:
+        return Ranker(None, best, {"people": len(taught)})
+    booster = _fit(taught, names)
+    ours = _quality([(lesson, np.asarray(booster.predict(lesson.signals, num_threads=1))) for lesson in held])
+    plain = _quality([(lesson, lesson.signals[:, NAMES.index(best)]) for lesson in held])
+    card = {"people": len(taught), "held_out": len(held), "ndcg20": round(ours, 4), f"ndcg20_{best}": round(plain, 4)}
     return Ranker(booster if ours >= plain else None, best, card)
 
 
@@ -90,10 +94,14 @@ def rank(ranker: Ranker, signals: Floats) -> Floats:
     return np.asarray(ranker.booster.predict(signals, num_threads=1), dtype=float)
 
 
-def _chosen(people: list[int], names: list[str]) -> list[int]:
+def _chosen(people: list[int], names: Sequence[str]) -> list[int]:
     """At most `PEOPLE`, in an order that depends on their own names only."""
-    keyed = sorted(people, key=lambda n: blake2b(names[n].encode(), digest_size=8).digest())
-    return keyed[:PEOPLE]
+    return sorted(people, key=lambda n: (_seed(names[n]), names[n]))[:PEOPLE]
+
+
+def _seed(name: str) -> int:
+    """A number of a person's own: no draw depends on who else is there."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
 
 
 def _lessons(
@@ -110,37 +118,37 @@ def _lessons(
         items = candidates(who, model, shelf, CANDIDATES)
         label = np.isin(items, wanted).astype(np.int8)
         if label.any():
-            yield Lesson(number, items, table(who, items, model, shelf), label, len(wanted))
+            yield Lesson(number, items, table(who, items, model, shelf).astype(np.float32), label, len(wanted))
 
 
-def _fit(lessons: list[Lesson], names: list[str]) -> lightgbm.Booster:
+def _fit(lessons: list[Lesson], names: Sequence[str]) -> lightgbm.Booster:
     kept = [_kept(lesson, names) for lesson in lessons]
     data = lightgbm.Dataset(
-        np.vstack([l.signals[k] for l, k in zip(lessons, kept, strict=True)]).astype(np.float32),
-        np.concatenate([l.label[k] for l, k in zip(lessons, kept, strict=True)]),
+        np.vstack([lesson.signals[k] for lesson, k in zip(lessons, kept, strict=True)]),
+        np.concatenate([lesson.label[k] for lesson, k in zip(lessons, kept, strict=True)]),
         group=[int(k.sum()) for k in kept],
         feature_name=list(NAMES),
     )
     return lightgbm.train(PARAMETERS, data, ROUNDS)
 
 
-def _kept(lesson: Lesson, names: list[str]) -> Mask:
+def _kept(lesson: Lesson, names: Sequence[str]) -> Mask:
     """All she took and a sample of the rest, drawn from a seed of her own."""
-    seed = int.from_bytes(blake2b(names[lesson.number].encode(), digest_size=8).digest())
-    return np.asarray((lesson.label > 0) | (np.random.default_rng(seed).random(len(lesson.items)) < KEPT))
+    drawn = np.random.default_rng(_seed(names[lesson.number])).random(len(lesson.items)) < KEPT
+    return np.asarray((lesson.label > 0) | drawn)
 
 
 def _best_score(lessons: list[Lesson]) -> str:
     columns = {name: NAMES.index(name) for name in (*QUOTAS, "log_popularity")}
     found = {
-        name: _quality([(l, l.signals[:, column]) for l in lessons])
+        name: _quality([(lesson, lesson.signals[:, column]) for lesson in lessons])
         for name, column in columns.items()
         if lessons and not np.isnan(lessons[0].signals[:, column]).all()
     }
     return max(found, key=lambda name: found[name], default="log_popularity")
 
 
-def _quality(ranked: list[tuple[Lesson, Floats]]) -> float:
+def _quality(ranked: list[tuple[Lesson, NDArray[Any]]]) -> float:
     """Mean NDCG at 20 of lessons ranked by scores."""
     discount = 1 / np.log2(np.arange(2, K + 2))
     found = []

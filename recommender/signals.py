@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.history import Past
+from recommender.history import LIKED, Past
 from recommender.itemmodel import ItemModel
 from recommender.shelf import Shelf
 
@@ -19,11 +19,11 @@ Whole = NDArray[np.int64]
 PUBLIC, LOANS, RATINGS, TIMES, MAKERS, YEARS, GENRES = "", "loans", "ratings", "times", "makers", "years", "genres"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    PUBLIC: ("log_popularity",),
-    LOANS: ("ease", "ease_place", "walk", "walk_place", "kin1", "kin3", "walk1", "count", "fame_gap", "fame_spread"),
+    PUBLIC: ("log_popularity", "late", "stars", "liked"),
+    LOANS: ("ease", "ease_place", "walk", "walk_place", "near", "near_place", "kin1", "kin3", "walk1", "near1", "count", "fame_gap", "fame_spread"),
     RATINGS: ("ease_rated", "ease_rated_recent", "ease_rated_recent_place", "ease_rated_recent_part", "near_rated",
-              "near_rated_place", "near_rated_part", "stars", "liked", "leniency", "maker_stars", "series_stars"),
-    TIMES: ("ease_recent", "ease_recent_place", "walk_recent", "near_recent", "near_short", "after", "late",
+              "near_rated_place", "near_rated_part", "leniency", "maker_stars", "series_stars"),
+    TIMES: ("ease_recent", "ease_recent_place", "walk_recent", "near_recent", "near_short", "after",
             "fame_gap_now", "last1", "last3", "last10", "session"),
     MAKERS: ("maker_count", "maker_part", "maker_age", "series_count", "series_age", "series_gap", "series_number"),
     YEARS: ("year", "year_gap", "year_gap_now"),
@@ -32,7 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 GROUP_OF = tuple(group for group, names in GROUPS.items() for _ in names)
 QUOTAS = {"ease_rated_recent": 200, "ease_recent": 100, "near_rated": 100, "near_recent": 120, "near_short": 60,
-          "ease": 80, "walk_recent": 80, "walk": 80, "after": 40}  # fmt: skip
+          "ease": 80, "near": 80, "walk_recent": 80, "walk": 80, "after": 40}  # fmt: skip
 """How many of the best by each score become candidates."""
 FADING, SLOW, SHORT, NOW = 0.8, 0.5, 0.7, 0.9
 NEVER = 999.0
@@ -60,11 +60,14 @@ def person(past: Past, model: ItemModel) -> Person:
     found |= _weighed(weights, model.alike[items])
     slow = {"walk_recent": recent} if past.timed else {}
     found |= _weighed({"walk": np.ones(len(items))} | slow, model.walk[items])
-    if past.timed and model.near is not None and model.after is not None:
-        close = {"near_recent": recent, "near_short": SHORT**age}
-        if past.stars is not None:
+    if model.near is not None:
+        close = {"near": np.ones(len(items))}
+        if past.timed:
+            close |= {"near_recent": recent, "near_short": SHORT**age}
+        if past.timed and past.stars is not None:
             close["near_rated"] = recent * liking
         found |= _weighed(close, model.near[items])
+    if past.timed and model.after is not None:
         found |= _weighed({"after": 0.8**age}, model.after[items])
     return Person(past, found)
 
@@ -84,7 +87,7 @@ def candidates(who: Person, model: ItemModel, shelf: Shelf, count: int) -> Whole
     first[hers] = 1 + 0.2 * (1 - fame[hers])
     for name, scores in who.scores.items():
         quota = min(QUOTAS.get(name, 0), size)
-        if quota:
+        if quota and len(who.past.items):
             open_ = scores.copy()
             open_[who.past.items] = -np.inf
             best = _top(open_, quota)
@@ -109,13 +112,13 @@ def table(who: Person, items: Whole, model: ItemModel, shelf: Shelf) -> Floats:
     """The signals of some items, shape (len(items), len(NAMES)), columns in the order of NAMES."""
     past = who.past
     told = {name: scores[items] for name, scores in who.scores.items()}
-    for name in ("ease", "walk", "ease_recent", "ease_rated_recent", "near_rated"):
+    for name in ("ease", "walk", "near", "ease_recent", "ease_rated_recent", "near_rated"):
         if name in told:
             told[f"{name}_place"] = _place(told[name])
     for name in ("ease_rated_recent", "near_rated"):
         if name in told:
             told[f"{name}_part"] = told[name] / max(1e-6, float(told[name].max(initial=0)))
-    told |= _fame(past, items, model) | _ratings(past, items, model) | _kin(past, items, model)
+    told |= _fame(past, items, model) | _kin(past, items, model)
     if len(past.items):
         told |= _makers(past, items, shelf) | _years(past, items, shelf) | _genres(past, items, shelf)
     out = np.full((len(items), len(NAMES)), np.nan)
@@ -142,20 +145,12 @@ def _fame(past: Past, items: Whole, model: ItemModel) -> dict[str, Floats]:
     if len(past.items):
         hers = model.popularity[past.items]
         told |= {"fame_gap": own - hers.mean(), "fame_spread": np.full(count, hers.std())}
+        if past.stars is not None:
+            told["leniency"] = np.full(count, float((past.stars >= LIKED).mean()))
         if past.timed:
             told["fame_gap_now"] = own - float(hers @ _now(past))
-    if past.timed and model.late is not None:
-        told["late"] = model.late[items]
-    return told
-
-
-def _ratings(past: Past, items: Whole, model: ItemModel) -> dict[str, Floats]:
-    if past.stars is None or model.stars is None or model.liked is None:
-        return {}
-    told = {"stars": model.stars[items], "liked": model.liked[items]}
-    if len(past.items):
-        told["leniency"] = np.full(len(items), float((past.stars >= 4).mean()))
-    return told
+    facts = {"late": model.late, "stars": model.stars, "liked": model.liked}
+    return told | {name: values[items] for name, values in facts.items() if values is not None}
 
 
 def _kin(past: Past, items: Whole, model: ItemModel) -> dict[str, Floats]:
@@ -166,6 +161,8 @@ def _kin(past: Past, items: Whole, model: ItemModel) -> dict[str, Floats]:
     kin = np.sort(np.partition(near, max(0, len(near) - 3), axis=0)[-3:], axis=0)
     told = {"kin1": kin[-1], "kin3": kin.sum(axis=0)}
     told["walk1"] = model.walk[np.ix_(past.items, items)].max(axis=0)
+    if model.near is not None:
+        told["near1"] = model.near[np.ix_(past.items, items)].max(axis=0)
     if past.timed and model.near is not None:
         last = model.near[np.ix_(past.items[-10:], items)]
         told |= {"last1": last[-1], "last3": last[-3:].sum(axis=0), "last10": last.max(axis=0)}

@@ -6,7 +6,6 @@ two in a row. `sure` places are filled greedily for score, diversity (the determ
 at a time) and calibration (the list's genres stay near her own), so that no taste swallows the list.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,8 @@ LEAPS: tuple[tuple[int, ...], ...] = ((), (5,), (3, 7), (2, 5, 8))
 BRIDGE_PLACE = 9
 FLOOR = 0.5
 """A leap must score among the best half of the candidates."""
+SOFT = 0.95
+"""Likeness of two candidates with the same traits: below 1, so that a list may hold both."""
 BLUR = 0.01
 """Share of her own taste mixed into a list's, so that the divergence stays finite (Steck 2018)."""
 
@@ -97,7 +98,7 @@ class _Greedy:
         self._taste, self._taken = candidates.taste, 0
         self._sum = np.zeros(candidates.traits.shape[1])
         self._residual = np.ones(count)
-        self._bases = list[Floats]()
+        self._bases = np.zeros((0, count))
 
     def special(self, slot: str, fits: Mask) -> Place | None:
         """The free fitting candidate of the highest score, or None."""
@@ -119,10 +120,10 @@ class _Greedy:
         self._taken += 1
         self._sum += self._share[candidate]
         if self._balance.diversity:
-            known = sum((basis * basis[candidate] for basis in self._bases), np.zeros(len(self._score)))
+            known = self._bases[:, candidate] @ self._bases
             pivot = np.sqrt(max(self._residual[candidate], 1e-6))
             basis = (SOFT * (self._unit @ self._unit[candidate]) - known) / pivot
-            self._bases.append(basis)
+            self._bases = np.vstack([self._bases, basis])
             self._residual = self._residual - np.square(basis)
 
     def _divergence(self) -> Floats:
@@ -133,16 +134,7 @@ class _Greedy:
         return np.asarray(ratio @ self._taste[hers])
 
 
-SOFT = 0.95
-"""Likeness of two candidates with the same traits: below 1, so that a list may hold both."""
-
-
 def share(traits: Floats) -> Floats:
     """Mean share of each trait over rows of weights, shape (g,): the taste of a history."""
     shares = traits / np.maximum(traits.sum(axis=1, keepdims=True), 1e-12)
     return np.asarray(shares.mean(axis=0)) if len(traits) else np.zeros(traits.shape[1])
-
-
-def told(places: Sequence[Place]) -> str:
-    """The slots of a list in one word each, for the log and the card."""
-    return " ".join(place.slot for place in places)
