@@ -115,7 +115,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         dial=options.dial,
         hide=options.hide,
     )
-    count = evaluate(options.data, options.out, asked, _bar if sys.stderr.isatty() else lambda stage, part: None)
+    count = evaluate(options.data, options.out, asked, _bar if sys.stderr.isatty() else _silent)
     told = {"people": count, "protocol": options.protocol, "out": str(options.out)}
     print(json.dumps(told) if options.json else f"{count} lists in {options.out}")
     return 0
@@ -125,6 +125,10 @@ def _bar(stage: str, part: float) -> None:
     """A progress bar on standard error."""
     done = round(part * 30)
     print(f"\r{stage:<10}[{'#' * done}{'.' * (30 - done)}]", end="\n" if part == 1 else "", file=sys.stderr, flush=True)
+
+
+def _silent(*_: object) -> None:
+    """No progress bar where nobody looks."""
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ FIVE = 5.0
 def bar_weights(history: History) -> Weights:
     """EASE over who read what, unweighed."""
     rows = history.matrix(np.ones(len(history.user), dtype=np.float32))
-    return ease((rows.T @ rows).toarray(), REGULARISATION)
+    return ease((rows.T @ rows).toarray().astype(np.float32), REGULARISATION)
 
 
 def bar_scores(past: Past, weights: Weights) -> NDArray[np.float64]:

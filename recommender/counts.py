@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recommender.history import LIKING, WHOLE, History
 
 Floats = NDArray[np.float64]
+Table = NDArray[np.int32]
 
 REACH, FADE = 40, 20.0
 """Two rows count as read together up to `REACH` steps apart, fading by e every `FADE` steps."""
@@ -24,16 +25,16 @@ LATE = 0.2
 
 @dataclass(frozen=True)
 class Counts:
-    """Whole numbers, held as floats: `met` (n,) people a item; `together` (n, n) weighed by liking in hundredths;
+    """Whole numbers: `met` (n,) people a item; `together` (n, n) weighed by liking in hundredths;
     `paired` (n, n) unweighed, a person counting 2^16 / (rows of hers); `near` and `after` (n, n) in 64ths, None where
     times are closed; `late` (n,) rows in the newest fifth; `stars` and `liked` (n,), None where ratings are closed.
     """
 
     met: Floats
-    together: Floats
-    paired: Floats
-    near: Floats | None
-    after: Floats | None
+    together: Table
+    paired: Table
+    near: Table | None
+    after: Table | None
     late: Floats | None
     stars: Floats | None
     liked: Floats | None
@@ -63,17 +64,17 @@ def _sum(history: History, values: Floats) -> Floats:
     return np.asarray(np.bincount(history.item, weights=values, minlength=history.width))
 
 
-def _pairs(left: sp.csr_matrix, right: sp.csr_matrix) -> Floats:
-    return np.asarray((left.T @ right).toarray(), dtype=np.float64)
+def _pairs(left: sp.csr_matrix, right: sp.csr_matrix) -> Table:
+    return np.asarray((left.astype(np.int32).T @ right.astype(np.int32)).toarray(), dtype=np.int32)
 
 
-def _lagged(history: History, reach: int, fade: float, *, both: bool) -> Floats:
+def _lagged(history: History, reach: int, fade: float, *, both: bool) -> Table:
     """How often an item (column) came within `reach` rows after another (row); `both` = or before it."""
-    total = sp.csr_matrix((history.width, history.width))
+    total = sp.csr_matrix((history.width, history.width), dtype=np.int32)
     for step in range(1, reach + 1):
         same = history.user[:-step] == history.user[step:]
-        weight = np.full(int(same.sum()), np.rint(GRAIN * np.exp(-(step - 1) / fade)))
+        weight = np.full(int(same.sum()), round(GRAIN * float(np.exp(-(step - 1) / fade))), dtype=np.int32)
         pairs = (history.item[:-step][same], history.item[step:][same])
-        total += sp.csr_matrix((weight, pairs), shape=total.shape)
+        total += sp.csr_matrix((weight, pairs), shape=total.shape, dtype=np.int32)
     table = np.asarray(total.toarray())
     return table + table.T if both else table

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 Weights = NDArray[np.float32]
 
 
-def ease(counts: NDArray[np.float64], regularisation: float) -> Weights:
+def ease(counts: NDArray[np.float32], regularisation: float) -> Weights:
     """Fit B of shape (items, items) so that history @ B comes near history, from the counts history' @ history.
 
     Counts that noise has made indefinite are lifted until they can be solved. Memory: 12 bytes a pair of items.
     """
     lift = regularisation
     while True:
-        gram = counts.astype(np.float32)
+        gram = counts.copy()
         gram[np.diag_indices(len(gram))] += lift
         factor, failed = scipy.linalg.lapack.spotrf(gram.T, lower=0, overwrite_a=1)
         if not failed:

@@ -7,7 +7,7 @@ lack it too; what contributors gave to the public item model stays. Test rows ar
 """
 
 import csv
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Asked:
     hide: int = 0
 
 
-def evaluate(folder: Path, out: Path, asked: Asked, tell: Tell = lambda stage, part: None) -> int:
+def evaluate(folder: Path, out: Path, asked: Asked, tell: Tell = lambda *_: None) -> int:
     """Write `u,i` lists (best first, `LENGTH` items) to `out`; returns how many people got one.
 
     `tell(stage, part)` is called now and then with the part (0 to 1) of a stage that is done. Raises BadData.
@@ -65,14 +65,14 @@ def evaluate(folder: Path, out: Path, asked: Asked, tell: Tell = lambda stage, p
     if asked.protocol != "cold":
         data = most_met(data, asked.splits, LIMIT)
     ranking = _ranking(data, asked, tell)
-    people = np.arange(len(data.people))
+    people = list(range(len(data.people)))
     if asked.protocol == "strong":
-        people = np.flatnonzero(data.role == "strong_test")
+        people = np.flatnonzero(data.role == "strong_test").tolist()
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         for n, number in enumerate(people):
             tell("lists", n / len(people))
-            writer.writerow([data.people[number], " ".join(data.items[i] for i in ranking(int(number)))])
+            writer.writerow([data.people[number], " ".join(data.items[i] for i in ranking(number))])
     tell("lists", 1.0)
     return len(people)
 

@@ -124,7 +124,9 @@ def parted(history: History, data: Interactions, splits: Collection[str]) -> tup
         pair = data.user * history.width + data.item
         later = np.isin(history.user * history.width + history.item, pair[data.split == "valid"])
     elif not history.timed:
-        later = np.array([_drawn(data.people[u], data.items[i]) for u, i in zip(history.user, history.item, strict=True)])
+        later = np.array(
+            [_drawn(data.people[u], data.items[i]) for u, i in zip(history.user, history.item, strict=True)]
+        )
     return history.rows(~later), history.rows(later)
 
 

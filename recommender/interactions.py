@@ -117,9 +117,24 @@ def most_met(data: Interactions, splits: Collection[str], limit: int) -> Interac
     place = np.full(len(data.items), -1)
     place[kept] = np.arange(limit)
     rows = place[data.item] >= 0
-    chosen = {name: [getattr(data, name)[n] for n in kept] for name in ("items", "titles", "makers", "years", "genres")}
-    lines = {name: getattr(data, name)[rows] for name in ("user", "rating", "time", "split")}
-    return replace(data, **chosen, **lines, item=place[data.item[rows]], cold=data.cold[kept])
+
+    def chosen(column: Sequence[str]) -> list[str]:
+        return [column[n] for n in kept]
+
+    return replace(
+        data,
+        items=chosen(data.items),
+        titles=chosen(data.titles),
+        makers=chosen(data.makers),
+        years=chosen(data.years),
+        genres=chosen(data.genres),
+        user=data.user[rows],
+        item=place[data.item[rows]],
+        rating=data.rating[rows],
+        time=data.time[rows],
+        split=data.split[rows],
+        cold=data.cold[kept],
+    )
 
 
 def _positions(values: Sequence[str], names: Sequence[str]) -> Whole:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.counts import GRAIN, Counts
+from recommender.counts import GRAIN, Counts, Table
 from recommender.ease import Weights, ease
 from recommender.history import WHOLE
 
@@ -42,7 +42,7 @@ def item_model(counts: Counts) -> ItemModel:
     met = counts.met
     return ItemModel(
         popularity=np.log1p(np.maximum(met, 0)),
-        alike=ease(counts.together / WHOLE**2, REGULARISATION),
+        alike=ease(counts.together.astype(np.float32) / np.float32(WHOLE**2), REGULARISATION),
         walk=_walk(counts),
         near=None if counts.near is None else ease(_near(counts.near, met), NEAR_REGULARISATION),
         after=None if counts.after is None else _after(counts.after, met),
@@ -54,18 +54,24 @@ def item_model(counts: Counts) -> ItemModel:
 
 def _walk(counts: Counts) -> Weights:
     met = np.maximum(counts.met, 1)
-    weights = (counts.paired / 2**16 / met[:, None] / met[None] ** FAME).astype(np.float32)
+    weights = counts.paired.astype(np.float32) / np.float32(2**16)
+    weights /= met[:, None].astype(np.float32)
+    weights /= (met[None] ** FAME).astype(np.float32)
     np.fill_diagonal(weights, 0)
     return weights
 
 
-def _near(near: Floats, met: Floats) -> Floats:
-    return np.asarray(near / (2 * GRAIN) + np.diag(met))
+def _near(near: Table, met: Floats) -> Weights:
+    gram = near.astype(np.float32) / np.float32(2 * GRAIN)
+    gram[np.diag_indices(len(gram))] += met.astype(np.float32)
+    return gram
 
 
-def _after(after: Floats, met: Floats) -> Weights:
-    scaled = after / GRAIN / (met[:, None] + SEEN) / np.sqrt(met[None] + SEEN) * SEEN
-    return np.asarray(scaled, dtype=np.float32)
+def _after(after: Table, met: Floats) -> Weights:
+    weights = after.astype(np.float32) * np.float32(SEEN / GRAIN)
+    weights /= (met[:, None] + SEEN).astype(np.float32)
+    weights /= np.sqrt(met[None] + SEEN).astype(np.float32)
+    return weights
 
 
 def _mean(total: Floats, met: Floats) -> Floats:

@@ -20,15 +20,22 @@ PUBLIC, LOANS, RATINGS, TIMES, MAKERS, YEARS, GENRES = "", "loans", "ratings", "
 
 GROUPS: dict[str, tuple[str, ...]] = {
     PUBLIC: ("log_popularity", "late", "stars", "liked"),
-    LOANS: ("ease", "ease_place", "walk", "walk_place", "near", "near_place", "kin1", "kin3", "walk1", "near1", "count", "fame_gap", "fame_spread"),
-    RATINGS: ("ease_rated", "ease_rated_recent", "ease_rated_recent_place", "ease_rated_recent_part", "near_rated",
-              "near_rated_place", "near_rated_part", "leniency", "maker_stars", "series_stars"),
-    TIMES: ("ease_recent", "ease_recent_place", "walk_recent", "near_recent", "near_short", "after",
-            "fame_gap_now", "last1", "last3", "last10", "session"),
-    MAKERS: ("maker_count", "maker_part", "maker_age", "series_count", "series_age", "series_gap", "series_number"),
+    LOANS: (
+        *("ease", "ease_place", "walk", "walk_place", "near", "near_place"),
+        *("kin1", "kin3", "walk1", "near1", "count", "fame_gap", "fame_spread"),
+    ),
+    RATINGS: (
+        *("ease_rated", "ease_rated_recent", "ease_rated_recent_place", "ease_rated_recent_part"),
+        *("near_rated", "near_rated_place", "near_rated_part", "leniency", "maker_stars", "series_stars"),
+    ),
+    TIMES: (
+        *("ease_recent", "ease_recent_place", "walk_recent", "near_recent", "near_short", "after"),
+        *("fame_gap_now", "last1", "last3", "last10", "session"),
+    ),
+    MAKERS: (*("maker_count", "maker_part", "maker_age", "series_count", "series_age", "series_gap", "series_number"),),
     YEARS: ("year", "year_gap", "year_gap_now"),
     GENRES: ("genre", "genre_now"),
-}  # fmt: skip
+}
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 GROUP_OF = tuple(group for group, names in GROUPS.items() for _ in names)
 QUOTAS = {"ease_rated_recent": 200, "ease_recent": 100, "near_rated": 100, "near_recent": 120, "near_short": 60,
@@ -94,18 +101,22 @@ def candidates(who: Person, model: ItemModel, shelf: Shelf, count: int) -> Whole
             first[best] = np.minimum(first[best], np.arange(quota) / quota)
     first[who.past.items] = np.inf
     chosen = _top(-first, min(count, size))
-    return chosen[np.isfinite(first[chosen])]
+    reachable: Whole = chosen[np.isfinite(first[chosen])]
+    return reachable
 
 
 def _top(scores: Floats, count: int) -> Whole:
     """Positions of the `count` highest, best first; the order of the catalogue settles ties."""
     if count >= len(scores):
-        return np.argsort(-scores, kind="stable")
+        whole: Whole = np.argsort(-scores, kind="stable")
+        return whole
     edge = np.partition(scores, len(scores) - count)[len(scores) - count]
     sure = np.flatnonzero(scores > edge)
     level = np.flatnonzero(scores == edge)[: count - len(sure)]
     found = np.sort(np.concatenate([sure, level]))
-    return found[np.argsort(-scores[found], kind="stable")]
+    order: Whole = np.argsort(-scores[found], kind="stable")
+    ordered: Whole = found[order]
+    return ordered
 
 
 def table(who: Person, items: Whole, model: ItemModel, shelf: Shelf) -> Floats:
@@ -183,7 +194,9 @@ def _makers(past: Past, items: Whole, shelf: Shelf) -> dict[str, Floats]:
         if past.timed:
             told[f"{kind}_age"] = np.where(met, np.where(same, past.age[:, None], NEVER).min(axis=0), np.nan)
         if past.stars is not None:
-            told[f"{kind}_stars"] = np.where(met, (past.stars - past.stars.mean()) @ same / np.maximum(count, 1), np.nan)
+            told[f"{kind}_stars"] = np.where(
+                met, (past.stars - past.stars.mean()) @ same / np.maximum(count, 1), np.nan
+            )
         if kind == "maker":
             told["maker_part"] = count / shelf.output[items]
         else:

@@ -73,7 +73,7 @@ def build(candidates: Candidates, count: int, dial: int, balance: Balance) -> li
     """
     size = min(count, len(candidates.scores))
     greedy = _Greedy(candidates, balance)
-    worthy = candidates.scores >= np.quantile(candidates.scores, FLOOR) if size else np.zeros(0, dtype=bool)
+    worthy = candidates.scores >= np.quantile(candidates.scores, FLOOR) if size else candidates.outside
     fits = {LEAP: candidates.outside & worthy, BRIDGE: candidates.bridges & worthy}
     places = list[Place]()
     for slot in slots(size, dial):
