@@ -11,6 +11,7 @@
 #   make prove-consent  the proofs of consent under load: 100,000 requests racing 1,000 withdrawals, races, random grants
 #   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
 #   make prove-oauth  the proofs of OAuth: clients of others from npm at a running demo, and the tables of attacks
+#   make prove-recommender  the proofs of the recommender: lists judged on books, privacy, speed
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -27,7 +28,7 @@ CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
 .PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-consent prove-push \
-  prove-oauth
+  prove-oauth prove-recommender
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -57,6 +58,9 @@ prove-push: install
 
 prove-oauth: install
 	$(BIN)/python -m tests.proof oauth
+
+prove-recommender: install
+	$(BIN)/python -m tests.proof recommender
 
 lint: install
 	$(BIN)/ruff check $(CODE)

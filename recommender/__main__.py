@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--model", choices=MODELS, default="ranker", help="bar: plain EASE with recency and ratings")
     judge.add_argument("--dial", type=int, choices=range(4), default=0, help="leaps in every ten places")
     judge.add_argument("--hide", type=int, default=0, metavar="ROWS", help="hide each person's newest rows")
+    judge.add_argument(
+        "--epsilon", type=float, default=0.0, help="privacy noise as with 110,000 contributors; 0 = none"
+    )
     judge.add_argument("--json", action="store_true")
     judge.set_defaults(run=_evaluate)
     return parser
@@ -114,6 +117,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         model=options.model,
         dial=options.dial,
         hide=options.hide,
+        epsilon=options.epsilon,
     )
     count = evaluate(options.data, options.out, asked, _bar if sys.stderr.isatty() else _silent)
     told = {"people": count, "protocol": options.protocol, "out": str(options.out)}

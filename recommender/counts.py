@@ -25,14 +25,17 @@ LATE = 0.2
 
 @dataclass(frozen=True)
 class Counts:
-    """Whole numbers: `met` (n,) people a item; `together` (n, n) weighed by liking in hundredths;
-    `paired` (n, n) unweighed, a person counting 2^16 / (rows of hers); `near` and `after` (n, n) in 64ths, None where
-    times are closed; `late` (n,) rows in the newest fifth; `stars` and `liked` (n,), None where ratings are closed.
+    """Whole numbers. Per item `met` (n,) people, `late` (n,) rows in the newest fifth, `stars` (n,) half stars and
+    `liked` (n,) rows; per pair (n, n) `together`, weighed by liking in hundredths, `paired`, unweighed, a person
+    counting 2^16 / (rows of hers), and `near` and `after` in 64ths.
+
+    None where nothing is known: `near`, `after`, `late` without times, `stars`, `liked` without ratings; `paired` where
+    it is kept back.
     """
 
     met: Floats
     together: Table
-    paired: Table
+    paired: Table | None
     near: Table | None
     after: Table | None
     late: Floats | None

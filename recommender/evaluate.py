@@ -22,6 +22,7 @@ from recommender.interactions import Interactions, load, most_met
 from recommender.itemmodel import ItemModel, item_model
 from recommender.learn import CANDIDATES, Ranker, Tell, learn, rank
 from recommender.obvious import outside
+from recommender.privacy import private_counts
 from recommender.shelf import Shelf, shelf
 from recommender.signals import candidates, person, table
 from recommender.wonder import Balance, Candidates, build, share
@@ -32,6 +33,9 @@ MODELS = ("ranker", "bar")
 LENGTH = 50
 LIMIT = 6000
 """Items that take part in the statistics: the most met ones. Memory grows with its square (60 bytes a pair)."""
+AS_IF = 110_000
+"""Contributors whose noise a study of fewer people has (libraries of a province)."""
+MOST_EPSILON = 100.0
 BALANCES = (Balance(0.5, 0.0), Balance(0.6, 0.25), Balance(0.7, 0.5), Balance(0.7, 0.5))
 """What the list builder weighs at each place of the dial; chosen on validation rows."""
 
@@ -43,7 +47,8 @@ Scored = tuple[Whole, Floats]
 @dataclass(frozen=True)
 class Asked:
     """What to make lists from: `model` ranker or bar, the dial (0 to 3 leaps in ten), what is closed, which splits are
-    known, and how many of each person's newest rows to hide (0 = none): a burst of shelving tells much of the next.
+    known, how many of each person's newest rows to hide (0 = none): a burst of shelving tells much of the next; and
+    the epsilon of the item model's privacy (0 = none), its noise as small beside the counts as with `AS_IF` people.
     """
 
     protocol: str = "weak"
@@ -52,6 +57,7 @@ class Asked:
     model: str = "ranker"
     dial: int = 0
     hide: int = 0
+    epsilon: float = 0.0
 
 
 def evaluate(folder: Path, out: Path, asked: Asked, tell: Tell = lambda *_: None) -> int:
@@ -86,6 +92,8 @@ def _sound(asked: Asked) -> None:
         raise BadData(f"cannot close {closed!r}")
     if asked.dial not in range(len(BALANCES)):
         raise BadData(f"the dial goes from 0 to {len(BALANCES) - 1}")
+    if not 0 <= asked.epsilon <= MOST_EPSILON:
+        raise BadData(f"epsilon: more than 0, at most {MOST_EPSILON:g}, or 0 for no noise")
     if asked.hide < 0:
         raise BadData("rows to hide: 0 or more")
 
@@ -166,10 +174,18 @@ def _warm(data: Interactions, asked: Asked, lists: _Lists, tell: Tell) -> Callab
         return lambda past, met: _open(np.arange(len(fame)), bar.bar_scores(past, weights) + fame, met)
     before, later = parted(lists.given, data, asked.splits)
     tell("adding up", 0.0)
-    ranker = learn(before, later, before.closed(asked.close), data.people, lists.shelf, tell)
+    ranker = learn(_model(before, asked), later, before.closed(asked.close), data.people, lists.shelf, tell)
     tell("adding up", 0.5)
-    model = item_model(count(lists.given))
+    model = _model(lists.given, asked)
     return lambda past, met: _ranked(past, met, model, ranker, lists.shelf)
+
+
+def _model(history: History, asked: Asked) -> ItemModel:
+    if not asked.epsilon:
+        return item_model(count(history))
+    people = len(list(history.people()))
+    noise = np.random.default_rng(people)  # a study: a release draws its noise from secret randomness
+    return item_model(private_counts(history, asked.epsilon, noise, scale=people / AS_IF))
 
 
 def _ranked(past: Past, met: Whole, model: ItemModel, ranker: Ranker, known_items: Shelf) -> Scored:

@@ -22,14 +22,15 @@ SEEN = 10.0
 
 @dataclass(frozen=True)
 class ItemModel:
-    """Per item `popularity` (log of 1 + people); per pair (row: what she has, column: what it speaks for) `alike`
-    (EASE), `walk` (RP3beta) and, where times are open, `near` (EASE over what stands close in histories) and `after`
-    (what comes next); per item `late` (log share of newest rows), and where ratings are open `stars` and `liked`.
+    """Per item `popularity` (log of 1 + people), `late` (log share of newest rows), mean `stars` and share `liked`.
+
+    Per pair (row: what she has, column: what it speaks for) `alike` (EASE), `walk` (RP3beta), `near` (EASE over what
+    stands close in histories) and `after` (what comes next). None where the counts are.
     """
 
     popularity: Floats
     alike: Weights
-    walk: Weights
+    walk: Weights | None
     near: Weights | None
     after: Weights | None
     late: Floats | None
@@ -43,7 +44,7 @@ def item_model(counts: Counts) -> ItemModel:
     return ItemModel(
         popularity=np.log1p(np.maximum(met, 0)),
         alike=ease(counts.together.astype(np.float32) / np.float32(WHOLE**2), REGULARISATION),
-        walk=_walk(counts),
+        walk=None if counts.paired is None else _walk(counts.paired, met),
         near=None if counts.near is None else ease(_near(counts.near, met), NEAR_REGULARISATION),
         after=None if counts.after is None else _after(counts.after, met),
         late=None if counts.late is None else np.log((counts.late + 1) / (0.2 * met + 1)),
@@ -52,9 +53,9 @@ def item_model(counts: Counts) -> ItemModel:
     )
 
 
-def _walk(counts: Counts) -> Weights:
-    met = np.maximum(counts.met, 1)
-    weights = counts.paired.astype(np.float32) / np.float32(2**16)
+def _walk(paired: Table, people: Floats) -> Weights:
+    met = np.maximum(people, 1)
+    weights = paired.astype(np.float32) / np.float32(2**16)
     weights /= met[:, None].astype(np.float32)
     weights /= (met[None] ** FAME).astype(np.float32)
     np.fill_diagonal(weights, 0)

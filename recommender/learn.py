@@ -13,9 +13,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.counts import count
 from recommender.history import History
-from recommender.itemmodel import ItemModel, item_model
+from recommender.itemmodel import ItemModel
 from recommender.rank import Model
 from recommender.shelf import Shelf
 from recommender.signals import GROUP_OF, NAMES, QUOTAS, candidates, person, table
@@ -69,12 +68,13 @@ class Lesson:
     wanted: int
 
 
-def learn(before: History, later: History, shown: History, names: Sequence[str], shelf: Shelf, tell: Tell) -> Ranker:
-    """Train on what each person did `later`. Statistics come from `before`, signals from `shown`: the same rows, as far
-    as the people asked keep them open. `names` of people decide who is held out.
+def learn(model: ItemModel, later: History, shown: History, names: Sequence[str], shelf: Shelf, tell: Tell) -> Ranker:
+    """Train on what each person did `later` than the rows in `shown`.
+
+    `model` was made from contributors' rows of before; `shown` are the same rows as far as the people asked keep them
+    open. `names` of people decide who is held out.
     """
-    model = item_model(count(before))
-    people = _chosen(list(before.people()), names)
+    people = _chosen(list(shown.people()), names)
     lessons = list(_lessons(people, shown, later, model, shelf, tell))
     taught = [lesson for lesson in lessons if _seed(names[lesson.number]) % HELD_OUT]
     held = [lesson for lesson in lessons if not _seed(names[lesson.number]) % HELD_OUT]

@@ -41,7 +41,7 @@ GROUP_OF = tuple(group for group, names in GROUPS.items() for _ in names)
 QUOTAS = {"ease_rated_recent": 200, "ease_recent": 100, "near_rated": 100, "near_recent": 120, "near_short": 60,
           "ease": 80, "near": 80, "walk_recent": 80, "walk": 80, "after": 40}  # fmt: skip
 """How many of the best by each score become candidates."""
-FADING, SLOW, SHORT, NOW = 0.8, 0.5, 0.7, 0.9
+FADING, NEXT, SHORT, NOW = 0.8, 0.8, 0.7, 0.9
 NEVER = 999.0
 
 
@@ -55,28 +55,33 @@ class Person:
 
 def person(past: Past, model: ItemModel) -> Person:
     """Score every item of the model for one past."""
-    age, liking, items = past.age, past.liking, past.items
-    weights, found = {"ease": np.ones(len(items))}, dict[str, Floats]()
-    recent = (1 + age) ** -FADING
-    if past.stars is not None:
-        weights["ease_rated"] = past.stars / 2.5 - 1
+    one, recent = np.ones(len(past.items)), (1 + past.age) ** -FADING
+    weights, rated = {"": one}, {"": one}
     if past.timed:
-        weights["ease_recent"] = recent
+        weights["_recent"] = recent
+    if past.stars is not None:
+        rated["_rated"] = past.stars / 2.5 - 1
     if past.timed and past.stars is not None:
-        weights["ease_rated_recent"] = recent * liking
-    found |= _weighed(weights, model.alike[items])
-    slow = {"walk_recent": recent} if past.timed else {}
-    found |= _weighed({"walk": np.ones(len(items))} | slow, model.walk[items])
+        rated["_rated_recent"] = recent * past.liking
+    found = _weighed({f"ease{name}": line for name, line in (rated | weights).items()}, model.alike[past.items])
+    if model.walk is not None:
+        found |= _weighed({f"walk{name}": line for name, line in weights.items()}, model.walk[past.items])
+    return Person(past, found | _order(past, model, weights, rated))
+
+
+def _order(past: Past, model: ItemModel, weights: dict[str, Floats], rated: dict[str, Floats]) -> dict[str, Floats]:
+    """Scores from what stood close in the histories of contributors."""
+    found = dict[str, Floats]()
     if model.near is not None:
-        close = {"near": np.ones(len(items))}
+        close = {f"near{name}": line for name, line in weights.items()}
         if past.timed:
-            close |= {"near_recent": recent, "near_short": SHORT**age}
-        if past.timed and past.stars is not None:
-            close["near_rated"] = recent * liking
-        found |= _weighed(close, model.near[items])
+            close["near_short"] = SHORT**past.age
+        if "_rated_recent" in rated:
+            close["near_rated"] = rated["_rated_recent"]
+        found |= _weighed(close, model.near[past.items])
     if past.timed and model.after is not None:
-        found |= _weighed({"after": 0.8**age}, model.after[items])
-    return Person(past, found)
+        found |= _weighed({"after": NEXT**past.age}, model.after[past.items])
+    return found
 
 
 def _weighed(weights: dict[str, Floats], rows: NDArray[np.float32]) -> dict[str, Floats]:
@@ -171,14 +176,16 @@ def _kin(past: Past, items: Whole, model: ItemModel) -> dict[str, Floats]:
     near = model.alike[np.ix_(past.items, items)]
     kin = np.sort(np.partition(near, max(0, len(near) - 3), axis=0)[-3:], axis=0)
     told = {"kin1": kin[-1], "kin3": kin.sum(axis=0)}
-    told["walk1"] = model.walk[np.ix_(past.items, items)].max(axis=0)
+    if model.walk is not None:
+        told["walk1"] = model.walk[np.ix_(past.items, items)].max(axis=0)
+        newest = past.items[-6:]
+        if past.timed:
+            told["session"] = np.full(len(items), float(model.walk[np.ix_(newest, newest)].mean()))
     if model.near is not None:
         told["near1"] = model.near[np.ix_(past.items, items)].max(axis=0)
     if past.timed and model.near is not None:
         last = model.near[np.ix_(past.items[-10:], items)]
         told |= {"last1": last[-1], "last3": last[-3:].sum(axis=0), "last10": last.max(axis=0)}
-        newest = past.items[-6:]
-        told["session"] = np.full(len(items), float(model.walk[np.ix_(newest, newest)].mean()))
     return {name: np.asarray(values, dtype=np.float64) for name, values in told.items()}
 
 

@@ -177,6 +177,7 @@ def test_the_same_set_gives_the_same_bytes(books, tmp_path):
         (Asked(close=frozenset({"odd"})), "cannot close 'odd'"),
         (Asked(dial=4), "the dial goes from 0 to 3"),
         (Asked(hide=-1), "0 or more"),
+        (Asked(epsilon=-1), "epsilon"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line_that_says_why(books, tmp_path, asked, why):

@@ -1,5 +1,7 @@
 """The list builder: a list without repeats, leaps as the dial says and never side by side, variety without noise."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_a_list_is_a_permutation_with_no_two_leaps_in_a_row(seed, dial):
     assert len(places) == min(count, len(told.scores))
     assert len({p.candidate for p in places}) == len(places)
     leaps = [n for n, p in enumerate(places) if p.slot == LEAP]
-    assert all(b - a > 1 for a, b in zip(leaps, leaps[1:], strict=False))
+    assert all(b - a > 1 for a, b in pairwise(leaps))
     assert all(told.outside[places[n].candidate] for n in leaps)
     assert all(told.scores[places[n].candidate] >= np.median(told.scores) for n in leaps)
     assert all(told.bridges[p.candidate] for p in places if p.slot == BRIDGE)
