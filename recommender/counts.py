@@ -29,12 +29,12 @@ class Counts:
     `liked` (n,) rows; per pair (n, n) `together`, weighed by liking in hundredths, `paired`, unweighed, a person
     counting 2^16 / (rows of hers), and `near` and `after` in 64ths.
 
-    None where nothing is known: `near`, `after`, `late` without times, `stars`, `liked` without ratings; `paired` where
-    it is kept back.
+    None where nothing is known: `near`, `after`, `late` without times, `stars`, `liked` without ratings; `together` and
+    `paired` where they are kept back.
     """
 
     met: Floats
-    together: Table
+    together: Table | None
     paired: Table | None
     near: Table | None
     after: Table | None

@@ -41,16 +41,24 @@ class ItemModel:
 def item_model(counts: Counts) -> ItemModel:
     """Fit everything from counts alone; the same counts give the same model, bit for bit, on one thread."""
     met = counts.met
+    near = None if counts.near is None else ease(_near(counts.near, met), NEAR_REGULARISATION)
+    alike = near if counts.together is None else ease(_together(counts.together), REGULARISATION)
+    if alike is None:
+        raise ValueError("counts without any pairs make no model")
     return ItemModel(
         popularity=np.log1p(np.maximum(met, 0)),
-        alike=ease(counts.together.astype(np.float32) / np.float32(WHOLE**2), REGULARISATION),
+        alike=alike,
         walk=None if counts.paired is None else _walk(counts.paired, met),
-        near=None if counts.near is None else ease(_near(counts.near, met), NEAR_REGULARISATION),
+        near=near,
         after=None if counts.after is None else _after(counts.after, met),
         late=None if counts.late is None else np.log((counts.late + 1) / (0.2 * met + 1)),
         stars=None if counts.stars is None else _mean(counts.stars / 2, met),
         liked=None if counts.liked is None else _mean(counts.liked, met),
     )
+
+
+def _together(together: Table) -> Weights:
+    return together.astype(np.float32) / np.float32(WHOLE**2)
 
 
 def _walk(paired: Table, people: Floats) -> Weights:

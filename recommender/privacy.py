@@ -21,16 +21,19 @@ from recommender.history import WHOLE, History
 Floats = NDArray[np.float64]
 
 DELTA = 1e-6
-CLIP = 50
+CLIP = 80
 CUT = 1.0
 """Pairs below so many standard deviations of the noise are dropped."""
 FEWEST = 15_000
 """With fewer contributors the noise drowns everything: content only."""
 MOST_STARS = 5
-SHARES = {"together": 0.35, "near": 0.5, "after": 0.03, "met": 0.03, "late": 0.03, "stars": 0.03, "liked": 0.03}
+SHARES = {"pairs": 0.85, "after": 0.03, "met": 0.03, "late": 0.03, "stars": 0.03, "liked": 0.03}
 """How the budget is parted over the tables; they are released together, as one vector.
 
-A walk over people divides by small counts, which noise makes worthless: it is not released at all."""
+One table of pairs is released: what stands close in histories, whose size grows with the root of a history and not
+with its length; without times, what is read together. A walk over people divides by small counts, which noise makes
+worthless.
+"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def private_counts(history: History, epsilon: float, rng: Generator, clip: int =
     kept = history.rows(history.last(clip))
     exact, plain = count(kept), count(replace(kept, stars=None))
     sigma, sizes = deviation(epsilon) * scale, sensitivities(clip)
-    noise = {name: sigma * sizes[name] / sqrt(share) for name, share in SHARES.items()}
+    budget = SHARES | {"near": SHARES["pairs"], "together": SHARES["pairs"]}
+    noise = {name: sigma * size / sqrt(budget[name]) for name, size in sizes.items()}
 
     def pairs(name: str, values: NDArray[np.int32]) -> NDArray[np.int32]:
         return _noisy_pairs(values, noise[name], rng, alike=name != "after")
@@ -120,7 +124,7 @@ def private_counts(history: History, epsilon: float, rng: Generator, clip: int =
     met = np.rint(exact.met + rng.normal(0, noise["met"], exact.met.shape)).clip(1)
     return Counts(
         met=met,
-        together=pairs("together", plain.together),
+        together=None if exact.near is not None or plain.together is None else pairs("together", plain.together),
         paired=None,
         near=None if exact.near is None else pairs("near", exact.near),
         after=None if exact.after is None else pairs("after", exact.after),

@@ -68,5 +68,5 @@ def test_diversity_puts_things_unlike_each_other_first_and_calibration_follows_h
         return sum(traits[p.candidate, 1] > 0 for p in build(told, 8, 0, balance))
 
     assert of_the_second(PLAIN) == 0
-    assert 0 < of_the_second(Balance(diversity=1.0)) <= of_the_second(Balance(diversity=3.0)) == 4
+    assert 0 < of_the_second(Balance(diversity=1.0)) < of_the_second(Balance(diversity=20.0))
     assert of_the_second(Balance(calibration=20.0)) == 2

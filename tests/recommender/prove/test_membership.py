@@ -107,7 +107,9 @@ def test_who_contributed_is_hard_to_tell():
 def _auc(history: History, giving: np.ndarray, counts: Counts) -> float:
     """Area under the curve of the best of three attacks, each on pairs of a person's own rows."""
     model, best = item_model(counts), 0.5
-    attacks = [np.asarray(counts.together, dtype=float), np.asarray(model.alike, dtype=float)]
+    attacks = [np.asarray(model.alike, dtype=float)]
+    if counts.near is not None:
+        attacks.append(counts.near.astype(float))
     if model.near is not None:
         attacks.append(np.asarray(model.near, dtype=float))
     for released_table in attacks:
