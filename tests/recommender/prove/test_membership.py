@@ -73,7 +73,7 @@ def test_planted_co_loans_of_people_who_give_nothing_are_nowhere():
     found = sum(model.walk[a, b] != 0 or model.walk[b, a] != 0 for a, b in pairs)
     found += PLANTED * (told != again) + sum(a != b for a, b in zip(lists, after, strict=True))
     assert item_model(count(changed)).walk[pairs[0]] != 0  # had they given, the pair would be there
-    figure("R9a", found, PLANTED)
+    figure("R9a", int(found), PLANTED)
     assert found == 0
 
 
