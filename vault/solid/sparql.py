@@ -27,7 +27,8 @@ _Statements = tuple[ox.Triple, ...]
 def read(body: bytes, base: str) -> Patch:
     """The patch in a SPARQL Update, relative names resolved against `base`. Raises BadRdf for what is none, BadPatch.
 
-    A DELETE DATA and an INSERT DATA may follow each other; an operation with WHERE stands alone.
+    A DELETE DATA and an INSERT DATA may follow each other; an operation with WHERE stands alone. One without any operation
+    is an update too (SPARQL 1.1 grammar, rule 29), which changes nothing.
     """
     document = Text(body)
     update = _Update(base)
@@ -56,6 +57,8 @@ class _Update:
         if inside is None:
             if words:
                 raise _refused(words, outside)
+            if stops and not (self._data or self._modify):
+                raise BadRdf("syntax", "a separator with no operation before it", outside.line)
             return
         said = self._read(inside)
         match words:
@@ -79,8 +82,6 @@ class _Update:
                 raise BadPatch("unsupported", "an operation with WHERE beside others")
             where, deletes, inserts = (self._modify.get(name, ()) for name in ("WHERE", "DELETE", "INSERT"))
             return Patch(where, deletes, inserts, mark)
-        if not self._data:
-            raise BadPatch("no_patch", "no operation")
         return Patch((), self._all("DELETE"), self._inserted(), mark)
 
     def _all(self, verb: str) -> _Statements:
