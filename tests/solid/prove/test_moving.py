@@ -77,7 +77,9 @@ def rules(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[tuple[str, str]
     """What everybody may with each of these paths."""
     who = ["", *(f"{vault.base}/pods/{name}/profile/card#me" for name in PEOPLE), "https://elders.example/zoe#me"]
     root = f"{vault.base}/pods/{pod.name}"
-    return {(path, one): acls.effective(vault, pod, path).modes(Asker(one or None), root) for path in paths for one in who}
+    return {
+        (path, one): acls.effective(vault, pod, path).modes(Asker(one or None), root) for path in paths for one in who
+    }
 
 
 def empty(place: Place, folder: Path) -> Place:

@@ -103,7 +103,9 @@ def test_everything_else_of_sparql_is_refused_with_its_reason(update: str) -> No
     assert refused(PREFIX + update) in ("unsupported", "nested")
 
 
-@pytest.mark.parametrize("update", ["", " ", PREFIX, "# nothing", "INSERT DATA {}", "DELETE DATA { } ; INSERT DATA { } ;"])
+@pytest.mark.parametrize(
+    "update", ["", " ", PREFIX, "# nothing", "INSERT DATA {}", "DELETE DATA { } ; INSERT DATA { } ;"]
+)
 def test_an_update_without_any_operation_changes_nothing(update: str) -> None:
     """Inrupt's client sends one where only the rules of another resource changed."""
     assert sparql.read(update.encode(), BASE).empty
