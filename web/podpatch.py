@@ -90,6 +90,10 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
     stored = acls.stored(house.vault, pod, path)
     old = acls.told(house.vault, pod, path, exists=asked.version(path) is not None)
     awaited = podwrite.list_awaited(asked, path)
+    if wanted.empty and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
+        done = await podread.entered(asked, admitted.permit)
+        door.finish(house.vault, done)
+        return _at(Reply(204, admitted.applied), done.index)
     expected = acls.digest(stored) if awaited is None else awaited
     try:
         turtle = (old or b"") if awaited == podwrite.NO_LIST else await _applied(asked, wanted, old or b"")
@@ -164,6 +168,8 @@ async def _result(asked: Asked, wanted: Patch, found: Found | None) -> tuple[str
     try:
         if not rdf.is_rdf(media):
             raise _NotRdf
+        if wanted.empty and found is not None and found.kind == "resource":
+            return _at(Reply(204), found.index)
         return media, await _applied(asked, wanted, old, media)
     except _NotRdf:
         reply = problem(415, "media", "Only RDF is patched; this is none")
