@@ -93,9 +93,8 @@ def read_label(data: bytes) -> Label:
 
 def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -> tuple[Resource, Body]:
     """Version 1 of what its source sealed itself: nothing of it can be opened here (vault.packets checks its form)."""
-    return _row(place, 1, dek, label, [label, body], mark), Body(
-        id=place.resource, version=1, size=len(body), data=body
-    )
+    row = _row(place, 1, dek, label, digest([label, body]), mark)
+    return row, Body(id=place.resource, version=1, size=len(body), data=body)
 
 
 def enclose(
@@ -124,7 +123,7 @@ def enclose(
             letter = deliver(place.public, dek_context(place, version, "deposit"), dek)
         else:
             letter = hang(dek_context(place, version, "own"), dek)
-    return _row(place, version, letter, head, parts, mark, "deposit" if hang is None else "own"), stored
+    return _row(place, version, letter, head, digest(parts), mark, "deposit" if hang is None else "own"), stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +143,12 @@ def enclose_staged(place: Place, version: int, label: Label, staged: Staged) -> 
     head = seal(staged.dek, context, pad(orjson.dumps(label), LABEL_BLOCK))
     letter = deliver(place.public, dek_context(place, version, "deposit"), staged.dek)
     body = Body(id=place.resource, version=version, size=staged.stored, store=staged.store, data=staged.ends)
-    row = _row(place, version, letter, head, [head], b"")
-    row.digest = kept_digest(head, staged.ends, staged.stored)
-    return row, body
+    told = kept_digest(head, staged.ends, staged.stored)
+    return _row(place, version, letter, head, told, b""), body
 
 
 def _row(
-    place: Place, version: int, dek: bytes, label: bytes, parts: list[bytes], mark: bytes, form: str = "deposit"
+    place: Place, version: int, dek: bytes, label: bytes, told: bytes, mark: bytes, form: str = "deposit"
 ) -> Resource:
     return bare(
         Resource,
@@ -163,7 +161,7 @@ def _row(
         form=form,
         dek=dek,
         label=label,
-        digest=digest(parts),
+        digest=told,
         source=mark,
     )
 
