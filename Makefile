@@ -12,6 +12,7 @@
 #   make prove-push   the proofs of what goes out: a thousand withdrawals told while one receiver hangs
 #   make prove-oauth  the proofs of OAuth: clients of others from npm at a running demo, and the tables of attacks
 #   make prove-solid  the proofs of Solid: a test for each requirement, clients of others from npm, path tricks, races, cost
+#   make prove-recommender  the proofs of the recommender: lists judged on books, privacy, speed
 #
 # SHARED names the folder with public sample data; tests that need it say so when it is absent.
 
@@ -28,7 +29,7 @@ CODE  := keys vault consent recommender federation web examples tests
 
 .DEFAULT_GOAL := help
 .PHONY: help install check-machine run test lint lock prove-house prove-keys prove-log prove-consent prove-push \
-  prove-oauth prove-solid
+  prove-oauth prove-solid prove-recommender
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//;p' Makefile
@@ -61,6 +62,9 @@ prove-oauth: install
 
 prove-solid: install
 	$(BIN)/python -m tests.proof solid
+
+prove-recommender: install
+	$(BIN)/python -m tests.proof recommender
 
 lint: install
 	$(BIN)/ruff check $(CODE)

@@ -23,7 +23,7 @@ from recommender.ask import LINE, Desk, attend
 from recommender.books import books
 from recommender.catalogue import Catalogue, book_entry, load as load_catalogue
 from recommender.errors import BadData, RecommenderError
-from recommender.evaluate import CLOSABLE, PROTOCOLS, evaluate
+from recommender.evaluate import CLOSABLE, MODELS, PROTOCOLS, Asked, evaluate
 from recommender.train import Trained, train
 from recommender.wallet import Wallet
 
@@ -56,10 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--json", action="store_true")
     learn.set_defaults(run=_train)
     judge = commands.add_parser("evaluate", help="write ranked lists for an interaction set")
-    judge.add_argument("--data", type=Path, required=True, help="folder with interactions.csv.gz and items.csv.gz")
+    judge.add_argument("--data", type=Path, required=True, help="folder with interactions.csv(.gz) and items.csv(.gz)")
     judge.add_argument("--protocol", choices=PROTOCOLS, default="weak")
     judge.add_argument("--out", type=Path, required=True)
     judge.add_argument("--close", action="append", choices=CLOSABLE, default=[])
+    judge.add_argument("--model", choices=MODELS, default="ranker", help="bar: plain EASE with recency and ratings")
+    judge.add_argument("--dial", type=int, choices=range(4), default=0, help="leaps in every ten places")
+    judge.add_argument("--hide", type=int, default=0, metavar="ROWS", help="hide each person's newest rows")
+    judge.add_argument(
+        "--epsilon", type=float, default=0.0, help="privacy noise as with 110,000 contributors; 0 = none"
+    )
     judge.add_argument("--json", action="store_true")
     judge.set_defaults(run=_evaluate)
     return parser
@@ -105,10 +111,28 @@ def _learn(folder: Path, people: int, seed: int) -> Trained:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    count = evaluate(options.data, options.protocol, options.out, options.close)
+    asked = Asked(
+        protocol=options.protocol,
+        close=frozenset(options.close),
+        model=options.model,
+        dial=options.dial,
+        hide=options.hide,
+        epsilon=options.epsilon,
+    )
+    count = evaluate(options.data, options.out, asked, _bar if sys.stderr.isatty() else _silent)
     told = {"people": count, "protocol": options.protocol, "out": str(options.out)}
     print(json.dumps(told) if options.json else f"{count} lists in {options.out}")
     return 0
+
+
+def _bar(stage: str, part: float) -> None:
+    """A progress bar on standard error."""
+    done = round(part * 30)
+    print(f"\r{stage:<10}[{'#' * done}{'.' * (30 - done)}]", end="\n" if part == 1 else "", file=sys.stderr, flush=True)
+
+
+def _silent(*_: object) -> None:
+    """No progress bar where nobody looks."""
 
 
 def _serve(options: argparse.Namespace) -> int:

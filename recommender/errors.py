@@ -29,3 +29,9 @@ class Unreachable(RecommenderError):
     """The vault did not answer, or answered what its protocol does not know."""
 
     code = "vault_unreachable"
+
+
+class Spent(RecommenderError):
+    """A release would cost more privacy than its purpose has left."""
+
+    code = "budget_spent"

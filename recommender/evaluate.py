@@ -1,100 +1,101 @@
 """Ranked lists for an outside judge: read an interaction set, rank by a protocol, write a line per person.
 
-*weak*: statistics from everybody. *strong*: statistics from contributors only; people who contribute nothing are
+*weak*: statistics and trees from everybody. *strong*: from contributors only; people who contribute nothing are
 folded in with their own history. *cold*: items nobody has met, ranked by their wording alone.
-Constants were chosen on the validation rows; test rows are never read here.
+A closed category is closed by the people who are asked: their rows lack it, and the trees are taught on rows that
+lack it too; what contributors gave to the public item model stays. Test rows are never read here.
 """
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recommender.ease import ease
+from recommender import bar, cold
+from recommender.counts import count
 from recommender.errors import BadData
-from recommender.interactions import Interactions, load
-from recommender.wording import letter_vectors
+from recommender.history import History, Past, known, parted
+from recommender.interactions import Interactions, load, most_met
+from recommender.itemmodel import ItemModel, item_model
+from recommender.learn import CANDIDATES, Ranker, Tell, learn, rank
+from recommender.obvious import outside
+from recommender.privacy import private_counts
+from recommender.shelf import Shelf, shelf
+from recommender.signals import candidates, person, table
+from recommender.wonder import Balance, Candidates, build, share
 
 PROTOCOLS = ("weak", "strong", "cold")
 CLOSABLE = ("ratings", "times", "makers", "years", "genres")
+MODELS = ("ranker", "bar")
 LENGTH = 50
-REGULARISATION = 300.0
-FADING = 0.8
-LIKING = (0.0, 0.1, 0.3, 0.7, 1.0, 1.3)
-SHARPNESS = 3
-BLOCK = 512
+LIMIT = 6000
+"""Items that take part in the statistics: the most met ones. Memory grows with its square (60 bytes a pair)."""
+AS_IF = 110_000
+"""Contributors whose noise a study of fewer people has (libraries of a province)."""
+MOST_EPSILON = 100.0
+BALANCES = (Balance(0.5, 0.0), Balance(0.6, 0.25), Balance(0.7, 0.5), Balance(0.7, 0.5))
+"""What the list builder weighs at each place of the dial; chosen on validation rows."""
 
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Whole = NDArray[np.int64]
+Scored = tuple[Whole, Floats]
 
 
-def evaluate(
-    folder: Path, protocol: str, out: Path, close: Collection[str] = (), history: Collection[str] = ("train", "valid")
-) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What to make lists from: `model` ranker or bar, the dial (0 to 3 leaps in ten), what is closed, which splits are
+    known, how many of each person's newest rows to hide (0 = none): a burst of shelving tells much of the next; and
+    the epsilon of the item model's privacy (0 = none), its noise as small beside the counts as with `AS_IF` people.
+    """
+
+    protocol: str = "weak"
+    close: frozenset[str] = frozenset()
+    splits: tuple[str, ...] = ("train", "valid")
+    model: str = "ranker"
+    dial: int = 0
+    hide: int = 0
+    epsilon: float = 0.0
+
+
+def evaluate(folder: Path, out: Path, asked: Asked, tell: Tell = lambda *_: None) -> int:
     """Write `u,i` lists (best first, `LENGTH` items) to `out`; returns how many people got one.
 
-    `close` leaves kinds of data unused; `history` names the splits that are known. Raises BadData.
+    `tell(stage, part)` is called now and then with the part (0 to 1) of a stage that is done. Raises BadData.
     """
-    unknown = [c for c in close if c not in CLOSABLE]
-    if protocol not in PROTOCOLS or unknown:
-        raise BadData(f"unknown protocol {protocol!r}" if not unknown else f"cannot close {unknown[0]!r}")
+    _sound(asked)
+    tell("reading", 0.0)
     data = load(folder)
-    scores, barred, people = _scores(data, protocol, frozenset(close), frozenset(history))
+    if asked.protocol != "cold":
+        data = most_met(data, asked.splits, LIMIT)
+    ranking = _ranking(data, asked, tell)
+    people = list(range(len(data.people)))
+    if asked.protocol == "strong":
+        people = np.flatnonzero(data.role == "strong_test").tolist()
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        for start in range(0, len(people), BLOCK):
-            rows = people[start : start + BLOCK]
-            for person, best in zip(rows, _best(scores(rows), barred(rows)), strict=True):
-                writer.writerow([data.people[person], " ".join(data.items[n] for n in best)])
+        for n, number in enumerate(people):
+            tell("lists", n / len(people))
+            writer.writerow([data.people[number], " ".join(data.items[i] for i in ranking(number))])
+    tell("lists", 1.0)
     return len(people)
 
 
-class _Ranking:
-    """Scores of a block of people: their weighted history times item-item weights, popularity settling the rest."""
-
-    def __init__(self, history: sp.csr_matrix, weights: NDArray[np.float32] | sp.csr_matrix, plain: Floats) -> None:
-        self.history, self.weights, self.plain = history, weights, plain
-
-    def __call__(self, people: NDArray[np.int64]) -> Floats:
-        scores = self.history[people] @ self.weights
-        table = scores.toarray() if sp.issparse(scores) else np.asarray(scores)
-        return np.asarray(table + 1e-9 * self.plain, dtype=np.float64)
-
-
-class _Barred:
-    """What may not stand in the lists of a block of people: their own history, and whatever the protocol shuts."""
-
-    def __init__(self, met: sp.csr_matrix, shut: Mask) -> None:
-        self.met, self.shut = met, shut
-
-    def __call__(self, people: NDArray[np.int64]) -> Mask:
-        return np.asarray((self.met[people].toarray() > 0) | self.shut)
-
-
-def _scores(
-    data: Interactions, protocol: str, close: frozenset[str], splits: frozenset[str]
-) -> tuple[_Ranking, _Barred, NDArray[np.int64]]:
-    known = np.isin(data.split, list(splits))
-    size = (len(data.people), len(data.items))
-    people = np.arange(size[0])
-    met = _matrix(data, known, np.ones(len(known)), size)
-    shut = np.zeros(size[1], dtype=bool)
-    if protocol == "cold":
-        _needs(data, "cold", "title")
-        known, shut = known & ~data.cold[data.item], ~data.cold
-    giving = known
-    if protocol == "strong":
-        _needs(data, "role")
-        giving = known & (data.role[data.user] == "contributor")
-        people = np.flatnonzero(data.role == "strong_test")
-    liking = _liking(data, close)
-    own = _matrix(data, known, liking * _freshness(data, known, close), size)
-    plain = np.bincount(data.item[giving], minlength=size[1]) / max(1, int(giving.sum()))
-    weights = _alike(data, close) if protocol == "cold" else ease(_matrix(data, giving, liking, size), REGULARISATION)
-    return _Ranking(own, weights, plain), _Barred(met, shut), people
+def _sound(asked: Asked) -> None:
+    if asked.protocol not in PROTOCOLS:
+        raise BadData(f"unknown protocol {asked.protocol!r}")
+    if asked.model not in MODELS:
+        raise BadData(f"unknown model {asked.model!r}")
+    for closed in sorted(asked.close - set(CLOSABLE)):
+        raise BadData(f"cannot close {closed!r}")
+    if asked.dial not in range(len(BALANCES)):
+        raise BadData(f"the dial goes from 0 to {len(BALANCES) - 1}")
+    if not 0 <= asked.epsilon <= MOST_EPSILON:
+        raise BadData(f"epsilon: more than 0, at most {MOST_EPSILON:g}, or 0 for no noise")
+    if asked.hide < 0:
+        raise BadData("rows to hide: 0 or more")
 
 
 def _needs(data: Interactions, *columns: str) -> None:
@@ -103,44 +104,100 @@ def _needs(data: Interactions, *columns: str) -> None:
         raise BadData(f"this protocol needs the column {missing[0]!r}, which the data set has not")
 
 
-def _matrix(data: Interactions, rows: Mask, values: Floats, size: tuple[int, int]) -> sp.csr_matrix:
-    """People by items; where a pair stands twice the newest row counts."""
-    pair = data.user[rows] * size[1] + data.item[rows]
-    last = len(pair) - 1 - np.unique(pair[::-1], return_index=True)[1]
-    return sp.csr_matrix((values[rows][last], (data.user[rows][last], data.item[rows][last])), shape=size)
+def _ranking(data: Interactions, asked: Asked, tell: Tell) -> Callable[[int], Iterator[int]]:
+    """Of a person: her list, best first."""
+    whole = known(data, asked.splits)
+    given = whole
+    if asked.protocol == "strong":
+        _needs(data, "role")
+        given = whole.of(data.role == "contributor")
+    if asked.protocol == "cold":
+        _needs(data, "cold", "title")
+        given = whole.rows(~data.cold[whole.item])
+    if not len(given.user):
+        raise BadData("nobody has given any rows to learn from")
+    lists = _Lists(data, asked, whole, given)
+    scored = _cold(data, asked) if asked.protocol == "cold" else _warm(data, asked, lists, tell)
+    return lambda number: lists.list(number, scored(lists.shown.past(number), lists.met(number)))
 
 
-def _liking(data: Interactions, close: frozenset[str]) -> Floats:
-    """How much a row counts by its rating; 1 where ratings are closed or unknown."""
-    if "ratings" in close or "r" not in data.columns:
-        return np.ones(len(data.rating))
-    top = max(5.0, float(data.rating.max()))
-    return np.interp(data.rating * 5 / top, np.arange(6), LIKING)
+class _Lists:
+    """What every protocol's lists share: what she has met, what she shows, and how a list is built from scores."""
+
+    def __init__(self, data: Interactions, asked: Asked, whole: History, given: History) -> None:
+        self._whole, self.given, self._asked = whole, given, asked
+        self.shelf: Shelf = shelf(data, asked.close)
+        shown = whole.rows(~whole.last(asked.hide)) if asked.hide else whole
+        if asked.protocol == "cold":
+            shown = shown.rows(~data.cold[shown.item])
+        self.shown = shown.closed(asked.close)
+        self.fame = np.bincount(given.item, minlength=given.width).astype(float)
+
+    def met(self, number: int) -> Whole:
+        return self._whole.past(number).items
+
+    def list(self, number: int, scored: Scored) -> Iterator[int]:
+        items, scores = scored
+        if self._asked.model == "bar":
+            order = np.argsort(-scores, kind="stable")[:LENGTH]
+            yield from (int(n) for n in items[order])
+            return
+        past = self.shown.past(number)
+        genres = self.shelf.genres
+        told = Candidates(
+            scores=scores,
+            outside=outside(past, items, self.fame, self.shelf),
+            bridges=np.zeros(len(items), dtype=bool),
+            traits=genres[items] if len(past.items) else genres[items][:, :0],
+            taste=share(genres[past.items]),
+        )
+        for place in build(told, LENGTH, self._asked.dial, BALANCES[self._asked.dial]):
+            yield int(items[place.candidate])
 
 
-def _freshness(data: Interactions, known: Mask, close: frozenset[str]) -> Floats:
-    """Newer history counts more: a row n steps back counts (1 + n) to the power of minus `FADING`."""
-    if "times" in close or "t" not in data.columns:
-        return np.ones(len(data.user))
-    steps = np.zeros(len(data.user))
-    rows = np.flatnonzero(known)
-    ends = np.append(np.flatnonzero(np.diff(data.user[rows])), len(rows) - 1)
-    lengths = np.diff(np.append(-1, ends))
-    steps[rows] = np.repeat(ends, lengths) - np.arange(len(rows))
-    return np.asarray((1 + steps) ** -FADING)
+def _cold(data: Interactions, asked: Asked) -> Callable[[Past, Whole], Scored]:
+    makers = [""] * len(data.items) if "makers" in asked.close else [m.split(",")[0] for m in data.makers]
+    alike, new = cold.likeness(list(data.titles), makers), np.flatnonzero(data.cold)
+
+    def scored(past: Past, met: Whole) -> Scored:
+        items = new[~np.isin(new, met)]
+        return items, cold.cold_scores(past, alike)[items]
+
+    return scored
 
 
-def _alike(data: Interactions, close: frozenset[str]) -> sp.csr_matrix:
-    """Likeness of every item (rows) to every cold item (columns), sharpened; a maker counts twice."""
-    makers = [""] * len(data.items) if "makers" in close else [m.split(",")[0] for m in data.makers]
-    vectors = letter_vectors([f"{t} {m} {m}" for t, m in zip(data.titles, makers, strict=True)])
-    alike = (vectors @ (sp.diags(data.cold.astype(float)) @ vectors).T).power(SHARPNESS)
-    return sp.csr_matrix(alike)
+def _warm(data: Interactions, asked: Asked, lists: _Lists, tell: Tell) -> Callable[[Past, Whole], Scored]:
+    if asked.model == "bar":
+        tell("adding up", 0.0)
+        weights = bar.bar_weights(lists.given)
+        fame = 1e-9 * lists.fame
+        return lambda past, met: _open(np.arange(len(fame)), bar.bar_scores(past, weights) + fame, met)
+    before, later = parted(lists.given, data, asked.splits)
+    tell("adding up", 0.0)
+    ranker = learn(_model(before, asked), later, before.closed(asked.close), data.people, lists.shelf, tell)
+    tell("adding up", 0.5)
+    model = _model(lists.given, asked)
+    return lambda past, met: _ranked(past, met, model, ranker, lists.shelf)
 
 
-def _best(scores: Floats, barred: Mask) -> Iterator[list[int]]:
-    """The best open items of each row, best first; the order of the catalogue settles ties."""
-    scores = np.where(barred, -np.inf, scores)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :LENGTH]
-    for row, line in zip(scores, order, strict=True):
-        yield [int(n) for n in line if row[n] > -np.inf]
+def _model(history: History, asked: Asked) -> ItemModel:
+    if not asked.epsilon:
+        return item_model(count(history))
+    people = len(list(history.people()))
+    noise = np.random.default_rng(people)  # a study: a release draws its noise from secret randomness
+    return item_model(private_counts(history, asked.epsilon, noise, scale=people / AS_IF))
+
+
+def _ranked(past: Past, met: Whole, model: ItemModel, ranker: Ranker, known_items: Shelf) -> Scored:
+    """The candidates of one past with their scores; somebody without a past gets what most people have met."""
+    who = person(past, model)
+    items = candidates(who, model, known_items, CANDIDATES + len(met) - len(past.items))
+    if not len(past.items):
+        return _open(items, model.popularity[items], met)
+    items = items[~np.isin(items, met)]
+    return items, rank(ranker, table(who, items, model, known_items))
+
+
+def _open(items: Whole, scores: Floats, met: Whole) -> Scored:
+    free = ~np.isin(items, met)
+    return items[free], scores[free]

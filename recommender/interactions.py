@@ -1,11 +1,11 @@
-"""An interaction set on disk: `interactions.csv.gz` (u, i and, where known, r, t, split, role, cold) and
-`items.csv.gz` (item and, where known, title, authors, ...). Missing optional columns are read as "not known".
+"""An interaction set on disk: `interactions.csv[.gz]` (u, i and, where known, r, t, split, role, cold) and
+`items.csv[.gz]` (item and, where known, title, authors, year, genres). Missing optional columns are "not known".
 """
 
 import csv
 import gzip
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,15 @@ Whole = NDArray[np.int64]
 class Interactions:
     """Rows in time order per person: positions of person and item, rating (1 where unknown), and the part it is in.
 
-    `age` counts a person's steps back from the newest row of the same split and earlier ones; `columns` says which
-    columns the file really had.
+    `columns` says which columns the files really had.
     """
 
     people: Sequence[str]
     items: Sequence[str]
     titles: Sequence[str]
     makers: Sequence[str]
+    years: Sequence[str]
+    genres: Sequence[str]
     user: Whole
     item: Whole
     rating: Floats
@@ -43,8 +44,8 @@ def load(folder: Path) -> Interactions:
     """Read an interaction set. Raises BadData with one line that names the file and what is wrong with it."""
     if not folder.is_dir():
         raise BadData(f"{folder}: no such folder")
-    rows = _table(folder / "interactions.csv.gz", ("u", "i"))
-    described = _table(folder / "items.csv.gz", ("item",))
+    rows = _table(_found(folder, "interactions.csv"), ("u", "i"))
+    described = _table(_found(folder, "items.csv"), ("item",))
     items = list(dict.fromkeys([*described["item"], *rows["i"]]))
     people = list(dict.fromkeys(rows["u"]))
     user, item = _positions(rows["u"], people), _positions(rows["i"], items)
@@ -65,6 +66,8 @@ def load(folder: Path) -> Interactions:
         items=items,
         titles=[*described.get("title", [""] * len(described["item"])), *blank],
         makers=[*described.get("authors", [""] * len(described["item"])), *blank],
+        years=[*described.get("year", [""] * len(described["item"])), *blank],
+        genres=[*described.get("genres", [""] * len(described["item"])), *blank],
         user=user,
         item=item,
         rating=rating,
@@ -76,17 +79,24 @@ def load(folder: Path) -> Interactions:
     )
 
 
+def _found(folder: Path, name: str) -> Path:
+    """The gzipped file, or the plain one where only that is there."""
+    plain = folder / name
+    return plain if plain.exists() and not (folder / f"{name}.gz").exists() else folder / f"{name}.gz"
+
+
 def _table(path: Path, needed: Iterable[str]) -> dict[str, list[str]]:
-    """The columns of a gzip CSV file with a heading."""
+    """The columns of a CSV file with a heading."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
             heading = next(reader, [])
             rows = list(reader)
     except FileNotFoundError:
         raise BadData(f"{path}: no such file") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise BadData(f"{path}: not a gzip CSV file ({error})") from error
+        kind = "gzip CSV" if path.suffix == ".gz" else "CSV"
+        raise BadData(f"{path}: not a {kind} file ({error})") from error
     missing = [name for name in needed if name not in heading]
     if missing:
         raise BadData(f"{path}: no column {missing[0]!r}")
@@ -96,6 +106,35 @@ def _table(path: Path, needed: Iterable[str]) -> dict[str, list[str]]:
     if uneven:
         raise BadData(f"{path}: line {uneven} has another number of columns than the heading")
     return dict(zip(heading, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def most_met(data: Interactions, splits: Collection[str], limit: int) -> Interactions:
+    """The same set with only the `limit` items that most rows of these splits hold; people stay."""
+    if len(data.items) <= limit:
+        return data
+    met = np.bincount(data.item[np.isin(data.split, list(splits))], minlength=len(data.items))
+    kept = np.sort(np.argsort(-met, kind="stable")[:limit])
+    place = np.full(len(data.items), -1)
+    place[kept] = np.arange(limit)
+    rows = place[data.item] >= 0
+
+    def chosen(column: Sequence[str]) -> list[str]:
+        return [column[n] for n in kept]
+
+    return replace(
+        data,
+        items=chosen(data.items),
+        titles=chosen(data.titles),
+        makers=chosen(data.makers),
+        years=chosen(data.years),
+        genres=chosen(data.genres),
+        user=data.user[rows],
+        item=place[data.item[rows]],
+        rating=data.rating[rows],
+        time=data.time[rows],
+        split=data.split[rows],
+        cold=data.cold[kept],
+    )
 
 
 def _positions(values: Sequence[str], names: Sequence[str]) -> Whole:

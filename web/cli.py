@@ -16,6 +16,7 @@ from rich.table import Table
 
 from keys.secret import StateKey
 from web import copying, leaving
+from web.cli_bench import take_measures
 from web.cli_clock import clock
 from web.cli_log import log, reading
 from web.client import assertion
@@ -35,6 +36,7 @@ app.add_typer(clock, name="clock")
 app.add_typer(witnesses, name="witness")
 app.add_typer(apps, name="app")
 app.add_typer(keys, name="custodian")
+app.command("bench")(take_measures)
 app.command("backup")(copying.make_backup)
 app.command("restore")(copying.put_back)
 app.command("export")(leaving.take_along)
@@ -116,30 +118,6 @@ def train(context: typer.Context, data: Data = None) -> None:
 def evaluate(context: typer.Context) -> None:
     """Judge the recommender on an interaction set."""
     os.execv(sys.executable, [*RECOMMENDER, "evaluate", *context.args])  # noqa: S606
-
-
-@app.command("bench")
-def take_measures(
-    port: Annotated[int, typer.Option(min=1, max=65534, help="A free port; the next one must be free too.")] = 8480,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Each figure is the median of so many rounds.")] = 3,
-    as_json: Json = False,
-) -> None:
-    """Measure what requests cost a vault of its own, which is thrown away: CPU time, latencies, ratios."""
-    from web import bench
-
-    with told():
-        taken = bench.run(port, lambda: datetime.now(UTC), rounds)
-        if as_json:
-            answer(taken)
-            return
-        table = Table("case", "requests", "CPU ms each", "p50 ms", "p99 ms", box=None)
-        for one in taken["cases"]:
-            table.add_row(*(str(value) for value in one.values()))
-        out.print(table)
-        for name, value in taken["ratios"].items():
-            out.print(f"{name}: {value}", markup=False)
-        for name in taken["not_done"]:
-            out.print(f"{name}: this vault does not do it", markup=False)
 
 
 @app.command()

@@ -88,6 +88,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     recommender.NoGrant: (403, "no-grant", "The recommender has no grant"),
     recommender.Closed: (403, "category-closed", "The grant does not cover this category"),
     recommender.Unreachable: (503, "vault-unreachable", "The recommender cannot reach the vault"),
+    recommender.Spent: (503, "budget-spent", "No privacy budget is left for a new model"),
     TooLarge: (413, "too-large", "Too large"),
     TooSlow: (408, "too-slow", "The body came too slowly"),
 }
