@@ -61,13 +61,15 @@ async def read(
     rows = _rows(vault, LABEL if needed or path.endswith("/") else ONE, keys, rid)
     listing = bool(rows) and path.endswith("/")
     count = vault.db.read.run(COUNT, id=rid)[0][0] if listing else None
-    done = await _append(vault, permit, keys, rows, at, count)
-    chain = _Chain(vault, pod, keys, done)
-    with chain:
-        opened = [await _open(vault, permit, at, chain, row, body=needed is None) for row in rows]
-        if opened and opened[0] and opened[0].body is not None and needed and needed(opened[0].label.media):
-            opened = [await _open(vault, permit, at, chain, row) for row in _rows(vault, ONE, keys, rid)]
-        members = await _members(vault, permit, at, chain, rid, bodies=bodies) if listing else []
+    async with staging.held(vault, [row.store for row in rows]):
+        done = await _append(vault, permit, keys, rows, at, count)
+        chain = _Chain(vault, pod, keys, done)
+        with chain:
+            opened = [await _open(vault, permit, at, chain, row, body=needed is None) for row in rows]
+            if opened and opened[0] and opened[0].body is not None and needed and needed(opened[0].label.media):
+                rows = _rows(vault, ONE, keys, rid)  # what was deleted since is absent
+                opened = [await _open(vault, permit, at, chain, row) for row in rows]
+            members = await _members(vault, permit, at, chain, rid, bodies=bodies) if listing else []
     await _others(vault, permit, at, chain)
     if rows and (not opened or opened[0] is None):
         raise DamagedItem(f"resource {rows[0].id.hex()} version {rows[0].version} does not open")
@@ -151,14 +153,15 @@ async def newest(vault: Vault, permit: Permit, keys: Keys, at: datetime, skip: i
 async def _stream(
     vault: Vault, permit: Permit, at: datetime, chain: "_Chain", rows: list[Sealed], since: datetime | None
 ) -> AsyncIterator[Opened]:
-    with chain:
-        for row in rows:
-            still_open(vault, permit)
-            opened = await _open(vault, permit, at, chain, row)
-            if opened is not None and (since is None or opened.label.when >= since):
-                yield opened
-            if opened is not None and opened.large is not None:
-                await opened.large.close()
+    async with staging.held(vault, [row.store for row in rows]):
+        with chain:
+            for row in rows:
+                still_open(vault, permit)
+                opened = await _open(vault, permit, at, chain, row)
+                if opened is not None and (since is None or opened.label.when >= since):
+                    yield opened
+                if opened is not None and opened.large is not None:
+                    await opened.large.close()
     await _others(vault, permit, at, chain)
     finish(vault, chain.done)
 

@@ -120,6 +120,16 @@ SELECT hex(b.id) FROM body b WHERE b.store <> x'' AND (b.size, 1) IS NOT
 SELECT DISTINCT hex(s.store) FROM segment s WHERE s.store NOT IN (SELECT store FROM body)
 AND s.store NOT IN (SELECT store FROM upload)
 
+-- the segments {} of a body are on the list of what is removed
+SELECT hex(u.store) FROM upload u JOIN body b ON b.store = u.store
+
+-- {} bodies have the segments {}
+SELECT count(*), hex(store) FROM body WHERE store <> x'' GROUP BY store HAVING count(*) > 1
+
+-- bytes are counted or under way for {}, which is no pod
+SELECT hex(pod) FROM usage WHERE pod NOT IN (SELECT id FROM pod)
+UNION SELECT hex(pod) FROM upload WHERE size > 0 AND pod NOT IN (SELECT id FROM pod)
+
 -- pod {} holds {} bytes, not {}
 SELECT hex(p.id), coalesce(sum(b.size), 0), coalesce((SELECT u.bytes FROM usage u WHERE u.pod = p.id), 0)
 FROM pod p LEFT JOIN resource r ON r.pod = p.id LEFT JOIN body b ON b.id = r.id GROUP BY p.id

@@ -15,12 +15,13 @@ from vault.pod import top
 from vault.solid.graph import Graph
 from vault.solid.paths import BadPath, auxiliary, canonical
 from vault.solid.policy import Members
-from vault.solid.rdf import BadRdf, is_rdf, statements
+from vault.solid.rdf import BadRdf, check, is_rdf, statements
 from vault.tables import Acl
 from vault.vault import UNDER_ROOT, PodFacts
 
 LARGEST = 256 * 1024
 MOST = 5000
+MOST_SAID = 20_000
 _SIGN = b"hasMember"
 
 
@@ -67,6 +68,8 @@ def _members(path: str, url: str, media: str, body: bytes | None) -> dict[str, l
     if body is None or len(body) > LARGEST or _SIGN not in body or not _readable(path) or not is_rdf(media):
         return {}
     try:
+        if check(body, media, url) > MOST_SAID:
+            return {}
         told = Graph(statements(body, media, url)).members()
     except BadRdf:
         return {}

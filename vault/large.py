@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from keys.errors import KeysError
 from keys.seal import SEGMENT
 from vault.database import Tx
-from vault.errors import DamagedItem
+from vault.errors import DamagedItem, Stale
 
+NAMED = "SELECT 1 FROM body WHERE store = :store"
 ONE = "SELECT data FROM segment WHERE store = :store AND number = :number"
 
 
@@ -36,7 +37,8 @@ class Large:
     async def pieces(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to `stop`, opening no segment that holds none of them.
 
-        Raises Denied when the gate closed under way, DamagedItem (after a second entry) for what does not open.
+        Raises Denied when the gate closed under way, DamagedItem (after a second entry) for what does not open, Stale
+        for what was replaced long before.
         """
         stop = self.size if stop is None else stop
         for number in range(start // SEGMENT, -(-stop // SEGMENT)):
@@ -49,8 +51,11 @@ class Large:
         return b"".join([piece async for piece in self.pieces()])
 
     async def _open(self, number: int) -> bytes:
+        found = self.tx.run(ONE, store=self.store, number=number)
+        if not found and not self.tx.run(NAMED, store=self.store):
+            raise Stale("replaced before it was read")
         try:
-            return self.part(number, self.tx.run(ONE, store=self.store, number=number)[0][0])
+            return self.part(number, found[0][0])
         except (KeysError, IndexError) as error:
             await self.told()
             raise DamagedItem(f"segment {number} of {self.store.hex()} does not open") from error

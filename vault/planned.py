@@ -13,7 +13,7 @@ from vault.news import News, stored
 from vault.packets import Packet
 from vault.permit import Permit
 from vault.pod import CompartmentFacts, compartments, parent, place_of, top
-from vault.solid.paths import subject_of
+from vault.solid.paths import subject_of, twin
 from vault.tables import Body, Resource
 from vault.vault import PodFacts, Vault
 
@@ -31,6 +31,7 @@ class Parcel:
 class Plan:
     """A version ready to be stored, `missing` containers to make with it, and those `above` that must still stand.
 
+    `twins` are the names of what is new here with the slash the other way round: nothing may stand there.
     `fresh` when nothing readable was there before; `size` of the body in bytes; `label` its path and media type.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     fresh: bool
     size: int
     label: tuple[str, str] = ("", "")
+    twins: tuple[bytes, ...] = ()
 
     def news(self, at: datetime) -> tuple[News, ...]:
         """What those who follow it are told (vault.news)."""
@@ -66,7 +68,9 @@ class Planner:
         mark = self.pod.resource(f"source:{label.source}") if label.source else b""
         row, sealed = self._enclose(label, stored, body, mark)
         fresh = stored is None or stored.form == "gone"
-        return Plan(row, sealed, *self._containers(label), fresh, label.size, (label.path, label.media))
+        missing, standing, made = self._containers(label)
+        twins = tuple(self.pod.resource(twin(path)) for path in (*made, *((label.path,) if fresh else ())))
+        return Plan(row, sealed, missing, standing, fresh, label.size, (label.path, label.media), twins)
 
     def arrival(self, parcel: Parcel | Packet, stamp: int, source: str) -> Plan | None:
         """What comes in by the drop box, as its first version; None if it is there."""
@@ -82,8 +86,9 @@ class Planner:
             raise Conflict("generation")
         place, mark = place_of(self.pod, self.home, packet.path), self.pod.resource(f"source:{source}")
         row, body = received(place, packet.dek, packet.label, packet.body, mark)
-        above = self._containers(Label(packet.path, "", 0, stamp, stamp))
-        return Plan(row, body, *above, True, len(packet.body), (packet.path, ""))
+        missing, standing, made = self._containers(Label(packet.path, "", 0, stamp, stamp))
+        twins = tuple(self.pod.resource(twin(path)) for path in (*made, packet.path))
+        return Plan(row, body, missing, standing, True, len(packet.body), (packet.path, ""), twins)
 
     def _enclose(
         self, label: Label, stored: Resource | None, body: bytes | Staged | None, mark: bytes = b""
@@ -93,19 +98,24 @@ class Planner:
             return enclose_staged(place, (stored.version if stored else 0) + 1, label, body)
         return enclose(place, (stored.version if stored else 0) + 1, label, body, mark)
 
-    def _containers(self, label: Label) -> tuple[list[Resource], list[bytes]]:
-        missing, standing, above = [], [], parent(label.path)
+    def _containers(self, label: Label) -> tuple[list[Resource], list[bytes], list[str]]:
+        """The containers above that have to be made, the ids of what has to stand, and the paths of those to be made.
+
+        A description makes none: what it describes has to stand.
+        """
+        missing, standing, made, above = list[Resource](), list[bytes](), list[str](), parent(label.path)
+        subject = subject_of(label.path)
+        if subject is not None:
+            return missing, [self.pod.resource(subject)], made
         while above != "/":
             stored = self.vault.db.read.get(Resource, self.pod.resource(above))
             if stored is None or stored.form == "gone":
                 missing.append(self._enclose(Label(above, "", 0, label.modified, label.modified), stored, None)[0])
+                made.append(above)
             else:
                 standing.append(stored.id)
             above = parent(above)
-        subject = subject_of(label.path)
-        if subject is not None and not subject.endswith("/"):
-            standing.append(self.pod.resource(subject))
-        return missing, standing
+        return missing, standing, made
 
 
 def planner(vault: Vault, pod: PodFacts, permit: Permit, path: str) -> Planner:

@@ -56,5 +56,5 @@ def discard(tx: Tx, pod: bytes, store: bytes) -> None:
 
 def clear(tx: Tx) -> None:
     """Remove every store that no body names. At start: nobody is uploading or reading."""
-    tx.run("DELETE FROM segment WHERE store IN (SELECT store FROM upload)")
+    tx.run("DELETE FROM segment WHERE store IN (SELECT store FROM upload) AND store NOT IN (SELECT store FROM body)")
     tx.run("DELETE FROM upload")

@@ -5,7 +5,7 @@ write (`vault.store`) then names it; a body that was cut off leaves a store with
 or after a crash at the next start (docs/decisions/0025).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -83,8 +83,25 @@ def _put(vault: Vault, pod: bytes, store: bytes, rows: list[Segment], tx: Tx) ->
         tx.add(row)
 
 
+@asynccontextmanager
+async def held(vault: Vault, stores: Iterable[bytes | None]) -> AsyncIterator[None]:
+    """Keep the stores of rows that were just read: whoever replaces their bodies meanwhile leaves them to be opened."""
+    kept = [store for store in stores if store]
+    vault.reading.update(kept)
+    try:
+        yield
+    finally:
+        for store in kept:
+            vault.reading[store] -= 1
+            if not vault.reading[store]:
+                del vault.reading[store]
+                await sweep(vault, store)
+
+
 async def sweep(vault: Vault, store: bytes) -> None:
     """Remove a store that no body names, in small units, unless somebody still reads it: then she does it after."""
+    if not vault.db.read.run(LITTER, store=store)[0][0]:
+        return
     while not vault.reading[store] and await vault.db.write(partial(_less, store)):
         pass
 

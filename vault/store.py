@@ -57,8 +57,9 @@ async def write(
 ) -> Written:
     """Store a resource (or, with body None, a container) with its missing parents and its entry in one transaction.
 
-    `expected` is the version it must have now, "absent", or None. Raises Denied("precondition" or "exists"); without
-    an expectation a write that lost a race is tried again, as the last one to arrive. `also` writes in the same
+    `expected` is the version it must have now, "absent", "present" (any version), or None. Raises Denied
+    ("precondition", "exists", "vanished"; "slash" for a name that stands with the slash the other way round); without
+    a version a write that lost a race is tried again, as the last one to arrive. `also` writes in the same
     transaction if it takes the place of something that was there. A large body comes as `vault.staging` left it.
     Raises Denied("quota") if it does not fit.
     """
@@ -69,7 +70,8 @@ async def write(
     size = body.size if isinstance(body, Staged) else len(body or b"")
     label, freed = Label(path, media, size, stamp, stamp, source), list[bytes]()
     whole = None if isinstance(body, Staged) else body
-    listed = groups.kept(pod, path, f"{vault.base}/pods/{pod.name}{path}", media, whole)
+    url = f"{vault.base}/pods/{pod.name}{path}"
+    listed = await asyncio.to_thread(groups.kept, pod, path, url, media, whole)
     for _ in range(TRIES):
         plan = planner(vault, pod, permit, path).plan(label, body)
         facts = replace(permit.facts, count=1, bytes=label.size, digest=plan.row.digest.hex(), versions=plan.versions)
@@ -207,11 +209,9 @@ def _store(plan: Plan, expected: int | str | None, limit: int, freed: list[bytes
     if tx.run(NEWEST, id=plan.row.compartment)[0][0] != plan.row.generation:
         raise Stale("a new generation of the compartment came in between")
     row = tx.get(Resource, plan.row.id)
-    live = row.version if row and row.form != "gone" else None
-    if expected == "absent" and live is not None:
-        raise Conflict("exists")
-    if isinstance(expected, int) and live != expected:
-        raise Conflict("precondition")
+    _awaited(expected, row.version if row and row.form != "gone" else None)
+    if any(tx.run(STANDS, id=rid) for rid in plan.twins):
+        raise Conflict("slash")
     for container in plan.missing:
         _replace(container, tx.get(Resource, container.id), tx)
     if any(not tx.run(STANDS, id=rid) for rid in plan.above):
@@ -223,6 +223,16 @@ def _store(plan: Plan, expected: int | str | None, limit: int, freed: list[bytes
             tx.remove(Upload, store=plan.body.store)
         tx.add(plan.body)
     quota.count(tx, plan.row.pod, (plan.body.size if plan.body else 0) - less, limit)
+
+
+def _awaited(expected: int | str | None, live: int | None) -> None:
+    """Raise Conflict unless the version that is there now, None for nothing, is what a writer counts on."""
+    if expected == "absent" and live is not None:
+        raise Conflict("exists")
+    if expected == "present" and live is None:
+        raise Conflict("vanished")
+    if isinstance(expected, int) and live != expected:
+        raise Conflict("precondition")
 
 
 def _empty(rid: bytes, pod: bytes, freed: list[bytes], tx: Tx) -> int:

@@ -260,7 +260,7 @@ class _Server(uvicorn.Server):
 def _server(app: App, house: House, **where: object) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http=guarded(house.settings.slow_headers),
+        http=guarded(house.settings.slow_headers, house.settings.slow_body),
         ws="websockets-sansio",
         ws_max_size=sockets.LARGEST,
         ws_ping_interval=20,

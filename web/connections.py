@@ -13,21 +13,43 @@ WAITING: Final = 1024
 
 
 class Guarded(HttpToolsProtocol):
-    """One connection, with `seconds` for the headers of each request since it was made or since their first byte."""
+    """One connection, with `seconds` for the headers of each request since it was made or since their first byte,
+    and `patience` seconds to take what was sent.
+    """
 
     seconds: ClassVar[float]
+    patience: ClassVar[float]
     most: ClassVar[int]
     waiting: ClassVar[OrderedDict["Guarded", asyncio.TimerHandle]]
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)
         self._begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._end()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Something waits to be taken; closing waits for that too, so it gets a deadline."""
+        super().pause_writing()
+        self._taken()
+        self._stuck = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """All of it was taken."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first ones of a next request have a deadline of their own."""
@@ -56,6 +78,7 @@ class Guarded(HttpToolsProtocol):
         self.transport.abort()
 
 
-def guarded(seconds: float, most: int = WAITING) -> type[Guarded]:
+def guarded(seconds: float, patience: float, most: int = WAITING) -> type[Guarded]:
     """The protocol of one server."""
-    return type("Guarded", (Guarded,), {"seconds": seconds, "most": most, "waiting": OrderedDict()})
+    bounds = {"seconds": seconds, "patience": patience, "most": most, "waiting": OrderedDict()}
+    return type("Guarded", (Guarded,), bounds)

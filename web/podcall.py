@@ -75,6 +75,14 @@ class Asked:
 
         The proof is compared with the path as the client wrote it.
         """
+        return await self.decided(await self.called(path, exists=exists, patch=patch))
+
+    async def decided(self, call: Call) -> Admission | Denial:
+        """What the gate says of a call."""
+        return await admit(self.house.vault, call, self.house.clock())
+
+    async def called(self, path: str, *, exists: bool, patch: frozenset[str] = frozenset()) -> Call:
+        """What `admit` asks the gate. For a stranger's token this waits for a stranger's server."""
         needs = ldp.needs(self.method, self.target.kind, exists, patch)
         written = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in self.raw)
         call = Call(
@@ -91,7 +99,7 @@ class Asked:
             prefer=self.values(b"prefer"),
             origin=self.text(b"origin"),
         )
-        return await admit(self.house.vault, await announced(self.house, call), self.house.clock())
+        return await announced(self.house, call)
 
     async def body(self, most: int) -> bytes:
         """The whole body. Raises Gone if it was cut off, TooLarge past `most`; either way nothing is stored."""

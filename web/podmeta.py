@@ -1,8 +1,9 @@
 """What is asked of a description before it is stored (Solid Protocol 4.3.2): one per resource, by its rights."""
 
 from consent.call import Admission
-from vault.solid import described, rdf
-from web.podcall import Asked, beside
+from vault.solid import rdf
+from vault.solid.limited import LIMITED
+from web.podcall import Asked
 from web.replies import Reply, problem
 
 
@@ -25,7 +26,7 @@ def refused(asked: Asked, admitted: Admission, media: str) -> Reply | None:
 async def says_protected(asked: Asked, media: str, body: bytes) -> bool:
     """Whether a whole description says what the server says itself. Raises BadRdf."""
     url, about = asked.root + asked.target.path, asked.root + asked.target.subject
-    return await beside(body, lambda: described.protected(rdf.graph(body, media, url), about))
+    return await LIMITED.protected(body, media, url, about)
 
 
 def guarded() -> Reply:

@@ -8,26 +8,27 @@ other write is the version. A resource keeps its media type: it is read as RDF a
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 from weakref import WeakValueDictionary
 
-import vault.solid.patch as patches
 from consent.call import Admission, Denial
 from vault import acls, door
 from vault.errors import Denied, Stale
 from vault.sealed import Found
-from vault.solid import described, ldp, n3patch, rdf, sparql
+from vault.solid import ldp, rdf
+from vault.solid.changing import Protected
 from vault.solid.formulae import LARGEST
 from vault.solid.ldp import BadMedia
-from vault.solid.patch import BadPatch, Patch, Unmet
+from vault.solid.limited import LIMITED
+from vault.solid.patch import BadPatch, Unmet
 from vault.solid.rdf import BadRdf
 from web import podmeta, podread, podwrite
-from web.podcall import Asked, beside
+from web.podcall import Asked
 from web.replies import Reply, denied, failed, problem
 
 TRIES = 8
-LANGUAGES: dict[str, Callable[[bytes, str], Patch]] = {ldp.N3: n3patch.read, ldp.SPARQL: sparql.read}
+LANGUAGES: Final = {ldp.N3: "n3", ldp.SPARQL: "sparql"}
 LEAST = frozenset({"append"})
 """What somebody must be allowed who is told that a patch cannot be read."""
 
@@ -36,8 +37,13 @@ class _NotRdf(Exception):
     """What is stored is no RDF."""
 
 
-class _Protected(Exception):
-    """A patch of what the server says itself."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A patch that was read once: its language, its document, and the modes that it needs."""
+
+    language: str
+    body: bytes
+    modes: frozenset[str]
 
 
 _turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -47,7 +53,7 @@ async def patch(asked: Asked) -> Reply:
     """PATCH of a resource or a description; makes it, and the containers above, if nothing is there."""
     path, wanted = asked.target.path, await _understood(asked)
     existed = asked.version(path) is not None
-    modes = wanted.modes if isinstance(wanted, Patch) else LEAST
+    modes = wanted.modes if isinstance(wanted, Wanted) else LEAST
     admitted = await asked.admit(path, exists=existed, patch=modes)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
@@ -66,6 +72,8 @@ def _refused(asked: Asked, admitted: Admission, *, existed: bool) -> Reply | Non
         return problem(409, "containment", "What a container holds is not written by hand; its description is")
     if podwrite.is_record(admitted, path):
         return problem(422, "record", "An app replaces a record as a whole, with PUT")
+    if admitted.narrow:  # whether a patch fits would tell of what the grant does not show
+        return problem(422, "narrowed", "This grant shows a part of the resource, so it patches none of it")
     if not existed and podwrite.clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
     return podmeta.refused(asked, admitted, rdf.TURTLE)
@@ -75,16 +83,18 @@ async def acl(asked: Asked) -> Reply:
     """PATCH of an access control list, which leaves one entry; the result keeps the rules of a list that is PUT.
 
     It waits for its turn before the gate is asked: what the gate saw has to be what stands when the list is written.
+    Nobody waits for what a stranger's server says, though.
     """
     wanted = await _understood(asked)
+    call = await asked.called(asked.target.subject, exists=True)
     async with _turn(asked):
-        admitted = await asked.admit(asked.target.subject, exists=True)
+        admitted = await asked.decided(call)
         if isinstance(admitted, Denial):
             return denied(admitted, asked.house.base)
         return wanted if isinstance(wanted, Reply) else await _relisted(asked, admitted, wanted)
 
 
-async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
+async def _relisted(asked: Asked, admitted: Admission, wanted: Wanted) -> Reply:
     house, path = asked.house, asked.target.subject
     pod = door.admit(house.vault, admitted.permit, path)
     stored = acls.stored(house.vault, pod, path)
@@ -98,7 +108,7 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
     try:
         turtle = (old or b"") if awaited == podwrite.NO_LIST else await _applied(asked, wanted, old or b"")
         index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
-    except (Unmet, BadPatch) as error:
+    except (Unmet, BadPatch, BadRdf) as error:
         done = await podread.entered(asked, admitted.permit)
         door.finish(house.vault, done)
         return _at(failed(error, house.base), done.index)
@@ -107,14 +117,15 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
     return Reply(204, {"Kluis-Entry": str(index)} | admitted.applied)
 
 
-async def _understood(asked: Asked) -> Patch | Reply:
+async def _understood(asked: Asked) -> Wanted | Reply:
     """The patch in the body, or the answer to one that is none. Raises TooLarge, Gone."""
     body = await asked.body(min(asked.largest, LARGEST))
     try:
         language = ldp.media_type(asked.text(b"content-type")).partition(";")[0]
         if language not in LANGUAGES:
             return problem(415, "media", f"A patch is written as {' or '.join(LANGUAGES)}")
-        return await beside(body, lambda: LANGUAGES[language](body, asked.root + asked.target.path))
+        modes = await LIMITED.modes(body, LANGUAGES[language], asked.root + asked.target.path)
+        return Wanted(LANGUAGES[language], body, modes)
     except (BadMedia, BadRdf, BadPatch) as error:
         return failed(error, asked.house.base)
 
@@ -124,7 +135,7 @@ def _turn(asked: Asked) -> asyncio.Lock:
     return _turns.setdefault(asked.key(asked.target.path), asyncio.Lock())
 
 
-async def _changed(asked: Asked, admitted: Admission, wanted: Patch, *, existed: bool) -> Reply:
+async def _changed(asked: Asked, admitted: Admission, wanted: Wanted, *, existed: bool) -> Reply:
     """Open, change and store, as often as another write comes in between; a condition of the client ends it at once."""
     path, conditions = asked.target.path, asked.values(b"if-match") + asked.values(b"if-none-match")
     for _ in range(TRIES):
@@ -150,7 +161,7 @@ async def _changed(asked: Asked, admitted: Admission, wanted: Patch, *, existed:
 
 
 async def _opened(
-    asked: Asked, admitted: Admission, wanted: Patch, version: int | None
+    asked: Asked, admitted: Admission, wanted: Wanted, version: int | None
 ) -> tuple[Found | None, Admission]:
     """What is there, behind an entry, and the admission to go on with; None where nothing has to be looked at."""
     if version is None and wanted.modes == LEAST:
@@ -162,7 +173,7 @@ async def _opened(
     return found, replace(admitted, permit=changing)
 
 
-async def _result(asked: Asked, wanted: Patch, found: Found | None) -> tuple[str, bytes] | Reply:
+async def _result(asked: Asked, wanted: Wanted, found: Found | None) -> tuple[str, bytes] | Reply:
     """The media type and the body after the patch, or the answer to one that cannot be applied, with its entry."""
     media, old = (found.media, found.body) if found and found.kind == "resource" else (rdf.TURTLE, b"")
     try:
@@ -173,27 +184,18 @@ async def _result(asked: Asked, wanted: Patch, found: Found | None) -> tuple[str
         return media, await _applied(asked, wanted, old, media)
     except _NotRdf:
         reply = problem(415, "media", "Only RDF is patched; this is none")
-    except _Protected:
+    except Protected:
         reply = podmeta.guarded()
     except (Unmet, BadPatch, BadRdf) as error:
         reply = failed(error, asked.house.base)
     return reply if found is None else _at(reply, found.index)
 
 
-async def _applied(asked: Asked, wanted: Patch, old: bytes, media: str = rdf.TURTLE) -> bytes:
-    """The body after the patch. Raises Unmet, BadPatch, BadRdf, _Protected."""
-    url, target = asked.root + asked.target.path, asked.target
-
-    def work() -> bytes:
-        before = rdf.graph(old, media, url) if old.strip() else []
-        after = patches.apply(wanted, before)
-        if target.kind == "meta" and described.protected(set(before) ^ set(after), asked.root + target.subject):
-            raise _Protected
-        body = rdf.written(after, media)
-        rdf.scan(body, media)
-        return body
-
-    return await beside(old + bytes(len(wanted.inserts) * 64), work)
+async def _applied(asked: Asked, wanted: Wanted, old: bytes, media: str = rdf.TURTLE) -> bytes:
+    """The body after the patch. Raises Unmet, BadPatch, BadRdf, Protected."""
+    about = asked.root + asked.target.subject if asked.target.kind == "meta" else None
+    url = asked.root + asked.target.path
+    return await LIMITED.patched(wanted.body, wanted.language, old, media, url, about)
 
 
 def _at(reply: Reply, index: int) -> Reply:

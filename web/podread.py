@@ -41,10 +41,20 @@ async def get(asked: Asked) -> Reply:
         needed=needed,
         bodies=admitted.narrow and asked.target.container,
     )
-    reply = _told(await _shown(asked, admitted, found, now), found.index, admitted)
-    if found.large is not None and reply.pieces is None:
+    try:
+        reply = _told(await _shown(asked, admitted, found, now), found.index, admitted)
+    except BaseException:
+        await _closed(found)
+        raise
+    if reply.pieces is None:
+        await _closed(found)
+        return reply
+    return replace(reply, dropped=partial(_closed, found))
+
+
+async def _closed(found: Found) -> None:
+    if found.large is not None:
         await found.large.close()
-    return reply
 
 
 def _needed(asked: Asked, admitted: Admission) -> Callable[[str], bool]:
@@ -135,7 +145,10 @@ async def _bounded(member: Opened) -> bytes | None:
     """The body of a member, None if it is longer than any body that a grant limits."""
     if member.large is None:
         return member.body
-    return await member.large.whole() if member.large.size <= CUT else None
+    try:
+        return await member.large.whole() if member.large.size <= CUT else None
+    finally:
+        await member.large.close()
 
 
 def _limited(admitted: Admission, body: bytes, media: str, now: datetime) -> bytes | None:

@@ -59,8 +59,7 @@ def create(house: "House", largest: int = LARGEST) -> App:
         except Gone:
             return
         finally:
-            for pieces in filter(None, (sent, reply.pieces)):
-                await pieces.aclose()
+            await _drop(reply, sent)
 
     return app
 
@@ -119,6 +118,14 @@ async def _sending(pieces: AsyncGenerator[bytes, None], receive: Receive) -> Asy
                 raise Gone
     finally:
         gone.cancel()
+
+
+async def _drop(reply: Reply, sent: AsyncGenerator[bytes, None] | None) -> None:
+    """Close what an answer was sent from, whether all of it was sent, some, or nothing."""
+    for pieces in filter(None, (sent, reply.pieces)):
+        await pieces.aclose()
+    if reply.dropped:
+        await reply.dropped()
 
 
 async def _leaving(receive: Receive) -> None:

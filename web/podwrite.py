@@ -82,7 +82,8 @@ async def acl(asked: Asked) -> Reply:
             media = ldp.media_type(asked.text(b"content-type"))
             if media not in (rdf.TURTLE, rdf.JSON_LD):
                 return problem(415, "media", "Access is written as text/turtle or application/ld+json")
-            turtle = rdf.convert(await asked.body(PARSED), media, rdf.TURTLE, asked.root + asked.target.path)
+            url = asked.root + asked.target.path
+            turtle = await LIMITED.convert(await asked.body(PARSED), media, rdf.TURTLE, url)
             index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except Denied as error:
         return list_refused(error)
@@ -125,9 +126,7 @@ async def _store(asked: Asked, path: str, media: str | None, version: int | None
         return unfit
     if version is None and clashes(asked, path):
         return problem(409, "slash", "This name exists with the slash the other way round, or below a resource")
-    expected = awaited(asked, path, version)
-    if expected is None and (media is None or asked.method == "POST"):
-        expected = "absent"  # whoever else is writing at this moment
+    expected = _expected(asked, path, media, version)
     if more is None:
         return await _write(asked, admitted, path, (media, body), expected)
     vault, now = asked.house.vault, asked.house.clock()
@@ -221,6 +220,17 @@ def awaited(asked: Asked, path: str, version: int | None) -> Expected:
     if_match, if_none_match = asked.text(b"if-match"), asked.text(b"if-none-match")
     expected = conditional.evaluate_write(if_match, if_none_match, asked.key(path), version)
     return NEVER if expected == "precondition_failed" else expected
+
+
+def _expected(asked: Asked, path: str, media: str | None, version: int | None) -> Expected:
+    """What the door must find when it stores a body, whoever else is writing at this moment."""
+    expected = awaited(asked, path, version)
+    if expected is not None:
+        return expected
+    if media is None or asked.method == "POST":
+        return "absent"
+    # To make again what was deleted meanwhile takes a right on the container that nobody was asked for.
+    return None if version is None else "present"
 
 
 def _free(asked: Asked, end: str) -> str:

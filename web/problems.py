@@ -117,6 +117,8 @@ REASONS: Mapping[str, tuple[int, str]] = {
     "exists": (412, "precondition"),
     "not_empty": (409, "not-empty"),
     "changed": (409, "changed"),
+    "vanished": (409, "changed"),
+    "slash": (409, "slash"),
     "quota": (507, "quota"),
 }
 

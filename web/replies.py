@@ -4,7 +4,7 @@ A pod's content is somebody else's: it runs in no origin of ours (`sandbox`), is
 may read the answer. No cookie is ever read on this face, so no origin gains anything by being let in.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -48,7 +48,8 @@ _PATHS = {"too_long": 414, "too_deep": 414, "outside": 404, "no_slash": 404}
 class Reply:
     """One answer: status, headers of its own, body; of a long one its pieces. `length` is that of either, if not None.
 
-    Whoever drops a reply with pieces before all were sent must close them.
+    Whoever drops a reply with pieces before all were sent must close them, and then call `dropped`: pieces that were
+    never begun close nothing.
     """
 
     status: int
@@ -56,6 +57,7 @@ class Reply:
     body: bytes = b""
     pieces: AsyncGenerator[bytes, None] | None = None
     length: int | None = None
+    dropped: Callable[[], Awaitable[None]] | None = None
 
 
 def problem(status: int, kind: str, title: str, headers: Mapping[str, str] | None = None, **more: object) -> Reply:

@@ -156,7 +156,7 @@ async def test_no_record_leaves_after_the_withdrawal_was_answered(house: Househo
 async def test_one_damaged_record_does_not_keep_the_others_from_anybody(house: Household) -> None:
     await house.keep("/interests/b.jsonld", {"@type": "pd:Interest", "schema:name": "b"})
     rid = house.session.pod.resource("/interests/b.jsonld")
-    await house.vault.db.write(lambda tx: tx.run("UPDATE body SET data = zeroblob(200) WHERE id = :id", id=rid))
+    await house.vault.db.write(lambda tx: tx.run("UPDATE resource SET label = zeroblob(200) WHERE id = :id", id=rid))
     opened = [one async for one in (await batch(house, await house.grant(ALL_INTERESTS))).items]
     assert [one.label.path for one in opened] == ["/interests/a.jsonld"]
     assert await names(house, "/interests/") == {"/interests/a.jsonld"}

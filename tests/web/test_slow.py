@@ -22,7 +22,7 @@ HOST = b"Host: localhost:8400\r\n"
 async def port(house: Household) -> AsyncIterator[int]:
     app: App = house.app
     app.wait = WAIT  # type: ignore[attr-defined]
-    config = uvicorn.Config(app, http=guarded(WAIT, most=20), port=0, log_level="error", lifespan="off")
+    config = uvicorn.Config(app, http=guarded(WAIT, WAIT, most=20), port=0, log_level="error", lifespan="off")
     server = _Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it

@@ -1,4 +1,4 @@
-"""Larger RDF bodies, read and converted in a process of its own with little memory and little time.
+"""Larger RDF bodies, read, converted and patched in a process of its own with little memory and little time.
 
 No scan foresees everything that a parser can be made to do, so what is not small is given to a process that may use
 so much memory and CPU and no more, that has no key, no file and no environment, and whose end is the end of one body
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vault.solid import rdf
+from vault.solid import changing, described, rdf
+from vault.solid.patch import BadPatch, Unmet
 from vault.solid.scan import MAX_BYTES, BadRdf, scan
 
 SMALL: Final = 16 * 1024  # bytes; the server itself reads bodies up to this size
+SIMPLE: Final = 2 * 1024  # the same of patches, each part of which is read with all that is declared before it
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START: Final = "import sys; sys.path.insert(0, sys.argv[1]); from vault.solid.worker import main; main()"
 _LINE: Final = 4096  # bytes of the worker's own line at most
@@ -58,14 +60,37 @@ class Limited:
         """As `rdf.check`. Raises BadRdf, "too_costly" for a body that takes too much, "busy" when too many wait."""
         if len(body) <= SMALL:
             return rdf.check(body, media, base)
-        told, _ = await self._ask(body, media, "", base)
+        told, _ = await self._ask({"job": "check", "media": media, "base": base}, body)
         return int(told["count"])
 
     async def convert(self, body: bytes, media: str, to: str, base: str) -> bytes:
         """As `rdf.convert`. Raises BadRdf, "too_costly" for a body that takes too much, "busy" when too many wait."""
         if media == to or len(body) <= SMALL:
             return rdf.convert(body, media, to, base)
-        return (await self._ask(body, media, to, base))[1]
+        return (await self._ask({"job": "convert", "media": media, "to": to, "base": base}, body))[1]
+
+    async def protected(self, body: bytes, media: str, base: str, about: str) -> bool:
+        """Whether a body says of `about` what the server says itself (`described.protected`). Raises as `check`."""
+        if len(body) <= SMALL:
+            return described.protected(rdf.graph(body, media, base), about)
+        told, _ = await self._ask({"job": "protected", "media": media, "base": base, "about": about}, body)
+        return bool(told["protected"])
+
+    async def modes(self, patch: bytes, language: str, base: str) -> frozenset[str]:
+        """The modes that a patch needs (`Patch.modes`). Raises BadPatch, and BadRdf as `check` does."""
+        if len(patch) <= SIMPLE:
+            return changing.read(patch, language, base).modes
+        told, _ = await self._ask({"job": "modes", "language": language, "base": base}, patch)
+        return frozenset(map(str, told["modes"]))
+
+    async def patched(
+        self, patch: bytes, language: str, old: bytes, media: str, base: str, about: str | None = None
+    ) -> bytes:
+        """As `changing.changed` of the patch in a document. Raises that too, and BadRdf as `check` does."""
+        if len(patch) <= SIMPLE and len(old) <= SMALL and changing.simple(read := changing.read(patch, language, base)):
+            return changing.changed(read, old, media, base, about)
+        asked = {"job": "patch", "language": language, "media": media, "base": base, "about": about, "old": len(old)}
+        return (await self._ask(asked, old + patch))[1]
 
     def close(self) -> None:
         """End the processes that wait for work; the next body starts a new one."""
@@ -74,14 +99,15 @@ class Limited:
         for worker in idle:
             worker.end()
 
-    async def _ask(self, body: bytes, media: str, to: str, base: str) -> tuple[dict[str, Any], bytes]:
-        if len(body) > MAX_BYTES.get(media, 0):
+    async def _ask(self, asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        media = asked.get("media", rdf.TURTLE)
+        if asked.get("old", len(body)) > MAX_BYTES.get(media, 0):
             scan(body, media)  # says so
         if self._waiting >= self.limits.waiting:
             raise BadRdf("busy", "too many large bodies at this moment")
         self._waiting += 1
         try:
-            asked = {"media": media, "to": to, "base": base, "size": len(body)}
+            asked |= {"size": len(body)}
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._one, asked, body)
         finally:
             self._waiting -= 1
@@ -103,7 +129,7 @@ class Limited:
             with self._lock:
                 self._idle.append(worker)
         if "reason" in told:
-            raise BadRdf(told["reason"], told["detail"], told["line"])
+            raise _refused(told)
         return told, result
 
     def _free(self) -> "_Worker":
@@ -116,6 +142,17 @@ class Limited:
                 worker.end()
             self.started += 1
         return _Worker(self.limits)
+
+
+def _refused(told: dict[str, Any]) -> Exception:
+    """What a process says is wrong with a body, as the error it is here."""
+    if told["kind"] == "protected":
+        return changing.Protected()
+    if told["kind"] == "unmet":
+        return Unmet(told["reason"])
+    if told["kind"] == "patch":
+        return BadPatch(told["reason"], told["detail"])
+    return BadRdf(told["reason"], told["detail"], told["line"])
 
 
 class _Worker:

@@ -8,6 +8,7 @@ from vault.solid.patch import BadPatch, Patch, checked
 _SOLID = "http://www.w3.org/ns/solid/terms#"
 _TYPE = ox.NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 _PATCH = ox.NamedNode(_SOLID + "InsertDeletePatch")
+MOST_FORMULAE = 8
 _Formulae = dict[str, tuple[ox.Triple, ...]]
 
 
@@ -32,6 +33,8 @@ def read(body: bytes, base: str) -> Patch:
 def _taken_apart(document: Text, base: str) -> tuple[tuple[ox.Triple, ...], _Formulae]:
     """What stands outside the formulae, each of which it names, and the formulae by those names."""
     text, head, formulae = "", "", {}
+    if len(document.parts) > 2 * MOST_FORMULAE + 1:  # each is read with all that is declared before it
+        raise BadPatch("stray_formula", f"more than {MOST_FORMULAE}")
     for number, part in enumerate(document.parts):
         if part.inside:
             name = f"{document.place}{number}"

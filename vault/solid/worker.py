@@ -1,4 +1,4 @@
-"""The other side of `vault.solid.limited`: one process that reads and converts RDF and can do nothing else.
+"""The other side of `vault.solid.limited`: one process that reads, converts and patches RDF and can do nothing else.
 
 It is started with an empty environment and holds no key. It takes one job after the other from its standard input: a
 line of JSON, then the body. It answers with a line of JSON, then what came of it. A job that is too much for it ends
@@ -8,10 +8,13 @@ the process; who asked sees the pipe end.
 import json
 import resource
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from vault.solid import rdf
+from vault.solid import changing, described, rdf
+from vault.solid.changing import Protected
+from vault.solid.patch import BadPatch, Unmet
 from vault.solid.scan import BadRdf
 
 TIRED: Final = 128 * 1024 * 1024  # bytes of memory still held after a body, from which on a fresh process takes over
@@ -46,15 +49,54 @@ def _held() -> int:
 
 
 def _do(asked: dict[str, Any], body: bytes, most: int) -> tuple[dict[str, Any], bytes]:
-    media, to, base = asked["media"], asked["to"], asked["base"]
     try:
-        if not to:
-            return {"count": rdf.check(body, media, base)}, b""
-        result = rdf.convert(body, media, to, base)
+        told, result = _JOBS[asked["job"]](asked, body)
     except BadRdf as bad:
-        return {"reason": bad.reason, "detail": bad.detail, "line": bad.line}, b""
+        return _refused("rdf", bad.reason, bad.detail, bad.line), b""
+    except BadPatch as bad:
+        return _refused("patch", bad.reason, bad.detail), b""
+    except Unmet as bad:
+        return _refused("unmet", bad.reason), b""
+    except Protected:
+        return _refused("protected"), b""
     except MemoryError:
-        return {"reason": "too_costly", "detail": "more memory than one body gets", "line": None}, b""
+        return _refused("rdf", "too_costly", "more memory than one body gets"), b""
     if len(result) > most:
-        return {"reason": "too_costly", "detail": f"more than {most} bytes in this form", "line": None}, b""
-    return {}, result
+        return _refused("rdf", "too_costly", f"more than {most} bytes in this form"), b""
+    return told, result
+
+
+def _refused(kind: str, reason: str = "", detail: str = "", line: int | None = None) -> dict[str, Any]:
+    return {"kind": kind, "reason": reason, "detail": detail, "line": line}
+
+
+def _check(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    return {"count": rdf.check(body, asked["media"], asked["base"])}, b""
+
+
+def _convert(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    return {}, rdf.convert(body, asked["media"], asked["to"], asked["base"])
+
+
+def _protected(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    said = rdf.graph(body, asked["media"], asked["base"])
+    return {"protected": described.protected(said, asked["about"])}, b""
+
+
+def _modes(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    return {"modes": sorted(changing.read(body, asked["language"], asked["base"]).modes)}, b""
+
+
+def _patch(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    old, patch = body[: asked["old"]], body[asked["old"] :]
+    read = changing.read(patch, asked["language"], asked["base"])
+    return {}, changing.changed(read, old, asked["media"], asked["base"], asked["about"])
+
+
+_JOBS: Final[dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]]] = {
+    "check": _check,
+    "convert": _convert,
+    "protected": _protected,
+    "modes": _modes,
+    "patch": _patch,
+}

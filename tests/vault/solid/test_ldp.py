@@ -64,7 +64,7 @@ def test_only_containers_take_posts() -> None:
 def test_accept_headers_say_what_may_be_sent() -> None:
     patch = "text/n3, application/sparql-update"
     assert ldp.accepts(target("a")) == {"Accept-Put": "*/*", "Accept-Patch": patch}
-    assert ldp.accepts(target("a.acl")) == {"Accept-Put": "text/turtle", "Accept-Patch": patch}
+    assert ldp.accepts(target("a.acl")) == {"Accept-Put": "text/turtle, application/ld+json", "Accept-Patch": patch}
     assert "*/*" not in ldp.accepts(target("a.meta"))["Accept-Put"]
     assert ldp.accepts(target("a.meta"))["Accept-Patch"] == patch
     assert ldp.accepts(target("")) == {"Accept-Post": "*/*"}
