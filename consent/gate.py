@@ -239,7 +239,7 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     except OAuthError as e:
         return await _turn_away(vault, pod, token, call, e.code, now)
     if pod is None:
-        return await _turn_away(vault, pod, token, call, "forbidden", now)
+        return await _turn_away(vault, pod, token, call, *_needed(call, call.category.custody, now))
     here = acls.effective(vault, pod, call.path)
     custody = here.custody or call.category.custody
     covered = covers(vault, pod, token, call, now, managed=custody == "managed")
