@@ -22,7 +22,7 @@ from vault.solid.formulae import LARGEST
 from vault.solid.ldp import BadMedia
 from vault.solid.patch import BadPatch, Patch, Unmet
 from vault.solid.rdf import BadRdf
-from web import podmeta, podread, podwrite
+from web import podinbox, podmeta, podread, podwrite
 from web.podcall import Asked, beside
 from web.replies import Reply, denied, failed, problem
 
@@ -47,7 +47,7 @@ async def patch(asked: Asked) -> Reply:
     """PATCH of a resource or a description; makes it, and the containers above, if nothing is there."""
     path, wanted = asked.target.path, await _understood(asked)
     existed = asked.version(path) is not None
-    modes = wanted.modes if isinstance(wanted, Patch) else LEAST
+    modes = podinbox.changing(asked, wanted.modes if isinstance(wanted, Patch) else LEAST)
     admitted = await asked.admit(path, exists=existed, patch=modes)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
