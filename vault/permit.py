@@ -14,7 +14,7 @@ class Permit:
 
     `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it. Under access control
     `covers` are the ids of the lists that were looked for and `stamp` their state then (else both are empty), so that
-    the write can compare it (`acls.unchanged`). With `receipt`, a fresh key, the app can fetch a proof of the entry.
+    the write can compare it (`vault.stamps`). With `receipt`, a fresh key, the app can fetch a proof of the entry.
     """
 
     pod: bytes

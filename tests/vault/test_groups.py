@@ -13,6 +13,7 @@ from vault.permit import Permit
 from vault.pod import Blueprint
 from vault.solid.policy import Asker
 from vault.solid.rdf import TURTLE, BadRdf
+from vault.stamps import unchanged
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
@@ -122,10 +123,10 @@ async def test_a_permit_ends_when_a_group_behind_it_changes(vault: Vault, clock:
     await acls.put(vault, control(an, "/public/"), "/public/", LIST, clock())
     await write(vault, clock, an, people(BO))
     held = control(an, "/public/a", acls.effective(vault, an, "/public/a"))
-    acls.unchanged(vault.db.read, held)
+    unchanged(vault.db.read, held)
     await write(vault, clock, an, people(EVA))
     with pytest.raises(Conflict, match="access changed"):
-        acls.unchanged(vault.db.read, held)
+        unchanged(vault.db.read, held)
 
 
 BAD = {
