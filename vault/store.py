@@ -69,7 +69,7 @@ async def write(
     stamp = gates.ms(at)
     size = body.size if isinstance(body, Staged) else len(body or b"")
     label, freed = Label(path, media, size, stamp, stamp, source), list[bytes]()
-    whole = None if isinstance(body, Staged) else body
+    whole = body if isinstance(body, bytes) and permit.controls else None
     listed = groups.kept(pod, path, f"{vault.base}/pods/{pod.name}{path}", media, whole)
     for _ in range(TRIES):
         plan = planner(vault, pod, permit, path).plan(label, body)
