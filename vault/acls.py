@@ -48,6 +48,13 @@ class Effective:
         """The modes of an asker on the path; `root` is the pod's URL without its last slash."""
         return granted(self.policies, asker, owner(root), self.members)
 
+    def names(self, agent: str) -> bool:
+        """Whether what counts here names this agent itself, or a group that it is in."""
+        rules = (*self.policies, *self.above)
+        matchers = (one for rule in rules for one in (*rule.all_of, *rule.any_of, *rule.none_of))
+        tests = [test for matcher in matchers for test in matcher if test.what == "agent"]
+        return any(agent in test.values or any(agent in self.members.get(g, ()) for g in test.groups) for test in tests)
+
     def modes_above(self, asker: Asker, root: str) -> frozenset[str]:
         """The modes of an asker on the container that holds the path; the root's is itself."""
         return granted(self.above, asker, owner(root), self.members)
