@@ -154,7 +154,10 @@ async def test_to_make_something_takes_a_right_on_its_container_too(ask: Client)
     await ask("PUT", "public/d/")
     await ask("PUT", "public/d/.acl", body.encode(), content_type="text/turtle")
     assert (await patch(ask, "public/d/a", inserts="<> ex:p 1."))[0] == 401
-    assert (await patch(ask, "inbox/a", inserts="<> ex:p 1."))[0] == 201
+    await ask("PUT", "public/d/e/")
+    both = body + f" {everybody} acl:default <{ROOT}/public/d/e/>; acl:accessTo <{ROOT}/public/d/e/>."
+    await ask("PUT", "public/d/e/.acl", both.encode(), content_type="text/turtle")
+    assert (await patch(ask, "public/d/e/a", inserts="<> ex:p 1."))[0] == 201
 
 
 async def test_without_permission_every_patch_is_answered_alike(ask: Client) -> None:
