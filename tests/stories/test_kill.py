@@ -3,6 +3,7 @@
 `make prove-house` runs twenty rounds; three are in every run of the tests.
 """
 
+import contextlib
 import json
 import random
 import sqlite3
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ from web.verify import read_directory
 ROUNDS = rounds(few=3)
 WORKERS = 4
 PUBLIC = "/pods/an/public/proof/"
+PIECE = 64 * 1024
 pytestmark = [pytest.mark.timeout(60 + 40 * ROUNDS)]
 
 
@@ -162,3 +165,65 @@ def test_a_city_killed_in_the_middle_of_the_story_starts_again_with_its_log_whol
         whole(data, running.told["log"]["key"])
         assert httpx.get(f"{running.told['base']}/pods/an/profile/card").status_code == 200
         assert running.stop() == 0, f"seed {seed}"
+
+
+class Uploader(threading.Thread):
+    """A client that replaces a large file, a little at a time, until its server is gone; it counts what it has sent."""
+
+    def __init__(self, program: Program, path: str, length: int) -> None:
+        super().__init__()
+        self.program, self.path, self.length, self.sent, self.answer = program, path, length, 0, 0
+
+    def body(self) -> Iterator[bytes]:
+        while self.sent < self.length:
+            yield b"n" * PIECE
+            self.sent += PIECE
+            time.sleep(0.01)
+
+    def run(self) -> None:
+        token = self.program.token()
+        shown = self.program.proof("PUT", self.path, token) | {"Authorization": f"DPoP {token}"}
+        more = {"Content-Type": "application/octet-stream"}
+        with contextlib.suppress(httpx.TransportError):
+            self.answer = self.program.http.put(self.path, headers=shown | more, content=self.body()).status_code
+
+
+def stores(data: Path) -> tuple[int, int, int]:
+    """How many segments, uploads under way, and segments that no body names, are in the database as it was found."""
+    with closing(sqlite3.connect(f"file:{data / 'vault' / 'kluis.db'}?mode=ro", uri=True)) as raw:
+        sql = "SELECT count(*) FROM segment UNION ALL SELECT count(*) FROM upload"
+        litter = " UNION ALL SELECT count(*) FROM segment WHERE store NOT IN (SELECT store FROM body)"
+        segments, uploads, left = (count for (count,) in raw.execute(sql + litter))
+        return segments, uploads, left
+
+
+def test_kill_9_in_mid_upload_leaves_the_old_content_and_no_litter_after_the_next_start(
+    seeded: Path, tmp_path: Path
+) -> None:
+    data, path, old = copy(seeded, tmp_path), f"{PUBLIC}film", b"oud" * PIECE * 8
+    with city(data) as running:
+        an = next(person for person in running.told["people"] if person["user"] == "an")
+        with Program(running.told["base"], an) as program:
+            made = program.call("PUT", path, old, content_type="application/octet-stream")
+            assert made.status_code == 201, made.text
+            whole_before = stores(data)
+            upload = Uploader(Program(running.told["base"], an), path, 1024 * PIECE)
+            upload.start()
+            until = time.monotonic() + 30
+            while stores(data)[2] < 4 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert program.call("GET", path).content == old
+            running.kill()
+        upload.join(30)
+        upload.program.http.close()
+        assert not upload.is_alive() and upload.answer == 0 and upload.sent < upload.length
+    assert stores(data)[1] == 1 and stores(data)[2] >= 4, "nothing was under way when the server was killed"
+    with city(data) as running:
+        assert stores(data) == whole_before
+        whole(data, running.told["log"]["key"])
+        with Program(running.told["base"], an) as program:
+            assert program.call("GET", path).content == old
+            again = program.call("PUT", path, old[::-1], content_type="application/octet-stream")
+            assert again.status_code == 204
+            assert program.call("GET", path).content == old[::-1]
+        whole(data, running.told["log"]["key"])

@@ -78,5 +78,27 @@ def patches() -> Iterator[tuple[str, str, bytes]]:
     )
     where = b" ".join(b"?a%d <b:> ?a%d ." % (n, n + 1) for n in range(3000))
     yield "patch of joins", "text/n3", head + b"} ; solid:where {" + where + b"}."
+    crossed = b" ".join(b"?a%d ?b%d ?c%d ." % (n, n, n) for n in range(100))
+    for name, asked in (("crossed", crossed), ("ring", b" ".join(b"?a%d <b:> ?a%d ." % (n, n + 1) for n in range(99)))):
+        yield f"patch of {name} joins", "text/n3", head + b"<a:> <b:> 1} ; solid:where {" + asked + b" ?z <b:none> 1}."
+        yield f"update of {name} joins", "application/sparql-update", b"INSERT {<a:> <b:> 1} WHERE {%s ?z ?y 1}" % asked
+    yield (
+        "patch of a mebibyte",
+        "text/n3",
+        filled(head + b"<a:> <b:> 1", b",1", b"} ; solid:where {?z <b:none> 1}.", MIB),
+    )
+    yield "formulas after many prefixes", "text/n3", filled(b"@prefix p: <a:>.", b"<> <> {} .", b"", MIB)
+    yield (
+        "operations after many prefixes",
+        "application/sparql-update",
+        filled(
+            b"PREFIX p: <a:%s>\n" % (b"x" * (MIB // 2)),
+            b"INSERT DATA {p: p: p:};",
+            b"DELETE DATA {<a:> <b:> <d:>}",
+            MIB,
+        ),
+    )
+    yield "update of a mebibyte", "application/sparql-update", filled(b"DELETE DATA {<a:> <b:> 1", b",1", b"}", MIB)
+    yield "update of blank nodes", "application/sparql-update", filled(b"INSERT {} WHERE {", b"[] [] [].", b"}", MIB)
     yield "update of joins", "application/sparql-update", b"DELETE {?a ?b ?c} INSERT {} WHERE {" + where + b"}"
     yield "update that loads", "application/sparql-update", b"LOAD <http://127.0.0.1:1/x>"

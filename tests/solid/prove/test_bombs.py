@@ -19,6 +19,7 @@ from tests.solid.prove import bombs
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(900)]
 CLIENTS = 4
 SLOWEST, MOST_MEMORY = 2.0, 1024  # seconds; MiB
+RICH = b"".join(b"<a:s%d> <b:> <a:s%d> .\n" % (n, n + 1) for n in range(20_000))
 SYNTAXES = (bombs.TURTLE, bombs.JSON_LD, bombs.N_TRIPLES)
 
 
@@ -110,8 +111,9 @@ class Thrower:
             self.judge(f"{name} as {accept}", answer, answer.status_code in (200, 406))
 
     async def patched(self, name: str, media: str, body: bytes) -> None:
-        answer = await self.http.patch(f"{self.root}/public/calm0", content=body, headers={"Content-Type": media})
-        self.judge(name, answer, 400 <= answer.status_code < 500)
+        for place in ("calm0", "rich"):
+            answer = await self.http.patch(f"{self.root}/public/{place}", content=body, headers={"Content-Type": media})
+            self.judge(f"{name} of {place}", answer, 400 <= answer.status_code < 500)
 
     def judge(self, name: str, answer: httpx.Response, good: bool) -> None:
         if not good:
@@ -140,6 +142,8 @@ def test_under_bombs_from_several_clients_others_are_served_and_nothing_is_fetch
             for n in (0, 1):
                 answer = await http.put(f"{root}/public/calm{n}", content=b"", headers={"Content-Type": bombs.TURTLE})
                 assert answer.status_code == 201, answer.text
+            answer = await http.put(f"{root}/public/rich", content=RICH, headers={"Content-Type": bombs.N_TRIPLES})
+            assert answer.status_code == 201, answer.text
             turns = CLIENTS if proving() else 1
             at_once = asyncio.Semaphore(CLIENTS)
 
@@ -154,6 +158,7 @@ def test_under_bombs_from_several_clients_others_are_served_and_nothing_is_fetch
             async with _meanwhile(_watch(pid, seen), *others):
                 await asyncio.gather(*map(one, thrown))
             assert (await http.get(f"{root}/public/calm0")).content == b"<a:> <b:> <c:> ."
+            assert (await http.get(f"{root}/public/rich", headers={"Accept": bombs.N_TRIPLES})).content == RICH
             figure("SB2", trap.connections, count)
             assert trap.connections == 0
 

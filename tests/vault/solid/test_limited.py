@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vault.solid import rdf
-from vault.solid.limited import SMALL, Limited, Limits
+from vault.solid import changing, rdf
+from vault.solid.changing import Protected
+from vault.solid.limited import SIMPLE, SMALL, Limited, Limits
+from vault.solid.patch import BadPatch, Unmet
 from vault.solid.rdf import JSON_LD, N_TRIPLES, TURTLE, BadRdf
 
 BASE = "http://localhost:8400/pods/an/public/one"
@@ -121,3 +123,71 @@ def test_a_short_body_that_is_long_when_written_out_is_refused_in_the_server_its
     with pytest.raises(BadRdf) as caught:
         rdf.check(body, TURTLE, BASE)
     assert caught.value.reason == "too_costly"
+
+
+def n3(said: str) -> bytes:
+    return b"@prefix solid: <http://www.w3.org/ns/solid/terms#>. _:p a solid:InsertDeletePatch; " + said.encode() + b"."
+
+
+async def test_a_patch_of_a_large_body_is_worked_there_and_does_what_a_small_one_does(limited: Limited) -> None:
+    body = b"".join(b"<a:s%d> <b:p> <c:o> .\n" % n for n in range(2000))
+    patch = n3("solid:deletes { <a:s1> <b:p> <c:o> }; solid:inserts { <a:s1> <b:p> 2 }")
+    for old in (body, body[:42]):
+        done = await limited.patched(patch, "n3", old, N_TRIPLES, BASE)
+        assert sorted(done.splitlines()) == sorted(
+            [b'<a:s1> <b:p> "2"^^<http://www.w3.org/2001/XMLSchema#integer> .']
+            + [line for line in old.splitlines() if b"s1>" not in line]
+        )
+    assert limited.started == 1
+    assert await limited.modes(patch, "n3", BASE) == {"append", "read", "write"}
+    assert await limited.modes(patch + b"#" * SMALL, "n3", BASE) == {"append", "read", "write"}
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "reason"),
+    [
+        ("solid:deletes { <a:none> <b:p> <c:o> }", Unmet, "missing"),
+        ("solid:where { ?a <b:p> <c:o> }; solid:inserts { ?a <b:q> 1 }", Unmet, "several_matches"),
+        ("solid:where { ?a <b:none> ?c }; solid:inserts { ?a <b:q> 1 }", Unmet, "no_match"),
+        ("solid:inserts { ?a <b:q> 1 }", BadPatch, "variable"),
+        ("solid:inserts { <a:a> <b:q", BadRdf, "syntax"),
+        (
+            "solid:where { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?i ?b ?z }; solid:inserts { ?a <b:q> 1 }",
+            BadPatch,
+            "too_much_work",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_patch_is_told_alike_from_there_and_from_here(
+    limited: Limited, said: str, error: type[BadRdf | BadPatch | Unmet], reason: str
+) -> None:
+    body = b"".join(b"<a:s%d> <b:p> <c:o> .\n" % n for n in range(2000))
+    for padding in (b"", b"#" * SIMPLE):
+        with pytest.raises(error) as caught:
+            await limited.patched(n3(said) + padding, "n3", body, N_TRIPLES, BASE)
+        assert caught.value.reason == reason
+
+
+async def test_what_a_description_may_not_say_is_found_there_too(limited: Limited) -> None:
+    own = b"<a:x> <http://www.w3.org/ns/ldp#contains> <a:y> .\n"
+    for padding in (b"", LARGE):
+        assert await limited.protected(padding + own, TURTLE, BASE, "a:x")
+        assert not await limited.protected(padding + LINE, TURTLE, BASE, "a:x")
+        with pytest.raises(Protected):
+            await limited.patched(
+                n3("solid:inserts { " + own.decode() + " }"), "n3", padding, N_TRIPLES, BASE, about="a:x"
+            )
+
+
+async def test_joins_that_could_take_long_are_never_tried_in_the_server(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("tried in the server")
+
+    monkeypatch.setattr(changing, "changed", never)
+    joins = n3("solid:where { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?i ?b ?z }; solid:inserts { ?a <b:q> 1 }")
+    body = b"".join(b"<a:s%d> <b:p> <c:o> .\n" % n for n in range(300))
+    with pytest.raises(BadPatch) as caught:
+        await limited.patched(joins, "n3", body, N_TRIPLES, BASE)
+    assert caught.value.reason == "too_much_work" and limited.started == 1
