@@ -77,7 +77,7 @@ class Limited:
         return bool(told["protected"])
 
     async def modes(self, patch: bytes, language: str, base: str) -> tuple[frozenset[str], bool]:
-        """The modes that a patch needs (`Patch.modes`), and whether it is empty. Raises BadPatch, and BadRdf as `check`."""
+        """The modes that a patch needs (`Patch.modes`), and whether it is empty. Raises BadPatch, BadRdf as `check`."""
         if len(patch) <= SIMPLE:
             read = changing.read(patch, language, base)
             return read.modes, read.empty
