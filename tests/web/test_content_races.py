@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from hashlib import shake_128
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,8 @@ from consent import endings
 from keys.seal import SEGMENT
 from keys.text import unb64
 from tests.house import Household
-from tests.web.test_large import BINARY, BODY, FILM, faults, litter, put
-from vault import door, fsck, quota
-from vault.large import Large
+from tests.web.test_large import BODY, FILM, faults, litter, put
+from vault import door, quota
 from vault.tables import Body, Upload, Usage
 from web import podwrite
 from web.middleware import Front
@@ -177,11 +177,8 @@ async def test_a_limited_grant_is_refused_a_patch_whatever_is_there(house: House
 
     admitted = Admission(None, None, Datum("kluis:File", fields=("schema:about",)))  # type: ignore[arg-type]
 
-    class Asked:
-        class target:
-            path, container, kind = "/public/a.jsonld", False, "resource"
-
-    reply = podpatch._refused(Asked, admitted, existed=True)  # type: ignore[arg-type]
+    asked = SimpleNamespace(target=SimpleNamespace(path="/public/a.jsonld", container=False, kind="resource"))
+    reply = podpatch._refused(asked, admitted, existed=True)  # type: ignore[arg-type]
     assert reply is not None and reply.status == 422
 
 

@@ -1,4 +1,4 @@
-"""What is dear to read or long to list holds nobody up: lists, groups, patches of large resources, ten thousand members."""
+"""What is dear to read or long to list holds nobody up: lists, groups, large patches, ten thousand members."""
 
 import asyncio
 import time

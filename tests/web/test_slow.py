@@ -1,6 +1,7 @@
 """Clients that let us wait, on real sockets against a live server: they cost a bounded time, others are served."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -10,7 +11,7 @@ import uvicorn
 
 from tests.house import Household
 from web.app import _Server
-from web.connections import guarded
+from web.connections import Guarded, guarded
 from web.middleware import App
 from web.patience import TooSlow, patient, prompt
 
@@ -134,3 +135,33 @@ async def test_a_client_that_takes_nothing_is_too_slow() -> None:
 
     with pytest.raises(TooSlow):
         await prompt(send, 0.02)({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize("size", [40_000, 4_000_000])
+async def test_an_answer_that_is_never_taken_ends_its_connection(
+    house: Household, port: int, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """What was written and not taken is dropped too: closing alone would wait for its client for ever."""
+    closed = asyncio.Event()
+    lost = Guarded.connection_lost
+
+    def seen(self: Guarded, exc: Exception | None) -> None:
+        lost(self, exc)
+        closed.set()
+
+    token, path = await house.jwt(), "/pods/an/inbox/groot.bin"
+    put = await house.call("PUT", path, token, {"content-type": "application/octet-stream"}, b"x" * size)
+    assert put.status_code == 201
+    monkeypatch.setattr(Guarded, "connection_lost", seen)
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(raw, ("127.0.0.1", port))
+        for _ in range(1 if size > 1_000_000 else 60):
+            shown = house.shown("GET", path, token)
+            head = b"".join(f"{name}: {value}\r\n".encode() for name, value in shown.items())
+            await loop.sock_sendall(raw, f"GET {path} HTTP/1.1\r\n".encode() + HOST + head + b"\r\n")
+        assert await served(port)
+        closed.clear()
+        await asyncio.wait_for(closed.wait(), 10 * WAIT)

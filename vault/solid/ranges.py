@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Final, Literal
 
 MOST: Final = 16  # parts of one answer; who asks for more gets the whole
-_SPEC = re.compile(r"(\d{1,18})-(\d{0,18})|-(\d{1,18})")
+_SPEC = re.compile(r"([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
