@@ -90,13 +90,13 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Patch) -> Reply:
     stored = acls.stored(house.vault, pod, path)
     old = acls.told(house.vault, pod, path, exists=asked.version(path) is not None)
     awaited = podwrite.list_awaited(asked, path)
-    if wanted.empty and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
-        done = await podread.entered(asked, admitted.permit)
-        door.finish(house.vault, done)
-        return _at(Reply(204, admitted.applied), done.index)
     expected = acls.digest(stored) if awaited is None else awaited
     try:
         turtle = (old or b"") if awaited == podwrite.NO_LIST else await _applied(asked, wanted, old or b"")
+        if turtle == (old or b"") and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
+            done = await podread.entered(asked, admitted.permit)
+            door.finish(house.vault, done)
+            return _at(Reply(204, admitted.applied), done.index)
         index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except (Unmet, BadPatch) as error:
         done = await podread.entered(asked, admitted.permit)
@@ -168,9 +168,10 @@ async def _result(asked: Asked, wanted: Patch, found: Found | None) -> tuple[str
     try:
         if not rdf.is_rdf(media):
             raise _NotRdf
-        if wanted.empty and found is not None and found.kind == "resource":
-            return _at(Reply(204), found.index)
-        return media, await _applied(asked, wanted, old, media)
+        body = await _applied(asked, wanted, old, media)
+        if found is None or found.kind != "resource" or body != old:
+            return media, body
+        reply = Reply(204)  # not a byte is different: the version stays
     except _NotRdf:
         reply = problem(415, "media", "Only RDF is patched; this is none")
     except _Protected:
@@ -185,6 +186,8 @@ async def _applied(asked: Asked, wanted: Patch, old: bytes, media: str = rdf.TUR
     url, target = asked.root + asked.target.path, asked.target
 
     def work() -> bytes:
+        if wanted.empty:
+            return old
         before = rdf.graph(old, media, url) if old.strip() else []
         after = patches.apply(wanted, before)
         if target.kind == "meta" and described.protected(set(before) ^ set(after), asked.root + target.subject):
