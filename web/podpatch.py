@@ -101,13 +101,13 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Wanted) -> Reply:
     stored = acls.stored(house.vault, pod, path)
     old = acls.told(house.vault, pod, path, exists=asked.version(path) is not None)
     awaited = podwrite.list_awaited(asked, path)
-    if wanted.empty and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
-        done = await podread.entered(asked, admitted.permit)
-        door.finish(house.vault, done)
-        return _at(Reply(204, admitted.applied), done.index)
     expected = acls.digest(stored) if awaited is None else awaited
     try:
         turtle = (old or b"") if awaited == podwrite.NO_LIST else await _applied(asked, wanted, old or b"")
+        if turtle == (old or b"") and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
+            done = await podread.entered(asked, admitted.permit)
+            door.finish(house.vault, done)
+            return _at(Reply(204, admitted.applied), done.index)
         index = await acls.put(house.vault, admitted.permit, path, turtle, house.clock(), expected)
     except (Unmet, BadPatch, BadRdf) as error:
         done = await podread.entered(asked, admitted.permit)
@@ -180,9 +180,10 @@ async def _result(asked: Asked, wanted: Wanted, found: Found | None) -> tuple[st
     try:
         if not rdf.is_rdf(media):
             raise _NotRdf
-        if wanted.empty and found is not None and found.kind == "resource":
-            return _at(Reply(204), found.index)
-        return media, await _applied(asked, wanted, old, media)
+        body = await _applied(asked, wanted, old, media)
+        if found is None or found.kind != "resource" or body != old:
+            return media, body
+        reply = Reply(204)  # not a byte is different: the version stays
     except _NotRdf:
         reply = problem(415, "media", "Only RDF is patched; this is none")
     except Protected:
@@ -194,6 +195,8 @@ async def _result(asked: Asked, wanted: Wanted, found: Found | None) -> tuple[st
 
 async def _applied(asked: Asked, wanted: Wanted, old: bytes, media: str = rdf.TURTLE) -> bytes:
     """The body after the patch. Raises Unmet, BadPatch, BadRdf, Protected."""
+    if wanted.empty:
+        return old
     about = asked.root + asked.target.subject if asked.target.kind == "meta" else None
     url = asked.root + asked.target.path
     return await LIMITED.patched(wanted.body, wanted.language, old, media, url, about)

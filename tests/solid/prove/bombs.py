@@ -55,15 +55,16 @@ def refused(trap: str) -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
     yield "a number without end", JSON_LD, b'{"@id":"a:","b:x":' + b"9" * MIB + b"}", {}
 
 
-def stored() -> Iterator[tuple[str, str, bytes]]:
-    """Name, media type and body of what is right as it stands, and dear to put into another syntax."""
-    yield "tiny triples", N_TRIPLES, filled(b"", b"<a:> <b:> <c:> .\n")
-    yield "blank nodes", TURTLE, filled(b"", b"[] <b:> [] .\n")
-    yield "one literal", TURTLE, filled(b'<a:> <b:> """', b"x", b'""" .')
-    yield "a literal of escapes", JSON_LD, filled(b'{"@id":"a:","b:x":"', b"\\u0001", b'"}')
-    yield "nodes in a row", TURTLE, b"".join(b"_:n%d <b:> _:n%d .\n" % (n, n + 1) for n in range(100_000))
-    yield "XML", XML, filled(_RDF, _EMPTY, b"</rdf:RDF>")
-    yield "many names", JSON_LD, json.dumps([{"@id": f"a:{n}", "b:x": n} for n in range(100_000)]).encode()
+def stored(most: int = MOST) -> Iterator[tuple[str, str, bytes]]:
+    """Name, media type and body (of at most so many bytes) of what is right as it stands, and dear to convert."""
+    many = 100_000 * most // MOST
+    yield "tiny triples", N_TRIPLES, filled(b"", b"<a:> <b:> <c:> .\n", most=most)
+    yield "blank nodes", TURTLE, filled(b"", b"[] <b:> [] .\n", most=most)
+    yield "one literal", TURTLE, filled(b'<a:> <b:> """', b"x", b'""" .', most)
+    yield "a literal of escapes", JSON_LD, filled(b'{"@id":"a:","b:x":"', b"\\u0001", b'"}', most)
+    yield "nodes in a row", TURTLE, b"".join(b"_:n%d <b:> _:n%d .\n" % (n, n + 1) for n in range(many))
+    yield "XML", XML, filled(_RDF, _EMPTY, b"</rdf:RDF>", most)
+    yield "many names", JSON_LD, json.dumps([{"@id": f"a:{n}", "b:x": n} for n in range(many)]).encode()
 
 
 def patches() -> Iterator[tuple[str, str, bytes]]:
