@@ -54,6 +54,7 @@ from web.routes import (
     locks,
     log,
     logout,
+    lws,
     notifications,
     oauth,
     operator,
@@ -193,7 +194,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)
     app.state.house = house
     problems.install(app)
-    for module in ROUTES:
+    for module in (*ROUTES, lws) if house.settings.lws else ROUTES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
