@@ -14,6 +14,7 @@ import pytest
 from consent import asks, clients, odrl, waiting
 from consent.oauth.clients import ASSERTION_TYPE
 from consent.schema import RAR_TYPE
+from consent.tables import Client as ClientRow
 from keys.secret import fresh_bytes
 from keys.sign import new_es256
 from keys.text import b64
@@ -60,7 +61,8 @@ def pushed(house: Household, **changes: Any) -> dict[str, Any]:
     own = sample.assertion(jti=b64(fresh_bytes(12)), iat=at, exp=at + 60)
     whole = {
         "client_assertion_type": ASSERTION_TYPE, "client_assertion": own, "response_type": "code",
-        "redirect_uri": sample.RETURN, "code_challenge": sample.CHALLENGE, "code_challenge_method": "S256", "state": "s",
+        "redirect_uri": sample.RETURN, "code_challenge": sample.CHALLENGE, "code_challenge_method": "S256",
+        "state": "s",
     }  # fmt: skip
     return {name: value for name, value in (whole | changes).items() if value is not None}
 
@@ -195,9 +197,7 @@ async def test_a_container_is_read_page_by_page_each_behind_its_own_line(
     assert all(one["modified"].endswith("Z") for one in seen)
     assert relations(read[0])["last"] == str(read[2].url) and "prev" not in relations(read[0])
     assert relations(read[1])["prev"] == BASE + first and relations(read[2])["prev"] == str(read[1].url)
-    lines = house.told()[before:]
-    assert [(line["action"], line["outcome"] if "outcome" in line else "") for line in lines] and len(lines) >= 3
-    assert sum(line["action"] == "list" for line in lines) == 3
+    assert sum(line["action"] == "list" for line in house.told()[before:]) == 3
     assert len({answer.headers["kluis-entry"] for answer in read}) == 3
     assert len({answer.headers["etag"] for answer in read}) == 3
 
@@ -206,7 +206,8 @@ async def test_a_short_container_has_no_pages_and_plain_clients_still_get_turtle
     token = await house.jwt()
     answer = await house.call("GET", "/pods/an/profile/", token, {"accept": lws.MEDIA})
     assert answer.headers["content-type"] == lws.MEDIA and "first" not in relations(answer)
-    assert [one["id"] for one in answer.json()["items"]] == [f"{POD}profile/card"]
+    names = [one["id"].rpartition("/")[2] for one in answer.json()["items"]]
+    assert "card" in names and names == sorted(names)
     root = (await house.call("GET", "/pods/an/", token, {"accept": lws.MEDIA})).json()
     assert {"id": f"{POD}profile/", "type": "Container"}.items() <= next(
         one for one in root["items"] if one["id"] == f"{POD}profile/"
@@ -336,7 +337,8 @@ async def test_a_plain_solid_client_asks_nobody_for_grants(house: Household) -> 
     basic = httpx.BasicAuth(house.secrets["id"], house.secrets["secret"])
     headers = LD | {"dpop": house.proof("POST", ASKED)}
     sent = await house.http.post(ASKED, content=orjson.dumps(wish(house, own)), headers=headers, auth=basic)
-    assert sent.json()["error"] == "unauthorized_client"
+    assert sent.status_code in (400, 422)
+    assert house.vault.db.read.run("SELECT count(*) FROM pushed") == [(0,)]
 
 
 BAD: dict[str, dict[str, Any]] = {
@@ -432,16 +434,23 @@ async def test_single_resources_and_every_action_are_asked_for_word_for_word(hou
 # ---------------------------------------------------------------- no nagging
 
 
-async def test_what_she_refused_is_not_laid_before_her_again_and_the_app_learns_nothing(
-    house: Household, clock: Clock
-) -> None:
-    first = await ask(house)
-    assert "error=access_denied" in (await decide(house, "deny")).headers["location"]
-    clock.tick(days=1)
+async def refuse(house: Household) -> None:
+    """She refuses the same, asked for in the ordinary way."""
+    now, details = house.clock(), sample.detail(datatypes=[ALL_INTERESTS])
+    own = pushed(house) | {"authorization_details": orjson.dumps([details]).decode()}
+    sent = await house.http.post("/oauth/par", data=own, headers={"dpop": house.proof("POST", "/oauth/par")})
+    handle = sent.json()["request_uri"].rpartition(":")[2]
+    other = asks.find(house.vault, handle, "cultuurgids", now)
+    await asks.show(house.vault, house.session, other, {"hash": "h", "language": "nl", "version": "1"}, now)
+    await asks.refuse(house.vault, house.session, asks.find(house.vault, handle, "cultuurgids", now), now)
+
+
+async def test_what_she_refused_is_not_laid_before_her_again_and_the_app_learns_nothing(house: Household) -> None:
+    await refuse(house)
+    before = len(house.told())
     again = await ask(house)
-    assert await listed(house) == []
-    shape = [{name: type(value) for name, value in one.json().items()} for one in (first, again)]
-    assert (again.status_code, shape[0]) == (201, shape[1])
+    assert await listed(house) == [] and len(house.told()) == before
+    assert (again.status_code, again.json()["storage"]) == (201, POD)
     assert (await mine(house, "GET", again.json()["id"])).status_code == 200
     led = await hers(
         house, f"/oauth/authorize?client_id=cultuurgids&request_uri={again.json()['urn:kluis:lws:request_uri']}"
@@ -455,28 +464,24 @@ async def test_an_app_lays_one_request_before_her_in_thirty_days_even_if_it_send
     sent = await asyncio.gather(*(ask(house) for _ in range(8)))
     assert {one.status_code for one in sent} == {201}
     assert len(await listed(house)) == 1
-    clock.tick(days=2)
-    assert (await ask(house)).status_code == 201
-    assert await listed(house) == []
-    clock.tick(days=29)
-    assert (await ask(house)).status_code == 201
-    assert house.vault.db.read.run("SELECT count(*) FROM pushed WHERE pod IS NOT NULL AND done = 0")[0][0] >= 1
+    for days, laid in ((2, 0), (29, 1)):
+        clock.forward(days=days)
+        assert (await ask(house)).status_code == 201
+        assert len(waiting.of_citizen(house.vault, house.session, clock())) == laid
 
 
 async def test_a_request_on_her_list_goes_when_she_refuses_the_same_elsewhere(house: Household) -> None:
     await ask(house)
-    now = house.clock()
-    (laid,) = waiting.of_citizen(house.vault, house.session, now)
-    other = await asks.push(house.vault, laid.asked.said, asks.Shown(sample.PROOF, None), now)
-    await asks.show(house.vault, house.session, other, {"hash": "h", "language": "nl", "version": "1"}, now)
-    other = asks.find(house.vault, b64(other.handle), "cultuurgids", now)
-    await asks.refuse(house.vault, house.session, other, now)
+    (laid,) = waiting.of_citizen(house.vault, house.session, house.clock())
+    await refuse(house)
     assert await listed(house) == []
-    assert await waiting.barred(house.vault, house.session, laid.asked, now)
+    assert await waiting.barred(house.vault, house.session, laid.asked, house.clock())
 
 
 async def test_an_app_that_nobody_reviewed_lays_nothing_before_anybody(house: Household) -> None:
-    await clients.register(house.vault, replace(sample.APP, trust="unverified"), house.clock())
+    unverified = replace(sample.APP, trust="unverified")
+    await house.vault.db.write(lambda tx: tx.remove(ClientRow, id="cultuurgids"))
+    await house.vault.db.write(lambda tx: clients.put(house.vault, tx, unverified))
     before = len(house.told())
     assert (await ask(house)).status_code == 201
     assert await listed(house) == [] and len(house.told()) == before
