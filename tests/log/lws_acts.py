@@ -9,7 +9,7 @@ from tests.conftest import BASE
 from tests.house import ALL_INTERESTS
 from tests.log.acts import ONGOING, Act, ok
 from tests.log.stage import Line, Stage
-from tests.web.test_lws import LD, ask, mine, pushed, wish
+from tests.web.lws_app import LD, ask, mine, pushed, wish
 
 P = "dpv:ProvideEventRecommendations"
 SILENT = {
