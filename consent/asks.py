@@ -76,7 +76,8 @@ def replayed(reason: str) -> OAuthError | None:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request that waits for a citizen: what was said (consent.oauth.par), when (ms), until when, by which session it
-    is held, and whose it is since she first opened it.
+    is held, and whose it is since she first opened it. `unasked`: its app named her pod and led nobody to it
+    (consent.unasked).
     """
 
     handle: bytes
@@ -85,6 +86,7 @@ class Asked:
     expires: int
     session: bytes | None = None
     pod: bytes | None = None
+    unasked: bool = False
 
     @property
     def terms(self) -> Terms:
@@ -97,11 +99,14 @@ class Asked:
         return REQUEST_URI + b64(self.handle)
 
 
-async def push(vault: Vault, said: Pushed, shown: Shown, now: datetime) -> Asked:
-    """Keep a request. Raises OAuthError if its proof or assertion was used before."""
+async def push(vault: Vault, said: Pushed, shown: Shown, now: datetime, *, waits: int = 0) -> Asked:
+    """Keep a request; one to which its app leads nobody, for `waits` ms. Raises OAuthError if its proof or assertion
+    was used before.
+    """
     at = gates.ms(now)
-    asked = Asked(fresh_bytes(16), said, at, at + LIFETIME_S * 1000)
-    sealed = columns.put(vault.state, "pushed", asked.handle, {"said": said.to_json(), "at": at})
+    asked = Asked(fresh_bytes(16), said, at, at + (waits or LIFETIME_S * 1000), unasked=bool(waits))
+    kept = {"said": said.to_json(), "at": at} | ({"unasked": True} if waits else {})
+    sealed = columns.put(vault.state, "pushed", asked.handle, kept)
 
     def write(tx: Tx) -> None:
         shown.remember(tx)
@@ -131,7 +136,8 @@ def find(vault: Vault, handle: str, client: str, now: datetime) -> Asked:
 def read(vault: Vault, row: PushedRow) -> Asked:
     """A stored request."""
     plain = columns.take(vault.state, "pushed", row.handle, row.sealed)
-    return Asked(row.handle, Pushed.from_json(plain["said"]), plain["at"], row.expires, row.session, row.pod)
+    said, unasked = Pushed.from_json(plain["said"]), plain.get("unasked", False)
+    return Asked(row.handle, said, plain["at"], row.expires, row.session, row.pod, unasked)
 
 
 async def keep(vault: Vault, asked: Asked, now: datetime) -> None:
@@ -153,7 +159,7 @@ async def show(vault: Vault, session: SessionFacts, asked: Asked, notice: dict[s
         if not tx.run(TAKE, session=session.handle, pod=pod.id, handle=asked.handle, now=at, until=at + OPEN_MS):
             raise Conflict("taken")
         if not tx.run(UNSEEN, g=asked.handle):
-            events.note(tx, pod, asked.handle, asked.at, "requested", _requested(asked))
+            events.note(tx, pod, asked.handle, asked.at, "requested", requested(asked))
         events.note(tx, pod, asked.handle, at, "shown", notice)
 
     facts = told(asked.terms, b"", "consent", "ask", "session", digest=notice["hash"])
@@ -187,8 +193,10 @@ async def _step(vault: Vault, session: SessionFacts, pod: PodFacts, facts: Facts
         raise _unknown()
 
 
-def _requested(asked: Asked) -> dict[str, Any]:
-    return {"terms": asked.terms.to_json(), "redirect_uri": asked.said.redirect_uri, "action": asked.said.action}
+def requested(asked: Asked) -> dict[str, Any]:
+    """What the step `requested` keeps of a request."""
+    said = {"terms": asked.terms.to_json(), "redirect_uri": asked.said.redirect_uri, "action": asked.said.action}
+    return said | ({"unasked": True} if asked.unasked else {})
 
 
 def _unknown() -> OAuthError:

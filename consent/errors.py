@@ -60,6 +60,12 @@ class UnknownPurpose(ConsentError):
     code = "unknown_purpose"
 
 
+class BadAccess(ConsentError):
+    """An access request that is no policy we can ask a citizen about; its text says where."""
+
+    code = "bad_access"
+
+
 class BadPeriod(ConsentError):
     """A text that is not an ISO 8601 duration."""
 

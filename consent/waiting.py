@@ -15,6 +15,7 @@ from consent.asks import Asked, read
 from consent.errors import OAuthError
 from consent.lines import told
 from consent.tables import Pushed as PushedRow
+from consent.terms import Terms
 from vault import gates
 from vault.database import Tx
 from vault.errors import Conflict
@@ -28,11 +29,14 @@ MS: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request on the citizen's list. `deferred`: she put it off; `here`: this session may answer it."""
+    """A request on the citizen's list. `deferred`: she put it off; `here`: this session may answer it; `fresh`: its app
+    laid it there and she never opened it.
+    """
 
     asked: Asked
     deferred: bool
     here: bool
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,20 @@ class Barred:
 
 
 def of_citizen(vault: Vault, session: SessionFacts, now: datetime) -> list[Waiting]:
-    """Every undecided request that this citizen opened, newest first."""
+    """Every undecided request that this citizen opened or that an app laid here, newest first: none she refused."""
     at = gates.ms(now)
     rows = vault.db.read.find(PushedRow, pod=session.pod.id, done=False)
     asked = [read(vault, row) for row in rows if at < row.expires]
-    waits = [Waiting(one, one.session is None, one.session in (None, session.handle)) for one in asked]
+    put_off = {one.grant for one in events.of_kind(vault, session.pod, "deferred")}
+    refused = _refused(vault, session.pod) if any(one.unasked for one in asked) else []
+    shown = [one for one in asked if not one.unasked or again.barred(refused, one.terms, now) is None]
+    waits = [_waits(one, session, put_off=one.handle in put_off) for one in shown]
     return sorted(waits, key=lambda one: -one.asked.at)
+
+
+def _waits(one: Asked, session: SessionFacts, *, put_off: bool) -> Waiting:
+    free = one.session is None
+    return Waiting(one, free and put_off, free or one.session == session.handle, free and not put_off)
 
 
 async def defer(vault: Vault, session: SessionFacts, asked: Asked, now: datetime) -> None:
@@ -79,9 +91,9 @@ async def barred(vault: Vault, session: SessionFacts, asked: Asked, now: datetim
 
     A request that she put off, or that is open already, is hers to answer.
     """
-    if asked.session is not None or asked.pod is not None:
+    if asked.session is not None or (asked.pod is not None and not asked.unasked):
         return False
-    why = again.barred(_refused(vault, session.pod), asked.terms, now)
+    why = refusal(vault, session.pod, asked.terms, now)
     if why is None:
         return False
 
@@ -92,6 +104,11 @@ async def barred(vault: Vault, session: SessionFacts, asked: Asked, now: datetim
     facts = replace(told(asked.terms, b"", "denial", "ask", why), decision="denied")
     await vault.log.append(Intent(session.pod.id, facts, now, (session.guard,), write=write))
     return True
+
+
+def refusal(vault: Vault, pod: PodFacts, asked: Terms, now: datetime) -> again.Why | None:
+    """Why the citizen of a pod is not asked this now, None if she may be."""
+    return again.barred(_refused(vault, pod), asked, now)
 
 
 def closed(vault: Vault, session: SessionFacts, now: datetime) -> list[Barred]:

@@ -171,15 +171,16 @@ class Household:
 
 
 @contextlib.asynccontextmanager
-async def household(vault: Vault, clock: Clock, data: Path) -> AsyncIterator[Household]:
-    """Furnish a vault and open the front door."""
+async def household(vault: Vault, clock: Clock, data: Path, **more: Any) -> AsyncIterator[Household]:
+    """Furnish a vault and open the front door; `more` are further settings."""
     (dirk,) = await found_office(vault, [Newcomer("dpo", "Dirk")], clock())
     made = await enroll(vault, "an", "An Peeters", "citizen", "an", None, clock())
     await clients.register(vault, sample.APP, clock())
     opened = await passphrase.login(vault, "an", made.codes[0], clock())
     assert opened is not None
     keeper = Timekeeper(clock, lambda: clock().timestamp(), None)
-    house = House(vault, Settings(data=data, base_url=BASE), clock, Recommender(data / "ask.sock"), keeper=keeper)
+    settings = Settings(data=data, base_url=BASE, **more)
+    house = House(vault, settings, clock, Recommender(data / "ask.sock"), keeper=keeper)
     app = create(house, clockwork=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
         one = Household(vault, clock, house, app, http, opened[1], opened[0], made.codes, dirk.codes[0])

@@ -55,6 +55,7 @@ from web.routes import (
     locks,
     log,
     logout,
+    lws,
     notifications,
     oauth,
     operator,
@@ -195,7 +196,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
     app.state.house = house
     app.state.methods = partial(allowed, [route for module in ROUTES for route in module.router.routes])
     problems.install(app)
-    for module in ROUTES:
+    for module in (*ROUTES, lws) if house.settings.lws else ROUTES:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -21,6 +21,7 @@ TOKEN_ROUTES: Final = (
     "/api/records",
     "/api/answers/",
     "/notifications/",
+    "/lws/",
 )
 """Paths, or with a last slash their beginnings."""
 

@@ -28,7 +28,9 @@ class Gone(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: the house, method, canonical target, raw path, headers, the way to its body and its largest size."""
+    """One request: the house, method, canonical target, raw path, headers, the way to its body, its largest size, and
+    what follows the path.
+    """
 
     house: "House"
     method: str
@@ -37,6 +39,7 @@ class Asked:
     headers: list[tuple[bytes, bytes]]
     receive: Receive
     largest: int
+    query: bytes = b""
 
     @property
     def root(self) -> str:

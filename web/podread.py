@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
-from functools import partial
 from hashlib import blake2b
+
+import orjson
 
 from consent.call import Admission, Denial
 from vault import acls, door
@@ -14,7 +15,7 @@ from vault.errors import Denied
 from vault.log.entry import Appended
 from vault.permit import Permit
 from vault.sealed import Found, Opened
-from vault.solid import conditional, conneg, ldp, ranges, rdf, wac
+from vault.solid import conditional, conneg, ldp, lws, ranges, rdf, wac
 from vault.solid.limited import LIMITED
 from vault.solid.rdf import BadRdf
 from web.partial import ranged
@@ -80,7 +81,14 @@ async def auxiliary(asked: Asked) -> Reply:
 
 async def description(asked: Asked) -> Reply:
     """GET and HEAD of the storage description: public, made from the pod's name, whether there is such a pod or not."""
+    if _linked(asked):
+        return await _show(asked, orjson.dumps(lws.description(asked.root, asked.owner)), lws.MEDIA)
     return await _show(asked, ldp.description(asked.root, asked.owner), rdf.TURTLE)
+
+
+def _linked(asked: Asked) -> bool:
+    """Whether the client would rather have the form of Linked Web Storage, and this server speaks it."""
+    return asked.house.settings.lws and conneg.choose(asked.text(b"accept"), rdf.TURTLE, lws.MEDIA) == lws.MEDIA
 
 
 async def entered(asked: Asked, permit: Permit) -> Appended:
@@ -100,8 +108,12 @@ def _told(reply: Reply, index: int, admitted: Admission) -> Reply:
 
 async def _shown(asked: Asked, admitted: Admission, found: Found, now: datetime) -> Reply:
     if found.kind == "container":
-        listing = await _listing(asked, admitted, found, now)
-        return await _show(asked, listing, rdf.TURTLE)
+        kept = await _members(asked, admitted, found, now)
+        if _linked(asked):
+            said, links = lws.container(asked.root + asked.target.path, kept, asked.query)
+            page = await _show(asked, orjson.dumps(said), lws.MEDIA)
+            return replace(page, headers={**page.headers, "Link": ", ".join(links)}) if links else page
+        return await _show(asked, await _listing(asked, kept), rdf.TURTLE)
     if found.kind == "absent":
         return nothing()
     if not admitted.narrow:
@@ -117,10 +129,10 @@ async def _shown(asked: Asked, admitted: Admission, found: Found, now: datetime)
     return await _show(asked, body, found.media, version, found.modified)
 
 
-async def _listing(asked: Asked, admitted: Admission, found: Found, now: datetime) -> bytes:
+async def _members(asked: Asked, admitted: Admission, found: Found, now: datetime) -> list[rdf.Member]:
     """The members as the grant covers them; the bodies of a limited grant's are here, and say whether they show."""
     path = asked.target.path
-    kept = {}
+    kept = []
     for member in found.members:
         label, size = member.label, member.label.size
         if label.path.endswith(".meta"):
@@ -133,12 +145,16 @@ async def _listing(asked: Asked, admitted: Admission, found: Found, now: datetim
             size = size if shown == stored else len(shown)  # how much was left out is not told either
         when = label.when if label.modified else None
         name = label.path.removeprefix(path).rstrip("/")
-        kept[label.path] = rdf.Member(name, member.body is None, label.media, size, when)
-    told = partial(rdf.container, asked.root + path, kept.values())
+        kept.append(rdf.Member(name, member.body is None, label.media, size, when))
+    return kept
+
+
+async def _listing(asked: Asked, kept: list[rdf.Member]) -> bytes:
+    address = asked.root + asked.target.path
     if len(kept) <= FEW:
-        return told()
+        return rdf.container(address, kept)
     async with asked.house.vault.turn:
-        return await asyncio.to_thread(told)
+        return await asyncio.to_thread(rdf.container, address, kept)
 
 
 async def _bounded(member: Opened) -> bytes | None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vault.solid import access, ldp, notifications, paths
+from vault.solid import access, ldp, lws, notifications, paths
 from web import podpatch, podread, podwrite
 from web.middleware import App, Receive, Scope, Send
 from web.podcall import Asked, Gone
@@ -39,12 +39,13 @@ def create(house: "House", largest: int = LARGEST) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        query: bytes = scope.get("query_string", b"")
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         try:
             if [value.lower() for name, value in headers if name == b"host"] != [host]:
                 reply = problem(421, "misdirected", "This server answers under another name", {"Connection": "close"})
             else:
-                reply = await _answer(Asked(house, method, paths.parse(raw), raw, headers, receive, largest))
+                reply = await _answer(Asked(house, method, paths.parse(raw), raw, headers, receive, largest, query))
         except Gone:
             return
         except Known as error:
@@ -73,12 +74,14 @@ async def _answer(asked: Asked) -> Reply:
     links = ldp.links(asked.root, asked.target, asked.owner)
     if asked.target.kind == "acl":
         links += access.links(asked.house.vault.access, asked.method)
+    if asked.house.settings.lws:
+        links.append(lws.link(asked.root))
+    links += [*_followed(asked), *filter(None, [reply.headers.get("Link")])]
     named = {
         "Allow": ", ".join(ldp.methods(asked.target)),
-        "Link": ", ".join([*links, *_followed(asked)]),
         **ldp.accepts(asked.target),
     }
-    return replace(reply, headers={**named, **reply.headers})
+    return replace(reply, headers={**named, **reply.headers, "Link": ", ".join(links)})
 
 
 def _followed(asked: Asked) -> list[str]:

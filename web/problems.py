@@ -67,6 +67,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     consent.Busy: (503, "busy", "Too many are logging in at this moment"),
     consent.UnknownCategory: (400, "unknown-category", "Not a registered data category"),
     consent.UnknownPurpose: (400, "unknown-purpose", "Not a registered purpose"),
+    consent.BadAccess: (422, "bad-access", "This access request cannot be put to anybody"),
     consent.BadPeriod: (400, "bad-period", "Not a duration"),
     consent.BadDays: (400, "bad-days", "Not a period of days that is known here"),
     consent.BadReason: (400, "bad-reason", "A question about people needs a reason in words"),

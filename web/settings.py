@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         False, description="true to serve no data while the alarm of the log's witnesses is up, else false"
     )
 
+    lws: bool = Field(
+        False, description="true to speak Linked Web Storage as well, as a dated draft describes it, else false"
+    )
     foreign_issuers: str = Field(
         "any", description="whose agents from elsewhere may come in: any, none, or hosts of issuers with commas"
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.house import ALL_INTERESTS
-from tests.log import acts, follow_acts, grant_acts, moving_acts, own_acts, patch_acts, solid_acts, told_acts
+from tests.log import acts, follow_acts, grant_acts, lws_acts, moving_acts, own_acts, patch_acts, solid_acts, told_acts
 from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, reads, without_token
 from tests.log.office_acts import officer_asks, officer_looks, officer_removes_nobody
 from tests.log.own_acts import presses
@@ -30,7 +30,7 @@ SILENT: Final[dict[str, str]] = {
                      "GET /.well-known/openid-configuration", "GET /.well-known/oauth-protected-resource",
                      "GET /oauth/jwks", "GET /.well-known/ssf-configuration",
                      "GET pods/description", "HEAD pods/description"], EVERYBODY),
-    **follow_acts.SILENT,
+    **follow_acts.SILENT, **lws_acts.SILENT,
     **dict.fromkeys([f"OPTIONS pods/{kind}" for kind in ("root", "container", "file", "acl", "meta", "description")],
                     "made from the name alone, whether there is such a pod or not"),
     **dict.fromkeys(["GET /login", "GET /oauth/logout", "GET /me/take-away", "GET /me/erase", "GET /me/security/locks",
@@ -222,7 +222,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (reads("/api/answers/interest_topics_k10", status=403),
          [by_app("read", "denied", "answer", category="kluis:Answers")]),
         (without_token("GET", "/api/answers/postal_district"), [anonymous()])],
-    **follow_acts.LEAVES,
+    **follow_acts.LEAVES, **lws_acts.LEAVES,
     # ------------------------------------------------------------ getting in and out
     "POST /login": [
         (own_acts.logs_in, [Line("unlock", "login", rule="recovery"), ENTERED]),

@@ -6,7 +6,8 @@ nothing is called by everybody there is, with a witness at every opening functio
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -16,7 +17,8 @@ from consent import gate
 from consent.accounts import passphrase
 from consent.accounts.people import enroll
 from keys.text import b64
-from tests.house import ALL_INTERESTS, Household
+from tests.conftest import Clock
+from tests.house import ALL_INTERESTS, Household, household
 from tests.log import foreign_acts
 from tests.log.acts import ONGOING
 from tests.log.declared import LEAVES, SILENT, by_app
@@ -25,8 +27,16 @@ from tests.log.stage import Line, Stage, stage
 from vault import door
 from vault.shares import Want
 from vault.unlocked import reach
+from vault.vault import Vault
 
 pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def house(vault: Vault, clock: Clock, tmp_path: Path) -> AsyncIterator[Household]:
+    """A house with every route that a setting can open."""
+    async with household(vault, clock, tmp_path, lws=True) as furnished:
+        yield furnished
 
 
 def named(house: Household) -> set[str]:

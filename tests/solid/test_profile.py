@@ -1,7 +1,6 @@
-"""The WebID document, what it leads to, and what is there of other specifications."""
+"""The WebID document, and what it leads to."""
 
 from tests.conftest import BASE
-from tests.house import Household
 from tests.solid.client import JSON_LD, LDP, ME, PIM, POD, SOLID, TURTLE, Agent, graph, has, objects
 from tests.solid.requirements import shows
 
@@ -48,8 +47,3 @@ async def test_the_public_index_hangs_under_the_profile_and_the_private_one_is_p
     own = await an("GET", public)
     assert (await an("PUT", public, own.text + entry, TURTLE)).status_code == 204
     assert len(graph(await anybody("GET", public))) == len(graph(own)) + 3
-
-
-@shows("lws")
-async def test_linked_web_storage_is_shut_unless_it_is_asked_for(house: Household) -> None:
-    assert (await house.http.get("/.well-known/lws-configuration")).status_code == 404

@@ -21,16 +21,17 @@ def offers(stored: str) -> tuple[str, ...]:
     return (stored, *(media for media in _OFFERED if media != stored))
 
 
-def choose(accept: str | None, stored: str) -> str | None:
+def choose(accept: str | None, stored: str, *also: str) -> str | None:
     """The best media type for `accept`, None if nothing fits (406). Ties go to what is stored.
 
+    `also` are further types in which it can be shown, if they are wished for more than any other.
     `stored` may carry parameters; ranges are compared without theirs. A header that holds no range at all asks for
     nothing in particular.
     """
     ranges = _ranges(accept or "")
     if not ranges:
         return stored
-    ranked = [(_quality(media, ranges), -place, media) for place, media in enumerate(offers(stored))]
+    ranked = [(_quality(media, ranges), -place, media) for place, media in enumerate((*offers(stored), *also))]
     quality, _, best = max(ranked)
     return best if quality > 0 else None
 

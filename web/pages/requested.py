@@ -9,7 +9,7 @@ from datetime import datetime
 @dataclass(frozen=True)
 class WaitingRequest:
     """A request to decide about. `address`: its consent page; `deferred`: she put it off; `here`: this session may
-    answer it; `changes`: it is about a grant that she gave before.
+    answer it; `changes`: it is about a grant that she gave before; `fresh`: its app sent it and she never opened it.
     """
 
     app: str
@@ -20,6 +20,7 @@ class WaitingRequest:
     deferred: bool
     here: bool
     changes: bool
+    fresh: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,8 @@ async def push(request: Request) -> Response:
 
     async def pushed(house: "House", asked: server.TokenRequest) -> Response:
         now = house.clock()
-        known = _authenticated(house, asked)
-        proof = check_proof(_dpop(request), "POST", asked.url, now)
+        known = authenticated(house, asked)
+        proof = check_proof(proofs(request), "POST", asked.url, now)
         said = par.check_par(asked.form, known.client, proof, house.base, now)
         await amend.check(house.vault, said, now)
         kept = await asks.push(house.vault, said, asks.Shown(proof, known.assertion), now)
@@ -79,7 +79,7 @@ async def token(request: Request) -> Response:
 
     async def issued(house: "House", asked: server.TokenRequest) -> Response:
         client = await _described(house, asked)
-        body = await issue.answer(house.vault, asked, _dpop(request), house.clock(), client)
+        body = await issue.answer(house.vault, asked, proofs(request), house.clock(), client)
         return JSONResponse(body, headers=NO_STORE)
 
     return await answered(request, issued)
@@ -117,7 +117,7 @@ async def revoke(request: Request) -> Response:
 @router.get("/oauth/grants/{grant_id}")
 async def query_grant(request: Request, grant_id: str) -> Response:
     """What the grant behind the shown token covers (FAPI Grant Management); any other grant is 404."""
-    return await _with_token(request, grant_id, _about)
+    return await with_token(request, grant_id, _about)
 
 
 @router.post("/oauth/grants/{grant_id}")
@@ -142,7 +142,7 @@ async def end_grant(request: Request, grant_id: str) -> Response:
         await endings.revoke(house.vault, grant, house.clock())
         return Response(status_code=204, headers=NO_STORE)
 
-    return await _with_token(request, grant_id, ended)
+    return await with_token(request, grant_id, ended)
 
 
 async def _about(house: "House", grant: grants.GrantFacts) -> Response:
@@ -197,7 +197,8 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _dpop(request: Request) -> list[bytes]:
+def proofs(request: Request) -> list[bytes]:
+    """The values of the header with the proof of possession (RFC 9449 4.1)."""
     return _raw(request, b"dpop")
 
 
@@ -205,7 +206,8 @@ def _raw(request: Request, header: bytes) -> list[bytes]:
     return [value for name, value in request.headers.raw if name == header]
 
 
-def _authenticated(house: "House", asked: server.TokenRequest, *, public: bool = False) -> server.Authenticated:
+def authenticated(house: "House", asked: server.TokenRequest, *, public: bool = False) -> server.Authenticated:
+    """The caller, as far as it shows who it is; its assertion is still to be used up. Raises OAuthError."""
     named = server.claimed(asked)
     client = apps.nameless(named) if is_document(named) else clients.find(house.vault, named)
     return server.authenticate(asked, client, house.clock(), public=public)
@@ -213,12 +215,12 @@ def _authenticated(house: "House", asked: server.TokenRequest, *, public: bool =
 
 async def proven(house: "House", asked: server.TokenRequest, *, public: bool = False) -> Client:
     """The caller, whose assertion is now used up. `public`: one that can only name itself may come too."""
-    known = _authenticated(house, asked, public=public)
+    known = authenticated(house, asked, public=public)
     await asks.spend(house.vault, known.assertion)
     return known.client
 
 
-async def _with_token(
+async def with_token(
     request: Request, grant_id: str, step: Callable[["House", grants.GrantFacts], Awaitable[Response]]
 ) -> Response:
     """Do a step for the app that shows a live access token of this very grant, with its proof."""
@@ -229,18 +231,23 @@ async def _with_token(
         return refused_answer(request, refused)
 
 
-async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.GrantFacts:
+async def held(request: Request, house: "House") -> grants.GrantFacts:
+    """The grant whose live access token is shown, with a proof that is now used up. Raises OAuthError."""
     now, shown = house.clock(), shown_token(_raw(request, b"authorization"))
-    held = issue.hold(house.vault, shown.decode("ascii"), "kat") if shown else None
-    if held is None or shown is None or not held.live(now):
+    known = issue.hold(house.vault, shown.decode("ascii"), "kat") if shown else None
+    if known is None or shown is None or not known.live(now):
         raise OAuthError("invalid_token", "The token is not valid.")
     url = house.base + request.url.path
-    await asks.spend(house.vault, check_proof(_dpop(request), request.method, url, now, shown, held.bound["jkt"]))
-    if b64(held.grant.id) != grant_id:
-        app = (held.grant.terms.client, held.grant.terms.client_name)
-        await amend.owned(house.vault, app, grant_id, now)
+    await asks.spend(house.vault, check_proof(proofs(request), request.method, url, now, shown, known.bound["jkt"]))
+    return known.grant
+
+
+async def _grant_of(request: Request, house: "House", grant_id: str) -> grants.GrantFacts:
+    found = await held(request, house)
+    if b64(found.id) != grant_id:
+        await amend.owned(house.vault, (found.terms.client, found.terms.client_name), grant_id, house.clock())
         raise HTTPException(404, "not_found")
-    return held.grant
+    return found
 
 
 def refused_answer(request: Request, error: OAuthError) -> Response:

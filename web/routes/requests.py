@@ -48,6 +48,7 @@ def _waiting(vault: Vault, one: Waiting) -> WaitingRequest:
         deferred=one.deferred,
         here=one.here,
         changes=asked.said.action != "create",
+        fresh=one.fresh,
     )
 
 

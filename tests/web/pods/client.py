@@ -6,10 +6,12 @@ from typing import Any
 
 from tests.conftest import BASE, Clock
 from vault.vault import Vault
+from web.settings import Settings
 
 ROOT = f"{BASE}/pods/an"
 OWNER = f"{ROOT}/profile/card#me"
 CARD = b"<#me> <http://xmlns.com/foaf/0.1/name> 'An' ."
+SETTINGS = Settings(base_url=BASE)
 
 
 @dataclass
@@ -17,6 +19,11 @@ class FakeHouse:
     vault: Vault
     clock: Clock
     base: str = BASE
+
+    @property
+    def settings(self) -> Settings:
+        """Those of a house of which nothing was asked."""
+        return SETTINGS
 
 
 @dataclass
