@@ -16,10 +16,11 @@ from consent.accounts import sessions
 from consent.call import Call, Denial
 from keys.secret import fresh_bytes
 from keys.text import b64, unb64
-from vault import acls, door, gates, hooks
+from vault import door, gates, hooks
 from vault.errors import Conflict, Denied
 from vault.log.entry import Appended, Facts, Guard, Intent
 from vault.solid.notifications import HOOK, Wish
+from vault.stamps import same
 
 if TYPE_CHECKING:
     from vault.database import Tx
@@ -147,7 +148,7 @@ def stands(vault: "Vault", one: Following, now: datetime) -> bool:
 
 def _stands(one: Following, tx: "Tx") -> None:
     """Raise Conflict if a list, the custody or the session behind it is not what the gate saw."""
-    acls.same(tx, one.covers, one.stamp)
+    same(tx, one.covers, one.stamp)
     if one.covers:
         found = tx.run(CUSTODY, id=one.compartment)
         if found and found[0][0] != "managed":

@@ -108,6 +108,7 @@ def own(
         targets,
         session.guard,
         writes=action in ("write", "append", "delete"),
+        controls=True,
     )
     return _mint(permit), session.keys
 
@@ -142,7 +143,8 @@ async def _public(vault: Vault, pod: PodFacts | None, call: Call, now: datetime)
         return await _anonymous(vault, pod, "unauthenticated", now)
     user, public = access.shown(vault, pod, call, who, here)
     facts = of_call(call, "access", rule="public")
-    return Admission(_permit(pod, facts, call, seen=here), CustodyKeys(pod.id), user=user, public=public)
+    permit = _permit(pod, facts, call, seen=here, may=user)
+    return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
 async def _anonymous(vault: Vault, pod: PodFacts | None, code: str, now: datetime) -> Denial:
@@ -239,7 +241,7 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     except OAuthError as e:
         return await _turn_away(vault, pod, token, call, e.code, now)
     if pod is None:
-        return await _turn_away(vault, pod, token, call, "forbidden", now)
+        return await _turn_away(vault, pod, token, call, *_needed(call, call.category.custody, now))
     here = acls.effective(vault, pod, call.path)
     custody = here.custody or call.category.custody
     covered = covers(vault, pod, token, call, now, managed=custody == "managed")
@@ -254,9 +256,9 @@ async def _by_jwt(vault: Vault, pod: PodFacts | None, call: Call, shown: bytes, 
     guard = Guard(unb64(token.grant_id), token.epoch, use=True, pod=home)
     who = {"agent": token.webid, "client": token.client_id, "grant": token.grant_id}
     facts = of_call(call, "access", "wac", **who, **why_of(terms))
-    permit = _permit(pod, facts, call, guard, proof=proof, seen=here)
     limit = access.limit_of(terms, at_home=home == pod.id)
     user, public = access.shown(vault, pod, call, asking, here, limit)
+    permit = _permit(pod, facts, call, guard, proof=proof, seen=here, may=user)
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
@@ -278,7 +280,7 @@ async def _by_visit(
         return await _send_off(vault, pod, who, call, custody if allowed else call.category.custody, now)
     facts = of_call(call, "access", "foreign", **who.told)
     user, public = access.shown(vault, pod, call, asking, here)
-    permit = _permit(pod, facts, call, proof=who.proof, seen=here)
+    permit = _permit(pod, facts, call, proof=who.proof, seen=here, may=user)
     return Admission(permit, CustodyKeys(pod.id), user=user, public=public)
 
 
@@ -309,6 +311,7 @@ def _permit(
     datum: Datum | None = None,
     proof: Proof | None = None,
     seen: Effective | None = None,
+    may: frozenset[str] = frozenset(),
 ) -> Permit:
     targets: frozenset[str] | None = None if call.batch else frozenset({call.place})
     if call.answer and datum is not None:
@@ -318,6 +321,7 @@ def _permit(
         targets = frozenset(datum.resources)
     writes = call.action in ("write", "append", "delete")
     permit = Permit(pod.id, facts, (pod.compartment(top(call.path)),), targets, guard, writes=writes)
+    permit = replace(permit, controls="control" in may)
     permit = replace(permit, receipt=fresh_bytes(32) if call.receipt and facts.app else b"")
     if seen is not None:
         permit = replace(permit, covers=seen.covers, stamp=seen.stamp)

@@ -20,6 +20,8 @@ NEW_WEBIDS: Final = 60
 """Documents of WebIDs not seen before which are fetched in any minute, for all issuers."""
 NEW_OF_ONE: Final = 20
 """The same for one issuer, so that none can use us against others."""
+GUESTS: Final = 30
+"""Issuers and documents asked in any minute for one pod about agents that its own lists name."""
 _MOST_KEYS: Final = 64
 
 
@@ -31,18 +33,41 @@ class Issuers:
         self._fetcher, self._hosts = fetcher, hosts
         self._issuers, self._webids = _Ration(NEW_ISSUERS), _Ration(NEW_WEBIDS)
         self._of: Recent[_Ration] = Recent(1024, 3600)
+        self._guests: Recent[_Ration] = Recent(4096, 3600)
 
-    async def keys(self, issuer: str, kid: str, now: datetime) -> tuple[dict[str, Any], ...]:
+    async def keys(self, issuer: str, kid: str, now: datetime, guest: bytes = b"") -> tuple[dict[str, Any], ...]:
         """The issuer's public keys; for one that is not among them it is asked again, once in 30 s.
 
+        `guest`: the pod of whose ration it comes, after `expected` said yes; "" for that of strangers.
         Raises FederationError; NotAllowed("host") for one that the operator did not name, ("budget") for one too many.
         """
+        name = self._named(issuer)
+        (self._ration_of(guest, now) if guest else self._issuers).take(name, now)
+        found = await webid.keys(self._fetcher, issuer, now, kid or None)
+        return tuple(found[:_MOST_KEYS])
+
+    async def expected(self, issuer: str, agent: str, pod: bytes, now: datetime) -> bool:
+        """Whether an agent that the lists of a pod name says that this issuer speaks for it; before that was asked.
+
+        Strangers who use up the ration of all can so not keep out whom a citizen let in: a made-up issuer is in no such
+        document, so it takes nothing of the pod's own ration. Raises as `keys` does.
+        """
+        self._named(issuer)
+        self._ration_of(pod, now).take(agent.partition("#")[0], now)
+        return await webid.speaks_for(self._fetcher, issuer, agent, now)
+
+    def _named(self, issuer: str) -> str:
         name = _name(issuer)
         if self._hosts is not None and name.hostname not in self._hosts:
             raise NotAllowed("host")
-        self._issuers.take(name.geturl(), now)
-        found = await webid.keys(self._fetcher, issuer, now, kid or None)
-        return tuple(found[:_MOST_KEYS])
+        return name.geturl()
+
+    def _ration_of(self, pod: bytes, now: datetime) -> "_Ration":
+        own = self._guests.get(pod, now)
+        if own is None:
+            own = _Ration(GUESTS)
+            self._guests.put(pod, own, now)
+        return own
 
     async def named(self, issuer: str, agent: str, now: datetime) -> bool:
         """Whether the agent's own document names the issuer, which has just been shown to have signed its token.

@@ -30,7 +30,7 @@ AREAS = {
     "consent": ["tests/consent/prove"],
     "push": ["tests/web/test_outgoing.py"],
     "oauth": ["tests/clients/oauth", "tests/clients/solidlogin", "tests/web/solidlogin", "tests/consent/attacks"],
-    "solid": ["tests/solid", "tests/clients/solid"],
+    "solid": ["tests/solid", "tests/clients/solid", "tests/web/notifications/test_race.py"],
 }
 
 

@@ -1,7 +1,7 @@
 """Access control lists as stored: control data, read before any permit exists (house.md, section 5)."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from vault.solid.access import Document, accepted, policies_at, read_document
 from vault.solid.limited import LIMITED
 from vault.solid.policy import Asker, Members, Policy, granted
 from vault.solid.rdf import TURTLE, BadRdf
+from vault.stamps import sealed, stamp, unchanged
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
@@ -49,6 +50,13 @@ class Effective:
     def modes(self, asker: Asker, root: str) -> frozenset[str]:
         """The modes of an asker on the path; `root` is the pod's URL without its last slash."""
         return granted(self.policies, asker, owner(root), self.members)
+
+    def names(self, agent: str) -> bool:
+        """Whether what counts here names this agent itself, or a group that it is in."""
+        rules = (*self.policies, *self.above)
+        matchers = (one for rule in rules for one in (*rule.all_of, *rule.any_of, *rule.none_of))
+        tests = [test for matcher in matchers for test in matcher if test.what == "agent"]
+        return any(agent in test.values or any(agent in self.members.get(g, ()) for g in test.groups) for test in tests)
 
     def modes_above(self, asker: Asker, root: str) -> frozenset[str]:
         """The modes of an asker on the container that holds the path; the root's is itself."""
@@ -95,7 +103,7 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
         chain.append(parent(chain[-1]))
     covers = tuple(map(pod.resource, chain))
     cell = pod.compartment(top(path))
-    found = _sealed(vault.db.read, covers, CUSTODY, cell=cell)
+    found = sealed(vault.db.read, covers, CUSTODY, cell=cell)
     custody = found.pop(cell, b"").decode()
     documents: list[tuple[str, Document]] = []
     for place, rid in zip(chain, covers, strict=True):
@@ -108,37 +116,14 @@ def effective(vault: Vault, pod: PodFacts, path: str) -> Effective:
     named = frozenset[str]().union(*(document.groups for _, document in documents))
     asked = groups.places(f"{vault.base}/pods/{pod.name}", named)
     ids = tuple(groups.mark(pod, place) for place in asked)
-    listed = _sealed(vault.db.read, ids) if ids else {}
+    listed = sealed(vault.db.read, ids) if ids else {}
     members = {
         group: held
-        for rid, sealed in listed.items()
-        for group, held in GROUPS.get(rid, sealed, partial(groups.read, pod, rid, sealed)).items()
+        for rid, row in listed.items()
+        for group, held in GROUPS.get(rid, row, partial(groups.read, pod, rid, row)).items()
     }
     covers += ids
-    return Effective(counting, above, covers, _stamp(covers, found | listed), custody, members)
-
-
-def unchanged(tx: Tx, permit: Permit) -> None:
-    """Raise Conflict("access changed") if a list that the permit rests on is not what the gate saw."""
-    same(tx, permit.covers, permit.stamp)
-
-
-def same(tx: Tx, covers: tuple[bytes, ...], stamp: bytes) -> None:
-    """The same for what is left of a permit: the ids of the lists, and what was stored there."""
-    if covers and _stamp(covers, _sealed(tx, covers)) != stamp:
-        raise Conflict("access changed")
-
-
-def _sealed(tx: Tx, ids: tuple[bytes, ...], also: str = "", **given: bytes) -> dict[bytes, bytes]:
-    """The lists stored under these ids, sealed; and what a further part of the same statement gives."""
-    marks = ", ".join(f":i{n}" for n in range(len(ids)))
-    params = {f"i{n}": rid for n, rid in enumerate(ids)}
-    return dict(tx.run(f"SELECT id, sealed FROM acl WHERE id IN ({marks}) {also}", **params, **given))  # noqa: S608
-
-
-def _stamp(ids: tuple[bytes, ...], found: Mapping[bytes, bytes]) -> bytes:
-    """One hash over what is stored under these ids; nothing opens, so it costs no more than reading."""
-    return sha256(b"".join(sha256(found.get(rid, b"")).digest() for rid in ids)).digest()
+    return Effective(counting, above, covers, stamp(covers, found | listed), custody, members)
 
 
 def _parse(vault: Vault, pod: PodFacts, path: str, sealed: bytes) -> Document:

@@ -93,8 +93,9 @@ def read_label(data: bytes) -> Label:
 
 def received(place: Place, dek: bytes, label: bytes, body: bytes, mark: bytes) -> tuple[Resource, Body]:
     """Version 1 of what its source sealed itself: nothing of it can be opened here (vault.packets checks its form)."""
-    row = _row(place, 1, dek, label, digest([label, body]), mark)
-    return row, Body(id=place.resource, version=1, size=len(body), data=body)
+    return _row(place, 1, dek, label, digest([label, body]), mark), Body(
+        id=place.resource, version=1, size=len(body), data=body
+    )
 
 
 def enclose(
@@ -143,8 +144,7 @@ def enclose_staged(place: Place, version: int, label: Label, staged: Staged) -> 
     head = seal(staged.dek, context, pad(orjson.dumps(label), LABEL_BLOCK))
     letter = deliver(place.public, dek_context(place, version, "deposit"), staged.dek)
     body = Body(id=place.resource, version=version, size=staged.stored, store=staged.store, data=staged.ends)
-    told = kept_digest(head, staged.ends, staged.stored)
-    return _row(place, version, letter, head, told, b""), body
+    return _row(place, version, letter, head, kept_digest(head, staged.ends, staged.stored), b""), body
 
 
 def _row(

@@ -25,7 +25,7 @@ from keys.unseal import SegmentOpener, unseal as _unseal
 from vault import gates, packets, staging, unlocked
 from vault.blobs import Label, dek_context, padme, read_label, unpad
 from vault.database import Tx
-from vault.errors import DamagedItem, Denied, NotFound
+from vault.errors import Conflict, DamagedItem, Denied, NotFound
 from vault.keysets import CustodyKeys, GrantKeys, Keys, SessionKeys
 from vault.large import Large
 from vault.log.entry import Appended, Intent
@@ -33,6 +33,7 @@ from vault.mint import demand, spent, steps as _steps
 from vault.permit import Permit
 from vault.pod import compartments
 from vault.sealed import COUNT, EVERYTHING, LABEL, LABELS, MEMBERS, NEWEST, ONE, RECORDS, Found, Opened, Sealed
+from vault.stamps import unchanged
 from vault.tables import Resource
 from vault.vault import PodFacts, Vault
 
@@ -206,6 +207,8 @@ def intent(permit: Permit, at: datetime, **more: Any) -> Intent:
     guards = (permit.guard,) if permit.guard else ()
     base: dict[str, Any] = {"facts": permit.facts, "guards": guards, "jti": permit.jti, "jti_until": permit.jti_until}
     base["receipt"] = permit.receipt
+    if permit.covers:  # a list that changed while this was on its way counts already
+        base["write"] = partial(unchanged, permit=permit)
     return Intent(permit.pod, at=at, **(base | more))
 
 
@@ -239,7 +242,11 @@ def finish(vault: Vault, done: Appended) -> None:
 
 
 def still_open(vault: Vault, permit: Permit) -> None:
-    """See that the gate of a permit did not close meanwhile. Raises Denied."""
+    """See that neither the gate of a permit closed nor a list behind it changed meanwhile. Raises Denied."""
+    try:
+        unchanged(vault.db.read, permit)
+    except Conflict as changed:
+        raise Denied(changed.reason) from None
     guard = permit.guard
     if guard is None:
         return

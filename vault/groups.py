@@ -4,7 +4,8 @@ Who is in a group must be known before any permit exists, and opening a document
 writer's own bytes are read as they come in, and the members kept as control data in the same transaction: a list
 beside the document's own, under an id that no path can have. Whatever is written over the document, or deletes it,
 removes them. Only what can never be sealed is read so: the pod's root, `profile/` and `public/`. A group anywhere else,
-and one of a stranger's, holds nobody (docs/decisions/0027).
+and one of a stranger's, holds nobody (docs/decisions/0027). Nor does one that was written by who may not say who comes
+in there: an app that may write in `public/` would otherwise let in whom it likes, past its grant.
 """
 
 import json
@@ -56,7 +57,8 @@ def kept(pod: PodFacts, path: str, url: str, media: str = "", body: bytes | None
     sealed = pod.seal("acl", rid, "sealed", json.dumps(found).encode()) if found else b""
 
     def keep(tx: Tx) -> None:
-        tx.remove(Acl, id=rid)
+        if tx.remove(Acl, id=rid) or found:
+            tx.shut.add(pod.id)  # who is out of a group listens no more
         if found:
             tx.add(Acl(id=rid, pod=pod.id, sealed=sealed))
 

@@ -14,7 +14,8 @@ class Permit:
 
     `mark` is keyed: a permit that was widened with `dataclasses.replace` no longer fits it. Under access control
     `covers` are the ids of the lists that were looked for and `stamp` their state then (else both are empty), so that
-    the write can compare it (`acls.unchanged`). With `receipt`, a fresh key, the app can fetch a proof of the entry.
+    the write can compare it (`vault.stamps`). `controls`: whoever it is for may say who
+    else comes in there. With `receipt`, a fresh key, the app can fetch a proof of the entry.
     """
 
     pod: bytes
@@ -25,6 +26,7 @@ class Permit:
     jti: bytes | None = None
     jti_until: int = 0
     writes: bool = False
+    controls: bool = False
     covers: tuple[bytes, ...] = ()
     stamp: bytes = b""
     receipt: bytes = field(default=b"", repr=False)
@@ -34,4 +36,4 @@ class Permit:
         """Everything that was decided, as bytes for the mark."""
         targets = None if self.targets is None else sorted(self.targets)
         told = (self.pod, self.facts, self.compartments, targets, self.guard, self.jti, self.jti_until, self.writes)
-        return repr((*told, self.covers, self.stamp, self.receipt)).encode()
+        return repr((*told, self.controls, self.covers, self.stamp, self.receipt)).encode()

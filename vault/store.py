@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import NoReturn
 
-from vault import acls, gates, groups, quota, staging
+from vault import gates, groups, quota, staging
 from vault.blobs import Label, Staged
 from vault.database import Tx
 from vault.door import admit, finish, intent
@@ -24,6 +24,7 @@ from vault.packets import Packet
 from vault.permit import Permit
 from vault.planned import Parcel, Plan, planner
 from vault.solid.paths import subject_of
+from vault.stamps import unchanged
 from vault.tables import Acl, Body, Resource, Upload
 from vault.vault import PodFacts, Vault
 
@@ -69,7 +70,7 @@ async def write(
     stamp = gates.ms(at)
     size = body.size if isinstance(body, Staged) else len(body or b"")
     label, freed = Label(path, media, size, stamp, stamp, source), list[bytes]()
-    whole = None if isinstance(body, Staged) else body
+    whole = body if isinstance(body, bytes) and permit.controls else None
     url = f"{vault.base}/pods/{pod.name}{path}"
     listed = await asyncio.to_thread(groups.kept, pod, path, url, media, whole)
     for _ in range(TRIES):
@@ -193,7 +194,7 @@ def _allowed(permit: Permit, *work: Also) -> Also:
     """The work, unless the access control lists behind the permit changed while its body was on the way."""
 
     def checked(tx: Tx) -> None:
-        acls.unchanged(tx, permit)
+        unchanged(tx, permit)
         for one in work:
             one(tx)
 

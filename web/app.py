@@ -33,6 +33,7 @@ from web import jobs, pods, problems, sockets
 from web.channels import Channels
 from web.connections import guarded
 from web.knocking import Knocking
+from web.methods import allowed
 from web.middleware import App, Front
 from web.outgoing import Outgoing
 from web.pages.views import STATIC
@@ -192,6 +193,7 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 
     app = FastAPI(title="Kluis", version="0.1.0", lifespan=life, docs_url=None, redoc_url=None)
     app.state.house = house
+    app.state.methods = partial(allowed, [route for module in ROUTES for route in module.router.routes])
     problems.install(app)
     for module in ROUTES:
         app.include_router(module.router)
@@ -202,11 +204,13 @@ def pages(house: House, *, clockwork: bool = True) -> FastAPI:
 def create(house: House, *, operator: bool = False, clockwork: bool = True) -> App:
     """The whole server as one ASGI app. `operator` marks what comes in over the operator's socket."""
     pods_app = pods.create(house, house.settings.largest_resource)
+    pages_app = pages(house, clockwork=clockwork)
     return Front(
-        pages(house, clockwork=clockwork),
+        pages_app,
         pods_app,
         house.base,
         sockets.create(house),
+        methods=pages_app.state.methods,
         operator=operator,
         wait=house.settings.slow_body,
     )

@@ -110,6 +110,7 @@ class Channels:
         made = Channel(following, root)
         for key in _keys(following):
             self._open.setdefault(key, set()).add(made)
+        self._look(made, self._clock())  # its end may have been told between its entry and now, to nobody
         return made
 
     def offer(self, following: Following, root: str) -> str:

@@ -41,7 +41,7 @@ def policy(base: str, form_action: str = "") -> bytes:
 class Front:
     """Routes pods to their own app and everything else to the pages, after checking Host (421) and size (413).
 
-    Clients get `wait` seconds for their next bytes (`web.patience`).
+    Clients get `wait` seconds for their next bytes (`web.patience`). `methods` says what the pages take at a path.
 
     It is also the last line: an error that nobody below understood becomes a problem and one word in the server's log.
     """
@@ -53,11 +53,12 @@ class Front:
         base: str,
         sockets: App | None = None,
         *,
+        methods: Callable[[Scope], str] = lambda _: "",
         operator: bool = False,
         wait: float = 30,
     ) -> None:
         self.pages, self.pods, self.sockets, self.operator = pages, pods, sockets or pages, operator
-        self.base, self.wait = base, wait
+        self.base, self.wait, self.methods = base, wait, methods
         self.host = base.split("://", 1)[1].encode()
         self.headers = {**PAGE_HEADERS, b"content-security-policy": policy(base)}
 
@@ -105,7 +106,7 @@ class Front:
         scope.setdefault("state", {})["operator"] = self.operator
         shared = _CORS if is_open(scope["path"]) else {}
         if shared and scope["method"] == "OPTIONS":
-            await _preflight(send)
+            await _preflight(send, self.methods(scope))
             return
         await self.pages(scope, _bounded(receive), self._dressed(send, {**self.headers, **shared}))
 
@@ -122,9 +123,10 @@ class Front:
         return dressed
 
 
-async def _preflight(send: Send) -> None:
+async def _preflight(send: Send, allow: str = "") -> None:
     """What a browser asks before it lets a script of another origin send its token (Fetch, CORS preflight)."""
     headers = [*_CORS.items(), (b"access-control-max-age", b"7200"), (b"cache-control", b"no-store")]
+    headers += [(b"allow", allow.encode())] if allow else []
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

@@ -40,5 +40,13 @@ async def unfit(asked: Asked, body: bytes) -> Reply | None:
     return None
 
 
+def changing(asked: Asked, modes: frozenset[str]) -> frozenset[str]:
+    """The modes that a PATCH needs which needs these elsewhere: in an inbox senders POST, whatever they may append.
+
+    With PATCH they would pass by its pace and size, and add to what others sent.
+    """
+    return modes | {"write"} if asked.target.path.startswith(inbox.PATH) else modes
+
+
 def _notifies(asked: Asked) -> bool:
     return asked.method == "POST" and asked.target.path == inbox.PATH

@@ -23,7 +23,7 @@ from vault.solid.ldp import BadMedia
 from vault.solid.limited import LIMITED
 from vault.solid.patch import BadPatch, Unmet
 from vault.solid.rdf import BadRdf
-from web import podmeta, podread, podwrite
+from web import podinbox, podmeta, podread, podwrite
 from web.podcall import Asked
 from web.replies import Reply, denied, failed, problem
 
@@ -39,11 +39,12 @@ class _NotRdf(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A patch that was read once: its language, its document, and the modes that it needs."""
+    """A patch that was read once: its language, its document, the modes that it needs, whether it changes nothing."""
 
     language: str
     body: bytes
     modes: frozenset[str]
+    empty: bool
 
 
 _turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -53,7 +54,7 @@ async def patch(asked: Asked) -> Reply:
     """PATCH of a resource or a description; makes it, and the containers above, if nothing is there."""
     path, wanted = asked.target.path, await _understood(asked)
     existed = asked.version(path) is not None
-    modes = wanted.modes if isinstance(wanted, Wanted) else LEAST
+    modes = podinbox.changing(asked, wanted.modes if isinstance(wanted, Wanted) else LEAST)
     admitted = await asked.admit(path, exists=existed, patch=modes)
     if isinstance(admitted, Denial):
         return denied(admitted, asked.house.base)
@@ -100,6 +101,10 @@ async def _relisted(asked: Asked, admitted: Admission, wanted: Wanted) -> Reply:
     stored = acls.stored(house.vault, pod, path)
     old = acls.told(house.vault, pod, path, exists=asked.version(path) is not None)
     awaited = podwrite.list_awaited(asked, path)
+    if wanted.empty and awaited != podwrite.NO_LIST:  # no list is made of what was inherited
+        done = await podread.entered(asked, admitted.permit)
+        door.finish(house.vault, done)
+        return _at(Reply(204, admitted.applied), done.index)
     expected = acls.digest(stored) if awaited is None else awaited
     try:
         turtle = (old or b"") if awaited == podwrite.NO_LIST else await _applied(asked, wanted, old or b"")
@@ -120,8 +125,8 @@ async def _understood(asked: Asked) -> Wanted | Reply:
         language = ldp.media_type(asked.text(b"content-type")).partition(";")[0]
         if language not in LANGUAGES:
             return problem(415, "media", f"A patch is written as {' or '.join(LANGUAGES)}")
-        modes = await LIMITED.modes(body, LANGUAGES[language], asked.root + asked.target.path)
-        return Wanted(LANGUAGES[language], body, modes)
+        modes, empty = await LIMITED.modes(body, LANGUAGES[language], asked.root + asked.target.path)
+        return Wanted(LANGUAGES[language], body, modes, empty)
     except (BadMedia, BadRdf, BadPatch) as error:
         return failed(error, asked.house.base)
 
@@ -175,6 +180,8 @@ async def _result(asked: Asked, wanted: Wanted, found: Found | None) -> tuple[st
     try:
         if not rdf.is_rdf(media):
             raise _NotRdf
+        if wanted.empty and found is not None and found.kind == "resource":
+            return _at(Reply(204), found.index)
         return media, await _applied(asked, wanted, old, media)
     except _NotRdf:
         reply = problem(415, "media", "Only RDF is patched; this is none")

@@ -41,7 +41,12 @@ async def post(asked: Asked) -> Reply:
     media = None if ldp.wants_container(fields) else ldp.media_type(asked.text(b"content-type"))
     if (unread := podinbox.unread(asked, media)) is not None:
         return unread
-    path = _free(asked, "/" if media is None else "")
+    names = _names(asked, "/" if media is None else "")
+    admitted = await asked.admit(names[-1], exists=False)
+    if isinstance(admitted, Denial):
+        return denied(admitted, asked.house.base)
+    # Who may append and not read must not learn from her address which names are taken.
+    path = _free(asked, names if "read" in admitted.user else names[1:])
     _making.add(asked.root + path)
     try:
         return await _store(asked, path, media, None)
@@ -233,14 +238,20 @@ def _expected(asked: Asked, path: str, media: str | None, version: int | None) -
     return None if version is None else "present"
 
 
-def _free(asked: Asked, end: str) -> str:
-    """A path in the container where nothing is, with or without slash. Raises BadPath if it gets too long."""
+def _names(asked: Asked, end: str) -> list[str]:
+    """The paths to choose from in the container, the nicest first, one that nobody has last. Raises BadPath.
+
+    All of them before any look-up: an answer that depends on what is taken would tell strangers what is there.
+    """
     fresh = fresh_bytes(16).hex()
     name = ldp.slug(asked.text(b"slug"), fresh)
     above = asked.target.path[1:]
-    # All of them before any look-up: an answer that depends on what is taken would tell strangers what is there.
-    candidates = [paths.canonical(f"{above}{one}{end}".encode()) for one in (name, f"{name}-{fresh[:8]}", fresh)]
-    for path in candidates:
+    return [paths.canonical(f"{above}{one}{end}".encode()) for one in (name, f"{name}-{fresh[:8]}", fresh)]
+
+
+def _free(asked: Asked, names: list[str]) -> str:
+    """The first of these paths where nothing is, with or without slash. Raises BadPath if all are taken."""
+    for path in names:
         both = (path, paths.twin(path))
         if all(asked.version(one) is None and asked.root + one not in _making for one in both):
             return path

@@ -248,6 +248,8 @@ def install(app: FastAPI) -> None:
         kind = phrase.lower().replace(" ", "-") if " " in said else said  # a sentence names no type
         shaped = _shaped(request, error.status_code, kind, phrase, detail=said)
         shaped.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # of all routes there; the first one only knows its own
+            shaped.headers["allow"] = request.app.state.methods(request.scope)
         return shaped
 
     async def gone(_request: Request, _error: Exception) -> Response:

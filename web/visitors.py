@@ -11,7 +11,8 @@ from consent import foreign
 from consent.call import Call
 from consent.errors import OAuthError
 from consent.foreign import Claimed, Foreign
-from federation.errors import FederationError
+from federation.errors import FederationError, NotAllowed
+from vault import acls
 
 if TYPE_CHECKING:
     from web.app import House
@@ -27,9 +28,28 @@ async def _found(house: "House", call: Call, who: Claimed) -> Foreign:
     """What its issuer and its WebID say; nothing if they do not answer as they should, so that the gate refuses."""
     try:
         foreign.proven(call.dpop, call.method, call.url, who, house.clock())
-        jwks = await house.issuers.keys(who.issuer, who.kid, house.clock())
-        if not foreign.signed(who, jwks, house.clock()):
-            return Foreign()
-        return Foreign(jwks, await house.issuers.named(who.issuer, who.webid, house.clock()))
+        return await _asked(house, who)
+    except NotAllowed as error:
+        return await _guest(house, call, who) if error.reason == "budget" else Foreign()
     except (OAuthError, FederationError):
+        return Foreign()
+
+
+async def _asked(house: "House", who: Claimed) -> Foreign:
+    jwks = await house.issuers.keys(who.issuer, who.kid, house.clock())
+    if not foreign.signed(who, jwks, house.clock()):
+        return Foreign()
+    return Foreign(jwks, await house.issuers.named(who.issuer, who.webid, house.clock()))
+
+
+async def _guest(house: "House", call: Call, who: Claimed) -> Foreign:
+    """The same when strangers asked so much that nobody new is asked about: for whom the citizen's own lists name."""
+    pod = house.vault.pod(call.pod)
+    if pod is None or not acls.effective(house.vault, pod, call.path).names(who.webid):
+        return Foreign()
+    try:
+        if not await house.issuers.expected(who.issuer, who.webid, pod.id, house.clock()):
+            return Foreign()
+        return Foreign(await house.issuers.keys(who.issuer, who.kid, house.clock(), pod.id), True)
+    except FederationError:
         return Foreign()

@@ -27,6 +27,7 @@ from tests.consent import sample
 from tests.house import RECORDS
 from tests.stories.city import free_port
 from vault import store
+from vault.solid.access import Language
 from web.app import House, open_house, run, wall_clock
 from web.settings import Settings
 
@@ -46,11 +47,12 @@ class Person:
 class Town:
     """One server on http://localhost:PORT; `newcomer` enrols somebody in it while it serves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, access: Language = "wac") -> None:
         port = free_port()
         self.base = f"http://localhost:{port}"
         FileCustodian.create(folder / "custodian")
-        self._folder, self._settings = folder, Settings(data=folder / "data", base_url=self.base, port=port)
+        self._folder = folder
+        self._settings = Settings(data=folder / "data", base_url=self.base, port=port, access=access)
         self._numbers, self._ready = count(1), threading.Event()
         self._loop, self._stop = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="town", daemon=True)

@@ -46,7 +46,7 @@ def cases(
             ),
             (
                 another_programs("PATCH", "/pods/an/inbox/b.ttl", content_type="application/sparql-update"),
-                [replace(forbidden, action="append")],
+                [replace(forbidden, action="write")],
             ),
         ],
         "PATCH pods/acl": [

@@ -17,6 +17,7 @@ from consent.accounts import passphrase
 from consent.accounts.people import enroll
 from keys.text import b64
 from tests.house import ALL_INTERESTS, Household
+from tests.log import foreign_acts
 from tests.log.acts import ONGOING
 from tests.log.declared import LEAVES, SILENT, by_app
 from tests.log.everything import pods, routes
@@ -34,6 +35,7 @@ def named(house: Household) -> set[str]:
 
 async def test_every_route_is_declared_once_and_nothing_is_declared_that_is_no_route(house: Household) -> None:
     assert not SILENT.keys() & LEAVES.keys()
+    assert foreign_acts.LEAVES.keys() <= LEAVES.keys()
     assert named(house) ^ {*SILENT, *LEAVES} == set()
 
 
@@ -42,7 +44,7 @@ async def test_a_route_leaves_exactly_the_lines_that_say_what_it_did(
     route: str, house: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(house, monkeypatch) as one:
-        for number, (act, lines) in enumerate(LEAVES[route]):
+        for number, (act, lines) in enumerate([*LEAVES[route], *foreign_acts.LEAVES.get(route, ())]):
             await act(one)
             taken, left = list(one.taken), await one.left()
             assert route in taken, (number, taken)

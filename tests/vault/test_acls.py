@@ -16,6 +16,7 @@ from vault.pod import Blueprint
 from vault.solid.policy import NOBODY
 from vault.solid.rdf import BadRdf
 from vault.solid.wac import owner_acl
+from vault.stamps import unchanged
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
@@ -162,11 +163,11 @@ async def test_a_permit_no_longer_holds_when_a_list_it_rests_on_changed(
 ) -> None:
     seen = acls.effective(vault, an, "/public/a")
     held = control(an, "/public/a", seen)
-    acls.unchanged(vault.db.read, held)
-    acls.unchanged(vault.db.read, control(an, "/public/a"))  # a grant's permit rests on no list
+    unchanged(vault.db.read, held)
+    unchanged(vault.db.read, control(an, "/public/a"))  # a grant's permit rests on no list
     await vault.db.write(lambda tx: tx.remove(Acl, id=an.resource(path)))
     with pytest.raises(Conflict, match="access changed"):
-        acls.unchanged(vault.db.read, held)
+        unchanged(vault.db.read, held)
     with pytest.raises(Denied, match="access changed"):
         await acls.put(vault, held, "/public/a", WIDE, clock())
     assert acls.stored(vault, an, "/public/a") is None
@@ -176,7 +177,7 @@ async def test_a_list_made_nearer_ends_a_permit_too(vault: Vault, clock: Clock, 
     held = control(an, "/public/a", acls.effective(vault, an, "/public/a"))
     await acls.put(vault, control(an, "/public/a"), "/public/a", owner_acl(OWNER, f"{ROOT}/public/a"), clock())
     with pytest.raises(Conflict, match="access changed"):
-        acls.unchanged(vault.db.read, held)
+        unchanged(vault.db.read, held)
 
 
 def test_the_stamp_is_under_the_permits_mark(an: PodFacts, vault: Vault) -> None:

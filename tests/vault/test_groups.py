@@ -13,6 +13,7 @@ from vault.permit import Permit
 from vault.pod import Blueprint
 from vault.solid.policy import Asker
 from vault.solid.rdf import TURTLE, BadRdf
+from vault.stamps import unchanged
 from vault.tables import Acl
 from vault.vault import PodFacts, Vault
 
@@ -39,9 +40,12 @@ def people(*who: str, name: str = "#us") -> bytes:
     return (HEAD + f"<{name}> a v:Group . " + " ".join(f"<{name}> v:hasMember <{one}> ." for one in who)).encode()
 
 
-async def write(vault: Vault, clock: Clock, pod: PodFacts, body: bytes, path: str = "/public/people") -> None:
+async def write(
+    vault: Vault, clock: Clock, pod: PodFacts, body: bytes, path: str = "/public/people", *, controls: bool = True
+) -> None:
     facts = Facts("access", "write", rule="wac", resources=(path,))
-    permit = mint(Permit(pod.id, facts, (pod.compartment(path[1:].partition("/")[0]),), None, writes=True))
+    cell = pod.compartment(path[1:].partition("/")[0])
+    permit = mint(Permit(pod.id, facts, (cell,), None, writes=True, controls=controls))
     await store.write(vault, permit, path, TURTLE, body, clock())
 
 
@@ -59,6 +63,27 @@ async def test_a_group_lets_in_its_members_as_they_are_now(vault: Vault, clock: 
     assert readers(vault, an) == [EVA]
     await write(vault, clock, an, b"<#us> <http://www.w3.org/2006/vcard/ns#hasM\\u0065mber> <https://bo.example/#me> .")
     assert readers(vault, an) == []
+
+
+async def test_who_may_write_a_document_and_not_say_who_comes_in_adds_nobody_to_a_group(
+    vault: Vault, clock: Clock, an: PodFacts
+) -> None:
+    await acls.put(vault, control(an, "/public/"), "/public/", LIST, clock())
+    await write(vault, clock, an, people(BO))
+    await write(vault, clock, an, people(BO, EVA), controls=False)
+    assert readers(vault, an) == []
+
+
+async def test_who_is_taken_out_of_a_group_is_said_at_once_to_those_who_listen(
+    vault: Vault, clock: Clock, an: PodFacts
+) -> None:
+    told: list[frozenset[bytes]] = []
+    vault.db.shut = told.append
+    await write(vault, clock, an, b"<#us> <urn:x> 1 .")
+    assert told == []
+    for body in (people(BO), people(EVA), b"<#us> <urn:x> 1 ."):
+        await write(vault, clock, an, body)
+    assert told == [frozenset({an.id})] * 3
 
 
 async def test_a_deleted_document_leaves_an_empty_group(vault: Vault, clock: Clock, an: PodFacts) -> None:
@@ -122,10 +147,10 @@ async def test_a_permit_ends_when_a_group_behind_it_changes(vault: Vault, clock:
     await acls.put(vault, control(an, "/public/"), "/public/", LIST, clock())
     await write(vault, clock, an, people(BO))
     held = control(an, "/public/a", acls.effective(vault, an, "/public/a"))
-    acls.unchanged(vault.db.read, held)
+    unchanged(vault.db.read, held)
     await write(vault, clock, an, people(EVA))
     with pytest.raises(Conflict, match="access changed"):
-        acls.unchanged(vault.db.read, held)
+        unchanged(vault.db.read, held)
 
 
 BAD = {

@@ -76,12 +76,13 @@ class Limited:
         told, _ = await self._ask({"job": "protected", "media": media, "base": base, "about": about}, body)
         return bool(told["protected"])
 
-    async def modes(self, patch: bytes, language: str, base: str) -> frozenset[str]:
-        """The modes that a patch needs (`Patch.modes`). Raises BadPatch, and BadRdf as `check` does."""
+    async def modes(self, patch: bytes, language: str, base: str) -> tuple[frozenset[str], bool]:
+        """The modes that a patch needs (`Patch.modes`), and whether it is empty. Raises BadPatch, BadRdf as `check`."""
         if len(patch) <= SIMPLE:
-            return changing.read(patch, language, base).modes
+            read = changing.read(patch, language, base)
+            return read.modes, read.empty
         told, _ = await self._ask({"job": "modes", "language": language, "base": base}, patch)
-        return frozenset(map(str, told["modes"]))
+        return frozenset(map(str, told["modes"])), bool(told["empty"])
 
     async def patched(
         self, patch: bytes, language: str, old: bytes, media: str, base: str, about: str | None = None

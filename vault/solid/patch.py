@@ -55,6 +55,11 @@ class Patch:
     mark: str
 
     @property
+    def empty(self) -> bool:
+        """Whether it changes nothing, whatever it is applied to."""
+        return not (self.where or self.deletes or self.inserts)
+
+    @property
     def modes(self) -> frozenset[str]:
         """The modes it needs on what it changes (`server-n3-patch-where`); append always, or it would need nothing."""
         wanted = {"append"}

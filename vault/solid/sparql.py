@@ -27,7 +27,8 @@ _Statements = tuple[ox.Triple, ...]
 def read(body: bytes, base: str) -> Patch:
     """The patch in a SPARQL Update, relative names resolved against `base`. Raises BadRdf for what is none, BadPatch.
 
-    A DELETE DATA and an INSERT DATA may follow each other; an operation with WHERE stands alone.
+    A DELETE DATA and an INSERT DATA may follow each other; an operation with WHERE stands alone. One without any
+    operation is an update too (SPARQL 1.1 grammar, rule 29), which changes nothing.
     """
     document = Text(body)
     update = _Update(base)
@@ -54,8 +55,7 @@ class _Update:
             self._close(outside)
         del words[:stops]
         if inside is None:
-            if words:
-                raise _refused(words, outside)
+            self._end(words, stops, outside)
             return
         said = self._read(inside)
         match words:
@@ -79,8 +79,6 @@ class _Update:
                 raise BadPatch("unsupported", "an operation with WHERE beside others")
             where, deletes, inserts = (self._modify.get(name, ()) for name in ("WHERE", "DELETE", "INSERT"))
             return Patch(where, deletes, inserts, mark)
-        if not self._data:
-            raise BadPatch("no_patch", "no operation")
         return Patch((), self._all("DELETE"), self._inserted(), mark)
 
     def _all(self, verb: str) -> _Statements:
@@ -98,6 +96,12 @@ class _Update:
     def _close(self, outside: Part) -> None:
         if self._modify and not self._closed:
             raise BadRdf("syntax", "an operation without WHERE", outside.line)
+
+    def _end(self, words: list[str], stops: int, outside: Part) -> None:
+        if words:
+            raise _refused(words, outside)
+        if stops and not (self._data or self._modify):
+            raise BadRdf("syntax", "a separator with no operation before it", outside.line)
 
     def _read(self, inside: Part) -> _Statements:
         beyond = _BEYOND.search(_IRI.sub(" ", inside.bare))

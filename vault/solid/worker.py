@@ -84,7 +84,8 @@ def _protected(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], byte
 
 
 def _modes(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-    return {"modes": sorted(changing.read(body, asked["language"], asked["base"]).modes)}, b""
+    read = changing.read(body, asked["language"], asked["base"])
+    return {"modes": sorted(read.modes), "empty": read.empty}, b""
 
 
 def _patch(asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

@@ -24,6 +24,7 @@ from web.channels import Channel
 from web.cors import CORS
 from web.middleware import Receive, Scope, Send, TooLarge
 from web.routes.records import denied
+from web.visitors import announced
 
 if TYPE_CHECKING:
     from web.app import House
@@ -149,7 +150,10 @@ async def claimed_stream(request: Request, secret: str) -> Response:
     """The stream that a subscription gave; the secret is good once, for a minute."""
     house = guard.house_of(request)
     channel = house.channels.claim(secret)
-    if channel is None or channel.wish.type != STREAM:
+    if channel is not None and channel.wish.type != STREAM:
+        house.channels.close(channel)  # its secret is used up, and nobody else could ever come for it
+        channel = None
+    if channel is None:
         return Response(status_code=404, headers=CORS)
     return Stream(house, channel)
 
@@ -198,7 +202,7 @@ async def _begin(request: Request, wish: Wish) -> Following | Response:
     target = _target(house, wish.topic)
     if wish.end is not None and wish.end <= now.timestamp() * 1000:
         raise BadInstruction("endAt")
-    call, pod = _call(request, target), house.vault.pod(target.pod)
+    call, pod = await announced(house, _call(request, target)), house.vault.pod(target.pod)
     found = await follow.begin(house.vault, call, pod, wish, house.channels.count, now)
     return denied(request, found) if isinstance(found, Denial) else found
 
@@ -213,6 +217,7 @@ def _call(request: Request, target: Target) -> Call:
         tuple(value.encode("latin-1") for value in headers.getlist("authorization")),
         tuple(value.encode("latin-1") for value in headers.getlist("dpop")),
         headers.get("kluis-purpose"),
+        origin=headers.get("origin"),
         follows=True,
     )
 

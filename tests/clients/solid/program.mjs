@@ -107,6 +107,12 @@ const steps = {
   },
   async agents({ url }) { return { agents: await solid.universalAccess.getAgentAccessAll(url, auth) }; },
 
+  async emptyUpdate({ url }) {
+    const found = await solid.getSolidDataset(url, auth);
+    await solid.saveSolidDatasetAt(url, found, auth);
+    return {};
+  },
+
   async rdfLoad({ url }) {
     const { store, fetcher } = library();
     await fetcher.load(url);

@@ -23,6 +23,7 @@ from tests.web.test_leaving import Place
 from tests.web.test_moving_in import PHRASE, brought, invitations, vault_of
 from vault import acls, door
 from vault.pod import compartments
+from vault.solid.policy import Asker
 from vault.vault import PodFacts, Vault
 from web.app import open_house
 from web.settings import Settings
@@ -76,7 +77,9 @@ def rules(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[tuple[str, str]
     """What everybody may with each of these paths."""
     who = ["", *(f"{vault.base}/pods/{name}/profile/card#me" for name in PEOPLE), "https://elders.example/zoe#me"]
     root = f"{vault.base}/pods/{pod.name}"
-    return {(path, one): acls.effective(vault, pod, path).modes(one or None, root) for path in paths for one in who}
+    return {
+        (path, one): acls.effective(vault, pod, path).modes(Asker(one or None), root) for path in paths for one in who
+    }
 
 
 def empty(place: Place, folder: Path) -> Place:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from tests.proof import figure, rounds
+from tests.proof import figure, proving, rounds
 from tests.solid.client import N3, PUBLIC, TEXT, TURTLE, Agent, acl, members, objects, patch
 
 pytestmark = pytest.mark.timeout(900)
@@ -30,11 +30,12 @@ async def test_every_one_of_many_patches_at_once_is_kept(an: Agent, many: int) -
     assert (acknowledged, len(kept)) == (many, many)
 
 
-async def test_listings_of_a_thousand_members_at_once_are_all_answered_in_full(an: Agent) -> None:
-    for number in range(1000):
+async def test_listings_of_very_many_members_at_once_are_all_answered_in_full(an: Agent) -> None:
+    many = 1000 if proving() else 150
+    for number in range(many):
         await an("PUT", f"public/d/{number:04}", "x", TEXT)
     answers = await asyncio.gather(*(an("GET", "public/d/") for _ in range(16)))
-    aborted = [one for one in answers if one.status_code != 200 or len(members(one)) != 1000]
+    aborted = [one for one in answers if one.status_code != 200 or len(members(one)) != many]
     figure("SR3", len(aborted), len(answers))
     assert aborted == []
 

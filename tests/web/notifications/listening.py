@@ -66,7 +66,7 @@ class Served:
 @contextlib.asynccontextmanager
 async def served(house: Household) -> AsyncIterator[Served]:
     """The house on a port of its own."""
-    server = _server(create(house.house, clockwork=False), host="127.0.0.1", port=0)
+    server = _server(create(house.house, clockwork=False), house.house, host="127.0.0.1", port=0)
     work = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     try:

@@ -24,7 +24,24 @@ async def test_a_service_says_what_it_offers_in_json_ld_and_turtle_alike(house: 
     turtle = await house.http.get(path, headers={"accept": "text/turtle"})
     assert rdf.statements(turtle.content, rdf.TURTLE, BASE)
     assert (await house.http.head(path)).status_code == 200
-    assert (await house.http.options(path)).status_code == 204
+    asked, refused = await house.http.options(path), await house.http.put(path, content=b"{}")
+    assert (asked.status_code, refused.status_code) == (204, 405)
+    assert asked.headers["allow"] == refused.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("gateway", "OPTIONS, POST"), ("ws", "OPTIONS, POST"), ("stream", "GET, OPTIONS"), ("streams/x", "GET, OPTIONS"),
+     ("channels/x", "DELETE, OPTIONS")],
+)  # fmt: skip
+async def test_every_address_of_notifications_says_what_it_takes(house: Household, path: str, methods: str) -> None:
+    for answer in (await house.http.options("/notifications/" + path), await house.http.put("/notifications/" + path)):
+        assert answer.status_code in (204, 405)
+        assert answer.headers["allow"] == methods
+        assert answer.headers["access-control-allow-origin"] == "*"
+    assert "allow" not in (await house.http.options("/notifications/nothing/x")).headers
+    page = await house.http.put("/login")
+    assert (page.status_code, page.headers["allow"]) == (405, "GET, POST")
 
 
 async def test_a_storage_names_every_service(house: Household) -> None:

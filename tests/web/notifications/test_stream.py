@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import BASE
 from tests.house import ALL_INTERESTS, Household
 from tests.log.acts import ONGOING
-from tests.web.notifications.listening import STREAM, lines, put, served
+from tests.web.notifications.listening import CONTEXT, LD, OPEN, SOCKET, STREAM, lines, put, served
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(60)]
 NOTE = "/pods/an/notes/a.txt"
@@ -75,3 +75,24 @@ async def test_a_stopping_server_ends_every_stream(house: Household) -> None:
     async with served(house) as there, there.stream(NOTE, token) as stream:
         house.house.channels.end_all()
         assert json.dumps([one async for one in lines(stream)]) == "[]"
+
+
+async def test_the_secret_of_a_socket_is_used_up_where_it_is_shown_as_a_stream(house: Household) -> None:
+    async with served(house) as there:
+        answer = await there.ask(SOCKET, await house.jwt(), topic=BASE + "/pods/an/notes/")
+        secret = answer.json()["receiveFrom"].rpartition("/")[2]
+        assert (await house.http.get(f"/notifications/streams/{secret}")).status_code == 404
+        assert house.house.channels.count(house.session.pod.id) == 0
+
+
+async def test_an_origin_that_a_list_keeps_to_follows_by_it_too(house: Household) -> None:
+    token, page = await house.jwt(), "https://page.example"
+    said = OPEN + b" <#p> a acl:Authorization; acl:agentClass <http://xmlns.com/foaf/0.1/Agent>; acl:mode acl:Read; "
+    said += b"acl:accessTo <./>; acl:default <./>; acl:origin <https://page.example> ."
+    listed = await house.call("PUT", "/pods/an/settings/.acl", token, {"content-type": "text/turtle"}, said)
+    assert listed.status_code == 204, listed.text
+    async with served(house):
+        body = json.dumps({"@context": [CONTEXT], "type": SOCKET.split("/")[2], "topic": BASE + "/pods/an/settings/"})
+        for origin, status in ((page, 200), ("https://other.example", 401)):
+            sent = LD | {"origin": origin}
+            assert (await house.http.post(SOCKET, content=body, headers=sent)).status_code == status

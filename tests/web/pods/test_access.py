@@ -1,5 +1,7 @@
 """Access over HTTP: conditions, origins, both languages, what is told of it, and the inbox."""
 
+import re
+
 import pytest
 
 from consent import inbox
@@ -237,3 +239,28 @@ def test_senders_who_are_not_heard_of_are_forgotten(clock: Clock) -> None:
     for number in range(5000):
         pace.goes(str(number), clock())
     assert len(pace._seen) == 4096
+
+
+PATCH = b"@prefix s: <http://www.w3.org/ns/solid/terms#>. <> a s:InsertDeletePatch; s:inserts { <> <urn:x> 1. }."
+
+
+async def test_who_may_only_append_changes_nothing_in_an_inbox_with_patch(
+    ask: Client, vault: Vault, an: PodFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "PACE", inbox.Pace())
+    sent = await ask("POST", "inbox/", NOTE, content_type="application/ld+json")
+    there = sent.headers["location"].removeprefix("http://localhost:8400")
+    crowd, before = store.crowd(vault, an, "/inbox/"), entries(vault)
+    for name in ("inbox/a", "inbox/b/c", "inbox/.meta", there, f"{there}.meta"):
+        for body in (PATCH, b"none"):
+            assert (await ask("PATCH", name, body, content_type="text/n3")).status == 401, name
+    assert (store.crowd(vault, an, "/inbox/"), entries(vault)) == (crowd, before)
+
+
+async def test_who_may_append_and_not_read_does_not_learn_which_names_are_taken(
+    ask: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "PACE", inbox.Pace())
+    for _ in range(2):
+        sent = await ask("POST", "inbox/", NOTE, content_type="application/ld+json", slug="bo")
+        assert re.fullmatch(f"{ROOT}/inbox/bo-[0-9a-f]{{8}}", sent.headers["location"])

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from consent.foreign import MOST_NAMED
 from federation.fetch import Fetcher
-from federation.issuers import NEW_ISSUERS, NEW_OF_ONE, Issuers
+from federation.issuers import GUESTS, NEW_ISSUERS, NEW_OF_ONE, Issuers
 from keys.sign import new_es256
 from keys.text import b64, canonical
 from tests.conftest import Clock
@@ -180,6 +180,21 @@ async def test_tokens_of_issuers_that_nobody_knows_are_asked_about_so_many_times
     there.asked.clear()
     await there.get("public/a", there.token(key=lost, iss=f"{there.sink.origin}/more"))
     assert "/more/.well-known/openid-configuration" in there.asked
+
+
+async def test_strangers_who_use_up_what_is_asked_do_not_keep_out_whom_the_citizen_let_in(there: Elsewhere) -> None:
+    for number in range(NEW_ISSUERS + 5):
+        assert (await there.get("public/a", there.token(iss=f"{there.sink.origin}/i{number}"))).status == 401
+    there.asked.clear()
+    assert (await there.get("public/a", there.token(iss=f"{there.sink.origin}/other"))).status == 401
+    assert (await there.get("public/a")).status == 200
+    assert there.asked == ["/.well-known/openid-configuration", "/jwks"]
+    for number in range(GUESTS + 5):  # made-up issuers of a name on the list take nothing of that ration either
+        assert (await there.get("public/a", there.token(iss=f"{there.sink.origin}/j{number}"))).status == 401
+    assert (await there.get("settings/secret")).status == 200
+    forged = there.token(key=new_es256())
+    assert (await there.get("public/a", forged)).status == 401
+    assert (await there.get("public/a", there.token(webid=f"{there.sink.origin}/bo#me"))).status == 401
 
 
 async def test_an_issuer_cannot_have_us_ask_for_webid_after_webid(there: Elsewhere) -> None:

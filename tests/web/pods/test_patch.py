@@ -45,6 +45,22 @@ async def test_a_sparql_update_is_a_patch_too(ask: Client) -> None:
     assert await read(ask, "public/a") == f'<{ROOT}/public/a#a> <http://ex.example/p> "x" .\n'.encode()
 
 
+async def test_an_update_without_any_operation_leaves_things_and_lists_as_they_are(ask: Client, vault: Vault) -> None:
+    tag = await put(ask, "public/a", b"<#a> <http://ex.example/p> 1 . # mine")
+    before = entries(vault)
+    for path in ("public/a", "public/.acl", "public/a.acl"):
+        answer = await ask("PATCH", path, b" ", content_type="application/sparql-update")
+        assert (answer.status, int(answer.headers["kluis-entry"])) == (204, entries(vault) - 1), answer.body
+    assert entries(vault) == before + 3
+    got = await ask("GET", "public/a", accept="text/turtle")
+    assert (got.body, got.headers["etag"]) == (b"<#a> <http://ex.example/p> 1 . # mine", tag)
+    assert (await ask("GET", "public/a.acl")).status == 404
+    for path in ("public/a", "public/.acl"):
+        answer = await ask("PATCH", path, b"", content_type="application/sparql-update", if_match='"other"')
+        assert answer.status == 412
+    assert (await ask("PATCH", "settings/a", b"", content_type="application/sparql-update")).status == 401
+
+
 async def test_a_patch_makes_what_is_not_there_and_the_containers_above(ask: Client) -> None:
     answer = await ask("PATCH", "public/x/y/a", n3(inserts="<> ex:p 1."), content_type="text/n3")
     assert (answer.status, answer.headers["location"]) == (201, f"{ROOT}/public/x/y/a")
@@ -138,7 +154,10 @@ async def test_to_make_something_takes_a_right_on_its_container_too(ask: Client)
     await ask("PUT", "public/d/")
     await ask("PUT", "public/d/.acl", body.encode(), content_type="text/turtle")
     assert (await patch(ask, "public/d/a", inserts="<> ex:p 1."))[0] == 401
-    assert (await patch(ask, "inbox/a", inserts="<> ex:p 1."))[0] == 201
+    await ask("PUT", "public/d/e/")
+    both = body + f" {everybody} acl:default <{ROOT}/public/d/e/>; acl:accessTo <{ROOT}/public/d/e/>."
+    await ask("PUT", "public/d/e/.acl", both.encode(), content_type="text/turtle")
+    assert (await patch(ask, "public/d/e/a", inserts="<> ex:p 1."))[0] == 201
 
 
 async def test_without_permission_every_patch_is_answered_alike(ask: Client) -> None:

@@ -5,7 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from consent.accounts.people import enroll
 from tests.conftest import BASE, Clock
+from tests.house import Household
 from tests.web.pods.client import CARD, OWNER, Client, FakeHouse
 from vault.errors import LogUnavailable
 from vault.tables import Body
@@ -203,3 +205,19 @@ async def test_a_body_in_any_encoding_is_refused_before_a_byte_of_it_is_read(ask
         answer = await ask("PUT", "public/a", b"\x1f\x8b", content_type="text/turtle", content_encoding=encoding)
         assert (answer.status, answer.kind) == (415, "encoding")
     assert (await ask("PUT", "public/a", b"", content_type="text/turtle", content_encoding="identity")).status == 201
+
+
+async def test_a_program_of_this_house_does_not_learn_which_pods_there_are(house: Household) -> None:
+    token = await house.jwt()
+    await enroll(house.vault, "bo", "Bo", "citizen", "bo", None, house.clock())
+    for method, path in [("GET", "interests/"), ("GET", "interests/a"), ("PUT", "notes/a"), ("PATCH", "loans/a"),
+                         ("GET", ".acl"), ("HEAD", "")]:  # fmt: skip
+        told = [
+            await house.call(method, f"/pods/{pod}/{path}", token, {"content-type": "text/plain"}, b"x")
+            for pod in ("bo", "eva")
+        ]
+        here, absent = ((one.status_code, one.text.replace("/bo/", "/eva/")) for one in told)
+        assert here == absent and here[0] == 403, (method, path)
+        names = [{name: value.replace("/bo/", "/eva/").replace("%2Fbo%2F", "%2Feva%2F")
+                  for name, value in one.headers.items()} for one in told]  # fmt: skip
+        assert names[0] == names[1], (method, path)
