@@ -29,7 +29,7 @@ from vault.solid.access import Language
 
 FILE = "kluis.toml"
 PREFIX = "KLUIS_"
-FOREIGN = {"KLUIS_SHARED"}  # names the sample data of the tests; no setting of the server
+FOREIGN = {"KLUIS_SHARED", "KLUIS_FIGURES", "KLUIS_ROUNDS"}  # for the tests and proofs; no settings of the server
 
 
 class SettingsError(Exception):
