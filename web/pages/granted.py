@@ -9,12 +9,13 @@ from typing import Final
 
 from web.pages.consenting import Choice
 
+_OVER: Final = "De app leest nu niets meer. Ze hoort ook niet meer wat er verandert."
 # What was just done with {app}, and what that means.
 DONE: Final[Mapping[str, tuple[str, str]]] = {
-    "stopped": ("De toegang van {app} is gestopt.", "De app leest nu niets meer."),
-    "restricted": ("{app} is bevroren.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
+    "stopped": ("De toegang van {app} is gestopt.", _OVER),
+    "restricted": ("{app} is bevroren.", "Ze leest en hoort niets, tot jij haar verder laat gaan. Er is niets gewist."),
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
-    "objected": ("Je maakte bezwaar tegen {app}.", "De app leest nu niets meer."),
+    "objected": ("Je maakte bezwaar tegen {app}.", _OVER),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
     "asked": ("{app} kreeg de vraag om je kopie te wissen.", "Hieronder lees je of ze dat al bevestigde."),
 }
