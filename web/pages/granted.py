@@ -44,7 +44,8 @@ class Seen:
 class GrantCard:
     """One grant that is live or restricted. `reads`: how often it read, `last_read`: when last; `less`: it can be
     narrowed. `receipt`: id of its proof, "" for none; `reminder`: key of REMINDED; `objects`: it rests on no consent,
-    so that she objects to it; `marketing`: an objection is for good.
+    so that she objects to it; `marketing`: an objection is for good; `session`: it ends when she logs out, if not at
+    `until` before that.
     """
 
     id: str
@@ -64,6 +65,7 @@ class GrantCard:
     reminder: str = ""
     objects: bool = False
     marketing: bool = False
+    session: bool = False
 
     @property
     def reminded(self) -> str:
