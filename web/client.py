@@ -61,6 +61,13 @@ class Client:
         except (ValueError, KeyError, TypeError):
             raise Unanswered(f"{self.base}/transparency.json names no log key") from None
 
+    def address(self) -> str:
+        """The address that the server itself says it has. Raises Unanswered."""
+        try:
+            return str(json.loads(self.fetch("/.well-known/openid-configuration"))["issuer"])
+        except (ValueError, KeyError, TypeError):
+            raise Unanswered(f"{self.base} does not say which address it has") from None
+
     def register(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Register an app (RFC 7591 metadata with our additions), as operator. Raises Unanswered."""
         return _object(self._answer("POST", "/api/operator/apps", json=dict(metadata)))

@@ -72,13 +72,15 @@ class Outcome:
         listed = {"rejects": [asdict(one) for one in self.rejects], "notes": [asdict(one) for one in self.notes]}
         counts = {name: getattr(self, name) for name in ("pods", "imported", "already", "resources", "bytes")}
         kept = {"invitations": str(asked.invitations)} if self.imported and not asked.dry_run else {}
-        return {"source": asked.server, **counts, **kept, **listed}
+        dry = {"dry_run": "nothing was stored"} if asked.dry_run else {}
+        return {"source": asked.server, **dry, **counts, **kept, **listed}
 
 
 @dataclass(frozen=True)
 class Door:
-    """The way in: asks which names are free, and takes all loads of many pods."""
+    """The way in: asks which names are free, and takes all loads of many pods. `base`: the address that they get."""
 
+    base: str
     names: Callable[[Mapping[str, str]], Standings]
     send: Callable[[Iterable["Parcel"], Callable[["Parcel", "Sent"], None]], None]
 
@@ -110,14 +112,13 @@ def move_in(settings: Settings, asked: Asked) -> Outcome:
     tree = Tree(asked.folder)
     try:
         with Progress(console=err, transient=True, disable=not err.is_terminal) as bar, _door(settings) as door:
-            return _Mover(settings, asked, tree, door, bar).run()
+            return _Mover(asked, tree, door, bar).run()
     finally:
         tree.close()
 
 
 @dataclass
 class _Mover:
-    settings: Settings
     asked: Asked
     tree: Tree
     door: Door
@@ -136,7 +137,7 @@ class _Mover:
         come: list[tuple[Home, Mapping[str, str]]] = [
             (one, {}) for one in every if standing.get(one.name) in ("part", "whole")
         ]
-        addresses = Addresses.of(self.settings.base_url, [*come, *((one.home, one.tops) for one in drafts)])
+        addresses = Addresses.of(self.door.base, [*come, *((one.home, one.tops) for one in drafts)])
         if self.asked.dry_run:
             self.done.imported = len(drafts)
             self.done.resources = sum(draft.size for draft in drafts)
@@ -163,15 +164,15 @@ class _Mover:
         return draft if not draft.rejects or self.asked.keep_good else None
 
     def _parcel(self, draft: Draft, addresses: Addresses, standing: Standings) -> Parcel:
-        root = welcome.storage(self.settings.base_url, draft.home.name)[:-1]
-        plan = welcome.blueprint(self.settings.base_url, draft.home.name)
+        root = welcome.storage(self.door.base, draft.home.name)[:-1]
+        plan = welcome.blueprint(self.door.base, draft.home.name)
         ours = {path: body for path, _, body in plan.resources}
         latest = max((piece.modified for piece in draft.resources.values()), default=0)
         codes = arriving.codes() if standing[draft.home.name] == "free" else ()
         return Parcel(Bringer(self.tree, draft, addresses, root, ours, latest), codes)
 
     def _send(self, parcels: list[Parcel]) -> None:
-        _keep(self.asked.invitations, self.settings.base_url, [one for one in parcels if one.codes])
+        _keep(self.asked.invitations, self.door.base, [one for one in parcels if one.codes])
         bar = self.bar.add_task("storing", total=len(parcels))
 
         def told(parcel: Parcel, sent: Sent) -> None:
@@ -208,14 +209,17 @@ def _door(settings: Settings) -> Iterator[Door]:
                     for parcel, sent in pool.map(one, parcels):
                         told(parcel, sent)
 
-            yield Door(client.arriving, many)
+            yield Door(client.address(), client.arriving, many)
             return
         house = stack.enter_context(open_here(settings))
 
         def here(parcels: Iterable[Parcel], told: Callable[[Parcel, Sent], None]) -> None:
             asyncio.run(_all(house, list(parcels), told))
 
-        yield Door(lambda asked: {n: arriving.standing(house.vault, n, o) for n, o in asked.items()}, here)
+        def names(pods: Mapping[str, str]) -> Standings:
+            return {name: arriving.standing(house.vault, name, origin) for name, origin in pods.items()}
+
+        yield Door(settings.base_url, names, here)
 
 
 async def _all(house: Any, parcels: list[Parcel], told: Callable[[Parcel, Sent], None]) -> None:

@@ -29,6 +29,7 @@ ROOMS: Final = {
     "settings": "Je instellingen",
     "inbox": "Je postvak",
 }
+READS: Final = frozenset({"read", "list"})
 NO_STORE: Final = {"cache-control": "no-store"}
 FAMILIES: Final = {
     "personal": "Over jou",
@@ -87,7 +88,8 @@ def _reads(vault: Vault, pod: PodFacts, log: Private, wanted: Wanted) -> tuple[l
     """What apps opened among at most SCAN lines, newest first, and where to go on; 0 at the end."""
     part = search(vault, pod, log, replace(wanted, kind="access"), SCAN)
     told = (line.told for line in part.lines)
-    return [one for one in told if one.get("grant") and one.get("decision") == "allowed"], part.below or 0
+    read = (one for one in told if one.get("action") in READS and one.get("decision") == "allowed")
+    return [one for one in read if one.get("grant")], part.below or 0
 
 
 def apps(given: list[GrantFacts], held: Holding) -> Iterable[str]:
@@ -102,7 +104,12 @@ def room(held: Holding) -> str:
     """What a compartment is called: a registered one by what is in it, any other by its container."""
     if held.kind.container:
         return held.kind.label["nl"]
-    return ROOMS.get(held.container, f"Je map “{held.container}”")
+    return folder(held.container)
+
+
+def folder(container: str) -> str:
+    """What a managed folder is called, by its name."""
+    return ROOMS.get(container, f"Je map “{container}”")
 
 
 def may_change(held: Holding) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
+from functools import partial
 from hashlib import blake2b
 
 import orjson

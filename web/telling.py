@@ -10,8 +10,10 @@ from consent.purposes import purpose
 from consent.report import Row
 from vault import office
 from vault.log.views import Line
+from web.own import folder
 from web.pages.logbook import LogLine
 from web.pages.overseeing import TotalRow
+from web.reasons import DENIED, NOTED, TRIED_WITH, noted, visitor
 
 SOURCES: Final[Mapping[str, str]] = {
     "source-mijnbib": "De bibliotheek",
@@ -78,7 +80,15 @@ SAID: Final[Mapping[str, str]] = {
     "notify": "kreeg te horen dat er iets veranderde in {what}",
     "unfollow": "volgt niet meer wat er gebeurt in {what}",
 }
+# The same of what was refused: it did not happen.
 WANTED: Final[Mapping[str, str]] = {
+    "read": "vroeg {what}",
+    "list": "vroeg {what}",
+    "write": "wilde schrijven in {what}",
+    "append": "wilde iets toevoegen aan {what}",
+    "delete": "wilde iets wissen in {what}",
+    "control": "wilde bepalen wie aan {what} mag",
+    "export": "wilde {what} meenemen in een bestand",
     "follow": "wilde volgen wat er gebeurt in {what}",
     "notify": "mocht niet meer horen wat er gebeurt in {what}",
 }
@@ -109,62 +119,6 @@ BY_KLUIS: Final = frozenset(
 )
 BY_OFFICE: Final = frozenset({"look up"})
 """What the city's data protection officer does in somebody's log; the line names an app that it is about."""
-DENIED: Final[Mapping[str, str]] = {
-    "withdrawn": "je had de toegang gestopt",
-    "expired": "de toestemming was afgelopen",
-    "replay": "de vraag was een kopie van een oude",
-    "client changed": "de app veranderde sinds je haar toegang gaf",
-    "other key": "de sleutel kwam van een ander toestel",
-    "derived_only": "alleen de samenvatting mag",
-    "unauthenticated": "zonder toegang",
-    "invalid_token": "met een sleutel die niet geldt",
-    "invalid_grant": "met een code of sleutel die niet meer geldt",
-    "invalid_client": "met een handtekening die niet klopt",
-    "wrong kit": "met een bestand van een andere kluis",
-    "old kit": "met een bestand van voor je sloten vernieuwd werden",
-    "wrong_secret": "met een verkeerde wachtzin, code of passkey",
-    "too_many_tries": "er was te vaak na elkaar geprobeerd",
-    "too_long": "met een tekst die geen wachtzin kan zijn",
-    "wrong_origin": "vanaf een andere website",
-    "other_site": "met een passkey van een andere website",
-    "stale_challenge": "met een antwoord dat te oud was",
-    "unknown_passkey": "met een passkey die niet van jou is",
-    "not_verified": "met een passkey die niet klopt",
-    "sign_count": "met een kopie van je passkey",
-    "step_up": "je bevestigde dit niet met je passkey",
-    "no_prf": "met een passkey die geen sleutel geeft",
-    "damaged_item": "omdat iets beschadigd is",
-    "role": "dat mag alleen iemand met een andere rol",
-    "wrong_link": "met een link die niet of niet meer geldt",
-    "asked_too_soon": "je weigerde dit nog maar pas",
-    "no_fallback": "je weigerde hier toestemming voor",
-    "objected": "je maakte hier bezwaar tegen",
-    "restricted": "je had dit bevroren",
-    "other purpose": "het was voor iets anders bedoeld",
-    "purpose": "het was voor iets anders bedoeld",
-    "invalid_authorization_details": "de app vroeg meer dan je gaf",
-    "invalid_scope": "de app vroeg meer dan je gaf",
-    "invalid_target": "de app vroeg toegang tot een andere plek",
-    "unsupported_grant_type": "de app wilde haar toegang omruilen",
-    "other client": "het was de toestemming van een andere app",
-    "too_few_unlockers": "er zouden minder dan twee manieren overblijven",
-}
-
-
-# An unlocker's kind, as the log notes it.
-NOTED: Final[Mapping[str, str]] = {
-    "passkey": "Een passkey",
-    "passphrase": "Een wachtzin",
-    "recovery": "Een herstelcode",
-    "preview": "Voorbeeld voor een aanvraag",
-    "brought back": "Uit een bestand dat je eerder meenam",
-    "titles": "De titels tonen op je eigen pagina",
-    "changed": "En veranderde dat",
-    "sealed": "Van een verzegelde lade",
-    "managed": "Van een beheerde map",
-    **dict.fromkeys(("WebSocketChannel2023", "StreamingHTTPChannel2023"), "Over een open verbinding"),
-    "WebhookChannel2023": "Naar een adres van de app",
-}
 # The types of entry, as the page names them.
 KINDS: Final[Mapping[str, str]] = {
     "access": "Gelezen of geschreven",
@@ -214,31 +168,33 @@ def _who(fields: Mapping[str, Any], webid: str) -> str:
         return "Kluis"
     if fields["rule"] == "dpo":
         return "De functionaris van de stad"
-    if action == "login" and fields["type"] in TRIED:  # written before anybody knows whose secret it is
-        return "Iemand"
+    if _tries(fields):  # written before anybody knows whose secret it is
+        return "Kluis" if fields["decision"] == "allowed" else "Iemand"
+    if fields["rule"] == "operator" and fields["type"] == "deposit":
+        return "De beheerder van Kluis"
     hers = fields["rule"] == "session" and (not app or fields["type"] == "deposit")  # a source's file that she brought
-    if action in BY_CITIZEN or fields.get("agent") == webid or hers:
+    alone = fields.get("agent") == webid and not app  # an app that works for her is named: it was not she herself
+    if action in BY_CITIZEN or alone or hers:
         return "Jij"
-    if not app and (agent := fields.get("agent")):  # somebody of another server, with an app that is not known here
-        return f"{agent}, met {fields['client']}" if fields.get("client") else str(agent)
+    if not app and fields.get("agent"):  # somebody of another server, with an app that is not known here
+        return visitor(fields)
     return SOURCES.get(app, app) or (
         "Iemand" if fields["decision"] == "denied" or fields["rule"] == "public" else "Kluis"
     )
 
 
 def _what(fields: Mapping[str, Any]) -> str:
-    category = CATEGORIES.get(fields.get("category", ""))
-    label = category.label["nl"] if category else "iets in je kluis"
-    what = label[0].lower() + label[1:]
+    what = _thing(fields)
     app = fields.get("client_name") or "een programma"
-    if fields["decision"] == "denied" and fields["action"] in ("read", "list"):
-        said = f"vroeg {what}"
-    elif fields["decision"] == "denied" and fields["action"] == "append":
-        said = f"wilde iets toevoegen aan {what}"
-    elif fields["decision"] == "denied" and fields["action"] in WANTED:
+    if fields["decision"] == "denied" and fields["action"] in WANTED:
         said = WANTED[fields["action"]].format(what=what)
-    elif fields["action"] == "login" and fields["type"] in TRIED:
-        said = "probeerde je kluis te openen"
+    elif _tries(fields):
+        with_what = TRIED_WITH.get(fields["rule"], "een sleutel")
+        said = f"keek {with_what} na" if fields["decision"] == "allowed" else "probeerde je kluis te openen"
+    elif fields["rule"] == "operator" and fields["type"] == "deposit":
+        said = "bracht je bestanden over"
+    elif fields["action"] == "control" and fields.get("note") == "changed":
+        said = f"veranderde wie aan {what} mag"
     elif fields["type"] == "deposit" and not fields.get("count"):
         said = f"bood iets aan voor {what}, maar niets nieuws"
     else:
@@ -251,19 +207,40 @@ def _what(fields: Mapping[str, Any]) -> str:
     return f"{said}: {count} stuks" if counted else f"{said}, {count} keer" if times else said
 
 
+def _tries(fields: Mapping[str, Any]) -> bool:
+    return fields["action"] == "login" and fields["type"] in TRIED
+
+
+def _thing(fields: Mapping[str, Any]) -> str:
+    """What it is about: a kind of data, or the folder that her other files lie in."""
+    category = CATEGORIES.get(fields.get("category", ""))
+    label = category.label["nl"] if category else "iets in je kluis"
+    folders = {path.split("/")[1] for path in fields.get("resources", ()) if path.count("/") > 1}
+    if category and not category.container and len(folders) == 1:
+        label = folder(folders.pop())
+    return label[0].lower() + label[1:]
+
+
 def _why(fields: Mapping[str, Any]) -> str:
     note = str(fields.get("note", ""))
     if fields["action"] in BY_OFFICE:
         return f"Waarom: {note}"
     if note.startswith("answer "):
         return "Een samenvatting maken"
-    return purpose_words(fields.get("purpose", "")) or NOTED.get(note, note)
+    if _tries(fields) and fields["decision"] == "allowed":
+        return "Klopte die? Dan lees je hierboven dat er een sessie begon"
+    words = purpose_words(fields.get("purpose", ""))
+    return f"{words}. {NOTED[note]}" if words and note in NOTED else words or noted(note)
 
 
 def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
     if not allowed:
         return DENIED.get(fields["rule"], "je gaf hier geen toestemming voor")
-    return "met je toestemming" if fields.get("grant") else ""
+    if fields.get("grant"):
+        return "met je toestemming"
+    if fields["rule"] == "public":
+        return "dit staat open voor iedereen"
+    return "jouw regels laten dit toe" if fields["type"] == "access" and fields["rule"] != "session" else ""
 
 
 # Actions of which an entry counts the things that were opened or stored; elsewhere it counts keys, or nothing.

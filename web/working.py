@@ -67,9 +67,9 @@ def notice(shown: WorkPage) -> dict[str, str]:
 
 def told(containers: tuple[str, ...], modes: tuple[str, ...]) -> list[str]:
     """What a grant of this kind covers, a line each, in our words."""
-    what = " en ".join(MODES[mode].lower() for mode in modes)
+    what = ", ".join(MODES[mode].lower() for mode in modes)
     if not containers:
         return ["Wie je bent, verder niets"]
     if EVERYTHING in containers:
         return [f"Alles in je beheerde mappen: {what}"]
-    return [f"Je map {one.strip('/')}: {what}" for one in containers]
+    return [f"{own.folder(one.strip('/'))}: {what}" for one in containers]

@@ -166,7 +166,7 @@ async def test_the_page_shows_the_deadline_the_question_and_that_it_is_too_late(
     assert answer.status_code == 303
     after = await page(answer.headers["location"].removeprefix("/me/access"))
     assert "kreeg de vraag om je kopie te wissen" in after and "De app heeft tijd tot" in after and path not in after
-    assert "De app weet nog niet alles" in after
+    assert "We laten dit aan de app weten" in after
     found = grants.load(house.vault, granted.id)
     assert found is not None
     late = copies.of_grant(house.vault, found, house.clock() + timedelta(days=10))

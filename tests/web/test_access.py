@@ -1,6 +1,8 @@
 """Who has access: less, a freeze and an end, as plain forms; what the page says was done is read from the grant."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +13,8 @@ from consent.terms import Terms
 from keys.text import b64
 from tests.house import ALL_INTERESTS, INTERESTS, Granted, Household
 from web import proven
+from web.pages import views
+from web.pages.granted import AccessPage, GrantCard
 
 LOANS = {"category": "kluis:LibraryLoan", "necessity": "required"}
 
@@ -180,3 +184,12 @@ async def test_a_restricted_app_can_get_less_and_one_that_ended_cannot(house: Ho
     await house.press(f"/me/access/{b64(granted.id)}/withdraw")
     ended = await house.http.get(f"/me/access/{here}", headers=headers(house))
     assert (ended.status_code, ended.headers["location"]) == (303, "/me/access")
+
+
+def test_what_lasts_for_a_session_is_not_shown_as_if_it_went_on_after_it() -> None:
+    until = datetime(2026, 11, 29, tzinfo=UTC)
+    card = GrantCard("g", "Notities", "notities.example", "Werken", "toestemming", (), until, 0, session=True)
+    text = views.render("access", AccessPage((card,)), person="An", user="an", role="citizen", csrf="t")
+    assert "je je afmeldt op het toestel waar je dit toestond" in text
+    without = views.render("access", AccessPage((replace(card, session=False),)), person="An", csrf="t")
+    assert "je je afmeldt" not in without

@@ -9,12 +9,13 @@ from typing import Final
 
 from web.pages.consenting import Choice
 
+_OVER: Final = "De app leest nu niets meer. Ze hoort ook niet meer wat er verandert."
 # What was just done with {app}, and what that means.
 DONE: Final[Mapping[str, tuple[str, str]]] = {
-    "stopped": ("De toegang van {app} is gestopt.", "De app leest nu niets meer."),
-    "restricted": ("{app} is bevroren.", "De app leest niets, tot jij haar verder laat gaan. Er is niets gewist."),
+    "stopped": ("De toegang van {app} is gestopt.", _OVER),
+    "restricted": ("{app} is bevroren.", "Ze leest en hoort niets, tot jij haar verder laat gaan. Er is niets gewist."),
     "resumed": ("{app} mag weer verder.", "Hieronder staat wat de app ziet en tot wanneer."),
-    "objected": ("Je maakte bezwaar tegen {app}.", "De app leest nu niets meer."),
+    "objected": ("Je maakte bezwaar tegen {app}.", _OVER),
     "less": ("{app} ziet nu minder.", "Dat geldt meteen. Wat de app al gelezen had, kunnen we niet terughalen."),
     "asked": ("{app} kreeg de vraag om je kopie te wissen.", "Hieronder lees je of ze dat al bevestigde."),
 }
@@ -43,7 +44,8 @@ class Seen:
 class GrantCard:
     """One grant that is live or restricted. `reads`: how often it read, `last_read`: when last; `less`: it can be
     narrowed. `receipt`: id of its proof, "" for none; `reminder`: key of REMINDED; `objects`: it rests on no consent,
-    so that she objects to it; `marketing`: an objection is for good.
+    so that she objects to it; `marketing`: an objection is for good; `session`: it ends when she logs out, if not at
+    `until` before that.
     """
 
     id: str
@@ -63,6 +65,7 @@ class GrantCard:
     reminder: str = ""
     objects: bool = False
     marketing: bool = False
+    session: bool = False
 
     @property
     def reminded(self) -> str:

@@ -210,6 +210,7 @@ def _card(books: _Books, grant: GrantFacts) -> GrantCard:
         reminder=books.reminders.get(grant.id, ""),
         objects=not withdrawable(terms.legal_basis),
         marketing=again.is_marketing(terms.purpose_code),
+        session=terms.mode == "session",
         less=len(terms.data) > 1 or (terms.kind == "rar" and bool(_ends(terms, books.now))),
     )
 

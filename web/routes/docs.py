@@ -29,7 +29,9 @@ PAGE: Final = """<!doctype html>
 <main>
 <div class="head"><h1>Interface of Kluis</h1>
 <p class="lead">For machines: <a href="/openapi.json">openapi.json</a>. Pods under <code>/pods/</code> follow the
-Solid Protocol and are not listed here.</p></div>
+Solid Protocol and are not listed here: they take GET, HEAD, PUT, POST, DELETE and PATCH (<code>text/n3</code>,
+<code>application/sparql-update</code>), <code>Range</code>, a description at <code>.meta</code>, and Solid
+Notifications, offered at <code>/.well-known/solid</code>. An example of each: <code>docs/solid.md</code>.</p></div>
 {asking}
 {operations}
 </main>
