@@ -6,6 +6,7 @@ apps rely on it that this vault worked them out.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,7 @@ from consent.accounts.sessions import SessionFacts
 from consent.categories import category_at
 from consent.compartments import add
 from vault import store
+from vault.errors import Denied
 from vault.planned import Parcel
 from vault.pod import compartments, top
 from vault.room import make_room
@@ -41,7 +43,7 @@ async def back(vault: Vault, session: SessionFacts, found: TakeAway, now: dateti
     If we crash or the session ends between two containers, the same file brings the rest when it is brought again.
     """
     stored, left = 0, list[tuple[str, str]]()
-    for container in sorted({top(piece.path) for piece in found.pieces}):
+    for container in sorted({top(path) for path in (*(piece.path for piece in found.pieces), *found.containers)}):
         pieces = [piece for piece in found.pieces if top(piece.path) == container]
         if container == ANSWERS:
             left += [(piece.path, "derived") for piece in pieces]
@@ -52,6 +54,7 @@ async def back(vault: Vault, session: SessionFacts, found: TakeAway, now: dateti
         fresh = [piece for piece in pieces if not _taken(vault, session.pod, piece.path)]
         left += [(piece.path, "exists") for piece in pieces if piece not in fresh]
         stored += await _store(vault, session, container, fresh, now)
+        await _folders(vault, session, [path for path in found.containers if top(path) == container], now)
     return Brought(stored, tuple(left))
 
 
@@ -61,6 +64,15 @@ async def _store(vault: Vault, session: SessionFacts, container: str, pieces: It
         return 0
     permit, _ = gate.own(session, container, "append", None if container else "/", note=NOTE)
     return (await store.deposit(vault, permit, parcels, now, SOURCE))[1]
+
+
+async def _folders(vault: Vault, session: SessionFacts, listed: Iterable[str], now: datetime) -> None:
+    """Make the containers that nothing was stored in, the outermost first."""
+    for path in sorted(listed):
+        if not _taken(vault, session.pod, path):
+            permit, _ = gate.own(session, top(path), "append", path, note=NOTE)
+            with suppress(Denied):  # made meanwhile
+                await store.write(vault, permit, path, "", None, now, "absent")
 
 
 async def _less_sealed(vault: Vault, session: SessionFacts, container: str, found: TakeAway, now: datetime) -> bool:

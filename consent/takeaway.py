@@ -5,6 +5,7 @@ from datetime import datetime
 
 from consent import gate
 from consent.accounts.sessions import SessionFacts
+from consent.papers import papers
 from vault import export, kit
 from vault.errors import Denied
 from vault.log.entry import Appended, Facts, Intent
@@ -18,11 +19,14 @@ async def everything(
 ) -> AsyncIterator[bytes]:
     """A tar of all she has, in this form, one entry `export` per compartment; they are durable when this returns.
 
+    In our own form her grants, receipts and log are in it as well; no other server could read them.
+
     Raises Denied when the session ended, LogUnavailable when an entry cannot be written.
     """
     permits = [gate.own(session, home.container, "export") for home in compartments(vault, session.pod)]
     batches = await export.gather(vault, permits, now)
-    return export.packed(vault, session.pod, batches, now, form)
+    beside = papers(vault, session) if form == "kluis" else None
+    return export.packed(vault, session.pod, batches, now, form, beside)
 
 
 async def recovery_kit(vault: Vault, session: SessionFacts, now: datetime) -> bytes:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -41,10 +41,14 @@ class Job:
     error: BaseException | None = None
 
 
-def committed(tx: "Tx", batch: list[Job]) -> Exception | None:
+Together = Callable[[], AbstractContextManager[None]]
+"""Makes what is done in its block durable at once, or raises sqlite3.Error with nothing of it done."""
+
+
+def committed(tx: "Tx", batch: list[Job], together: Together = nullcontext) -> Exception | None:
     """Commit a batch, or nothing of it: then every job has its error, and the reason is returned."""
     try:
-        ready = [job for job in batch if _prepare(job)]
+        ready = _prepared(batch, together)
         tx.raw.execute("BEGIN IMMEDIATE")
         for job in ready:
             _attempt(tx, job)
@@ -65,6 +69,35 @@ def _abandon(tx: "Tx", batch: list[Job], why: Exception) -> None:
     for job in batch:
         job.error = LogUnavailable(f"not written: {why}")
         _undo(job)
+
+
+def _prepared(batch: list[Job], together: Together) -> list[Job]:
+    """The jobs that may go on. What several of them do before the transaction reaches the disk at once."""
+    first = [job for job in batch if job.first]
+    if len(first) > 1 and _at_once(first, together):
+        return [job for job in batch if job.begun or (job.first is None and _prepare(job))]
+    return [job for job in batch if _prepare(job)]
+
+
+def _at_once(jobs: list[Job], together: Together) -> bool:
+    """Whether it was done for all but those whose own fault it was; if not, nothing was."""
+    try:
+        with together():
+            for job in jobs:
+                try:
+                    if job.first:
+                        job.first()
+                    job.begun = True
+                except sqlite3.OperationalError:
+                    raise
+                except Exception as e:  # noqa: BLE001 -- told to its caller
+                    job.error = _told(e)
+    except sqlite3.Error as e:
+        _told(e)
+        for job in jobs:
+            job.begun, job.error = False, None
+        return False
+    return True
 
 
 def _prepare(job: Job) -> bool:

@@ -12,8 +12,8 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Protocol, TextIO, TypeVar
 
 from sqlmodel import SQLModel, create_engine
 
-from vault.batch import Job, answer, committed, follow
+from vault.batch import Job, Together, answer, committed, follow
 from vault.errors import Forked, Locked, LogUnavailable, WrongVersion
 from vault.news import News
 from vault.reserve import Reserve, is_full
@@ -132,6 +132,15 @@ class Tx:
         _, columns = _columns(type(row))
         self.raw.execute(_insert(type(row)), {c: getattr(row, c) for c in columns})
 
+    def add_all(self, rows: Iterable[SQLModel]) -> None:
+        """Insert rows of any tables; those of one table go in together. sqlite3.IntegrityError if a key exists."""
+        tables: dict[type[SQLModel], list[tuple[Any, ...]]] = {}
+        for row in rows:
+            _, columns = _columns(type(row))
+            tables.setdefault(type(row), []).append(tuple([getattr(row, column) for column in columns]))
+        for table, listed in tables.items():
+            self.insert_all(table, listed)
+
     def insert(self, table: type[SQLModel], **values: Any) -> None:
         """Insert a row by all its columns: what `add` does, without building the row first."""
         self.raw.execute(_insert(table), values)
@@ -195,6 +204,8 @@ class Database:
         """Called in the writer's thread with what a commit stored; must neither wait nor raise."""
         self.shut: Callable[[frozenset[bytes]], None] = lambda _: None
         """Called there with the gates, pods and apps whose access a commit changed, before anybody is answered."""
+        self.together: Together = nullcontext
+        """In what the writer does before a transaction for several units: one wait for the disk, not one for each."""
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._ready = threading.Event()
@@ -330,7 +341,7 @@ class Database:
     def _commit(self, tx: Tx, batch: list[Job]) -> None:
         """Commit a batch; with a full disk only what is vital of it, in the space that was kept back for that."""
         if self.reserve.make():
-            why = committed(tx, batch)
+            why = committed(tx, batch, self.together)
             if why is None or not is_full(why) or not any(job.vital or job.entering for job in batch):
                 return
         if any(job.vital for job in batch):

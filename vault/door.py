@@ -129,7 +129,8 @@ async def records(
 
     The gate is asked again before every record; the items end with Denied when it closed under way. A damaged record
     is left out, behind an entry that says so. `since` leaves out what was not changed from that moment on (a filter
-    of the caller; a limit of the grant is the gate's); `described` takes the descriptions of resources along.
+    of the caller; a limit of the grant is the gate's); `described` takes the descriptions of resources and
+    the containers along.
     """
     pod = admit(vault, permit, None)
     rows = [row for cid in permit.compartments for row in _rows(vault, EVERYTHING if described else RECORDS, keys, cid)]

@@ -1,7 +1,8 @@
 """Taking a whole pod along: every resource, opened through the door behind one entry per compartment, as one tar.
 
 All entries are durable before the first byte leaves. The tar is written as it is read: `pod/...` with every body as
-it was stored, and last `kluis.json`, which tells media types, times, digests, custody and access lists.
+it was stored, what else she takes (consent.papers), and last `kluis.json`, which tells media types, times, digests,
+containers, custody and access lists.
 """
 
 import tarfile
@@ -15,7 +16,7 @@ from vault import acls, door
 from vault.door import Batch
 from vault.gates import ms
 from vault.keysets import Keys
-from vault.moving.leave import Leaver
+from vault.moving.leave import Leaver, plain
 from vault.permit import Permit
 from vault.pod import compartments, parent
 from vault.sealed import Opened
@@ -40,35 +41,61 @@ async def gather(vault: Vault, permits: Iterable[tuple[Permit, Keys]], at: datet
 
 
 async def packed(
-    vault: Vault, pod: PodFacts, batches: Iterable[Batch], at: datetime, form: Form = "kluis"
+    vault: Vault,
+    pod: PodFacts,
+    batches: Iterable[Batch],
+    at: datetime,
+    form: Form = "kluis",
+    papers: AsyncIterator[tuple[str, bytes]] | None = None,
 ) -> AsyncIterator[bytes]:
     """The tar (POSIX pax) in pieces. Breaks off with Denied when the session ends meanwhile: such a tar has no end.
+
+    `papers` are further files, by their name in the tar.
 
     In the form `css` the files have the names by which Community Solid Server serves them, with access lists and
     descriptions beside them (vault.moving.leave), in a folder of the pod's name.
     """
-    told: list[dict[str, Any]] = []
+    told, containers, beside = list[dict[str, Any]](), list[str](), dict[str, str]()
     leaver = Leaver() if form == "css" else None
-    for batch in batches:
-        async for item in batch.items:
-            digest = sha256()
-            async for piece in _file(item, _named(pod, leaver, item), digest):
-                yield piece
-            told.append(_told(item, digest.hexdigest()))
-    access = _access(vault, pod, [one["path"] for one in told])
-    for file, body in leaver.rest(access) if leaver else ():
-        yield _member(f"{pod.name}{file}", body, ms(at))
+    async for piece in _resources(pod, batches, leaver, told, containers):
+        yield piece
+    access = _access(vault, pod, [*(one["path"] for one in told), *containers])
+    if leaver is not None:
+        yield b"".join(_folder(f"{pod.name}{plain(path)}", ms(at)) for path in sorted(containers))
+        for file, body in leaver.rest(access):
+            yield _member(f"{pod.name}{file}", body, ms(at))
+    if papers is not None:
+        async for name, body in papers:
+            beside[name] = sha256(body).hexdigest()
+            yield _member(name, body, ms(at))
     contents = canonical(
         {
             "format": FORMAT,
             "pod": f"{vault.base}/pods/{pod.name}/",
             "time": ms(at),
             "resources": told,
+            "containers": sorted(containers),
+            "papers": beside,
             "custody": {home.container: home.custody for home in compartments(vault, pod)},
             "access": access,
         }
     )
     yield _member(CONTENTS, contents, ms(at)) + bytes(2 * _BLOCK)
+
+
+async def _resources(
+    pod: PodFacts, batches: Iterable[Batch], leaver: Leaver | None, told: list[dict[str, Any]], containers: list[str]
+) -> AsyncIterator[bytes]:
+    """Every resource as a member of the tar; what there is to tell of it and the containers are added to the lists."""
+    for batch in batches:
+        async for item in batch.items:
+            if item.body is None:
+                containers.append(item.label.path)
+                continue
+            digest = sha256()
+            async for piece in _file(item, _named(pod, leaver, item), digest):
+                yield piece
+            told.append(_told(item, digest.hexdigest()))
 
 
 def _named(pod: PodFacts, leaver: Leaver | None, item: Opened) -> str:
@@ -127,6 +154,12 @@ def _access(vault: Vault, pod: PodFacts, paths: list[str]) -> dict[str, str]:
 def _head(name: str, size: int, modified: int) -> bytes:
     facts = tarfile.TarInfo(name)
     facts.size, facts.mtime, facts.mode = size, modified // 1000, 0o600
+    return facts.tobuf(tarfile.PAX_FORMAT)
+
+
+def _folder(name: str, modified: int) -> bytes:
+    facts = tarfile.TarInfo(name.rstrip("/"))
+    facts.type, facts.mtime, facts.mode = tarfile.DIRTYPE, modified // 1000, 0o700
     return facts.tobuf(tarfile.PAX_FORMAT)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 from keys.context import ctx
@@ -31,7 +31,7 @@ from vault.log import epochs, versions
 from vault.log.entry import Appended, Facts, Intent
 from vault.shares import Want
 from vault.solid.paths import subject_of
-from vault.tables import Acl, Compartment, Meta, Pod, Resource, RootWrap, Unlocker
+from vault.tables import Acl, Body, Compartment, KeyringRow, Meta, Pod, Resource, RootWrap, Unlocker
 from vault.vault import DPO_CONTAINER, PodFacts, Vault
 
 MANAGED = {"public": "kluis:File", "settings": "kluis:File", "inbox": "kluis:File"}
@@ -72,6 +72,7 @@ class Blueprint:
 
 
 Told = TypeVar("Told")
+Row = Pod | RootWrap | Unlocker | Compartment | Resource | Body | Acl | Meta | KeyringRow
 
 
 class _Taken(Exception):
@@ -93,10 +94,13 @@ class Builder:
             self.id, name, kind, names_key(vault.state, self.id), control_key(vault.state, self.custody, self.id),
             signer_public(self.identity), box,
         )  # fmt: skip
-        self.rows: list[Pod | RootWrap | Unlocker | Compartment | Resource | Acl | object] = [
-            Pod(
+        self.id_of, self.home_of = cache(self.facts.resource), cache(self.facts.compartment)
+        self.name_mac = lookup(vault.state, "pod", name)
+        self.rows: list[Row] = [
+            bare(
+                Pod,
                 id=self.id,
-                name_mac=lookup(vault.state, "pod", name),
+                name_mac=self.name_mac,
                 identity=self.facts.identity,
                 box=box,
                 sealed=self.facts.seal("pod", self.id, "sealed", self.facts.told),
@@ -118,9 +122,9 @@ class Builder:
             (self.managed, "msign", "mk", self.msign),
         ):
             wrapped = wrap(parent, ctx("root", self.id, key, child), secret)
-            self.rows.append(RootWrap(pod=self.id, parent=key, child=child, wrapped=wrapped))
+            self.rows.append(bare(RootWrap, pod=self.id, parent=key, child=child, wrapped=wrapped))
         wrapped = hang(vault.custodian, self.id, self.custody, self.managed)
-        self.rows.append(RootWrap(pod=self.id, parent="custody", child="mk", wrapped=wrapped))
+        self.rows.append(bare(RootWrap, pod=self.id, parent="custody", child="mk", wrapped=wrapped))
 
     def unlockers(self, wanted: list[NewUnlocker]) -> None:
         """Hang the root under these ways in."""
@@ -129,7 +133,7 @@ class Builder:
             _, public = unlocker_pair(new.seed, share, self.id, new.id, new.kind)
             sealed = lock(public, self.id, new.id, new.kind, self.root)
             self.rows.append(
-                Unlocker(id=new.id, pod=self.id, kind=new.kind, params=new.params, public=public, sealed=sealed)
+                bare(Unlocker, id=new.id, pod=self.id, kind=new.kind, params=new.params, public=public, sealed=sealed)
             )
             self.shares.append((Want("unlock", new.id), share))
             self.ring = replace(self.ring, unlockers={**self.ring.unlockers, new.id: (new.kind, public)})
@@ -145,8 +149,8 @@ class Builder:
 
     def resource(self, path: str, media: str, body: bytes | None, modified: int | None = None) -> None:
         """Seal a resource, or with body None a container; `modified` in ms if that was another moment than now."""
-        home = self.publics[self.facts.compartment(top(path))]
-        place = place_of(self.facts, home, path)
+        home = self.publics[self.home_of(top(path))]
+        place = place_of(self.facts, home, path, self.id_of)
         at = self.now if modified is None else modified
         row, stored = enclose(
             place, 1, Label(path, media, len(body or b""), at, at), body, hang=partial(wrap, self.keys[home.id])
@@ -158,8 +162,8 @@ class Builder:
 
     def acl(self, path: str, turtle: bytes) -> None:
         """Store an access list."""
-        rid = self.facts.resource(path)
-        self.rows.append(Acl(id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
+        rid = self.id_of(path)
+        self.rows.append(bare(Acl, id=rid, pod=self.id, sealed=self.facts.seal("acl", rid, "sealed", turtle)))
 
     def wipe(self) -> None:
         """Wipe every key."""
@@ -232,10 +236,9 @@ async def _store(
     vault: Vault, made: Builder, now: datetime, extra: Callable[[Tx, PodFacts], None] | None = None
 ) -> None:
     def write(tx: Tx) -> Facts:
-        if tx.run(TAKEN, mac=made.rows[0].name_mac):  # type: ignore[attr-defined]
+        if tx.run(TAKEN, mac=made.name_mac):
             raise _Taken
-        for row in made.rows:
-            tx.add(row)  # type: ignore[arg-type]
+        tx.add_all(made.rows)
         quota.count(tx, made.id, made.held)
         if extra is not None:
             extra(tx, made.facts)
@@ -292,10 +295,11 @@ def build_generation(
         )
 
 
-def place_of(pod: PodFacts, home: CompartmentFacts, path: str) -> Place:
-    """Where a path is stored. A description is its own parent: no container lists it or is filled by it."""
+def place_of(pod: PodFacts, home: CompartmentFacts, path: str, id_of: Callable[[str], bytes] | None = None) -> Place:
+    """Where a path is stored (`id_of`: one that remembers). A description is its own parent: no container lists it."""
     above = path if subject_of(path) is not None else parent(path)
-    return Place(pod.id, home.id, home.generation, home.public, pod.resource(above), pod.resource(path))
+    named = id_of or pod.resource
+    return Place(pod.id, home.id, home.generation, home.public, named(above), named(path))
 
 
 def parent(path: str) -> str:

@@ -31,7 +31,7 @@ NEWEST = (
     + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.rowid DESC LIMIT :take OFFSET :skip"
 )
 RECORDS = SELECT + "r.compartment = :id AND b.data IS NOT NULL AND r.parent <> r.id ORDER BY r.id"
-EVERYTHING = SELECT + "r.compartment = :id AND b.data IS NOT NULL ORDER BY r.id"
+EVERYTHING = SELECT + "r.compartment = :id ORDER BY r.id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from keys.secret import Share
 LIST = "INSERT OR IGNORE INTO gone.deleted SELECT kind, owner, part FROM share"
 MARK = "INSERT OR IGNORE INTO gone.deleted VALUES (?, ?, ?)"
 NARROWED = "narrowed"
+_TRANSACTION = ("BEGIN", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Shares:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / "shares.db"
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
+        self._joint = False
         self.lookups = 0
         self._raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=FULL", "temp_store=MEMORY"):
@@ -131,15 +134,37 @@ class Shares:
         return self._raw.execute(f"DELETE FROM share WHERE {where}", params).rowcount  # noqa: S608
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make everything inside durable at once when the block ends, or nothing of it; each call inside still is all
+        or nothing by itself. An sqlite3.OperationalError inside or at the end: nothing of it is there.
+        """
+        with self._guard:
+            self._raw.execute("BEGIN")
+            self._joint = True
+            try:
+                yield
+                self._raw.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._raw.execute("ROLLBACK")
+                raise
+            finally:
+                self._joint = False
+
+    @contextmanager
     def _whole(self) -> Iterator[None]:
-        """One transaction: all of it or nothing, and the connection is good for the next one."""
-        self._raw.execute("BEGIN")
+        """One transaction, or a part of one that stands: all of it or nothing, and the connection is good for more."""
+        if self._joint and not self._raw.in_transaction:
+            raise sqlite3.OperationalError("a full disk undid all of it")
+        begin, end, undo = _PART if self._joint else _TRANSACTION
+        self._raw.execute(begin)
         try:
             yield
-            self._raw.execute("COMMIT")
+            self._raw.execute(end)
         except BaseException:
             with suppress(sqlite3.Error):
-                self._raw.execute("ROLLBACK")
+                for step in undo:
+                    self._raw.execute(step)
             raise
 
     def deleted(self, want: Want) -> bool:

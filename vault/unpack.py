@@ -34,11 +34,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class TakeAway:
-    """What a file holds: the address of the pod it was taken from, its resources, and the custody of its containers."""
+    """What a file holds: the address of the pod it was taken from, its resources, every container, and the custody of
+    those at the top.
+    """
 
     pod: str
     pieces: tuple[Piece, ...]
     custody: Mapping[str, str]
+    containers: tuple[str, ...] = ()
 
 
 def unpack(tar: bytes) -> TakeAway:
@@ -50,6 +53,8 @@ def unpack(tar: bytes) -> TakeAway:
             raise BadTakeAway("this is no take-away file of this version of Kluis")
         pieces = tuple(_piece(one, bodies) for one in told["resources"])
         custody = {str(name): str(how) for name, how in told.get("custody", {}).items()}
+        containers = tuple(sorted(_container(path) for path in told.get("containers", ())))
+        _papers(told.get("papers", {}), bodies)
         source = str(told["pod"])
     except (tarfile.TarError, RecursionError, OverflowError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadTakeAway("this is no take-away file, or it is damaged") from error
@@ -57,7 +62,8 @@ def unpack(tar: bytes) -> TakeAway:
         raise BadTakeAway(f"{_shown(next(iter(bodies)))} is not in the list of contents")
     _distinct(pieces)
     # A description comes after what it describes: it is stored only where that stands.
-    return TakeAway(source, tuple(sorted(pieces, key=lambda one: paths.subject_of(one.path) is not None)), custody)
+    return TakeAway(source, tuple(sorted(pieces, key=lambda one: paths.subject_of(one.path) is not None)), custody,
+                    containers)  # fmt: skip
 
 
 def _members(tar: bytes) -> Iterator[tuple[str, bytes]]:
@@ -88,6 +94,24 @@ def _piece(told: Any, bodies: dict[str, bytes]) -> Piece:
     if path.endswith(ENDING) and not (media == JSON_LD and isinstance(orjson.loads(body), dict)):
         raise BadTakeAway(f"{_shown(path)} is no record")
     return Piece(path, media, body)
+
+
+def _container(path: Any) -> str:
+    """The path of a container, as it is listed."""
+    try:
+        target = paths.parse(f"/pods/a{path}".encode())
+    except paths.BadPath as error:
+        raise BadTakeAway(f"{_shown(path)} is not taken: {error}") from error
+    if target.path != path or not target.container or target.kind != "resource":
+        raise BadTakeAway(f"{_shown(path)} is no name of a container")
+    return target.path
+
+
+def _papers(listed: Any, bodies: dict[str, bytes]) -> None:
+    """Her grants, receipts and log are for herself to keep: looked at whether they are whole, and not brought back."""
+    for name, digest in listed.items():
+        if name.startswith(f"{INSIDE}/") or sha256(bodies.pop(name, b"")).hexdigest() != digest:
+            raise BadTakeAway(f"{_shown(name)} is missing or not as its list says")
 
 
 def _distinct(pieces: tuple[Piece, ...]) -> None:

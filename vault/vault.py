@@ -215,6 +215,7 @@ def open_vault(
         if hear is not None:
             hear(trees.heads(now))
         keys = _PodKeys(store, state)
+        db.together = store.together
         log = Log(db, store, trees, proof_key(state), keys.box, keys.control, Uses.under(state))
         epochs = Epochs(db, _slots_key(db, state))
         vault = Vault(db, store, log, state, custodian, base, _issuer(db, state), missing, epochs)

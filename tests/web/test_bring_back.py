@@ -103,6 +103,27 @@ async def test_everything_comes_back_into_a_new_pod_sealed_as_it_was(
     assert b"/pods/bo/" in card and b"/pods/an/" not in card
 
 
+async def test_a_container_without_anything_in_it_comes_back(house: Household, bo: tuple[str, SessionFacts]) -> None:
+    link = {"link": '<http://www.w3.org/ns/ldp#BasicContainer>; rel="type"', "content-type": "text/turtle"}
+    assert (await house.call("PUT", "/pods/an/public/leeg/", await house.jwt(), link)).status_code == 201
+    await bring(house, await taken(house), bo)
+    permit, keys = gate.own(bo[1], "public", "read", "/public/leeg/")
+    assert (await door.read(house.vault, permit, keys, "/public/leeg/", house.clock())).kind == "container"
+
+
+@pytest.mark.parametrize("listed", ["/public/../x/", "/public/x", "//", "/public/a.acl/", 5])
+async def test_a_container_by_a_name_that_is_none_makes_the_file_bad(listed: object, house: Household) -> None:
+    before = len(house.told())
+    answer = await bring(house, packed({"pod/public/a.txt": b"a"}, containers=[listed]))
+    assert answer.status_code == 422 and len(house.told()) == before
+
+
+async def test_a_paper_that_is_not_as_its_list_says_makes_the_file_bad(house: Household) -> None:
+    for papers in ({"grants.json": "00"}, {"pod/public/a.txt": sha256(b"a").hexdigest()}, [1]):
+        answer = await bring(house, packed({"pod/public/a.txt": b"a"}, papers=papers))
+        assert answer.status_code == 422
+
+
 async def test_nothing_that_stands_there_is_overwritten_and_each_is_named(house: Household) -> None:
     file = await taken(house)
     await house.keep("/loans/a.jsonld", {"schema:name": "nieuwer"})

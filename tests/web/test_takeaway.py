@@ -10,12 +10,13 @@ import httpx
 import pyrage
 import pytest
 
-from consent import takeaway
+from consent import grants, takeaway
 from consent.accounts import sessions
 from keys import age
 from keys.errors import Damaged
 from keys.secret import Root
-from tests.house import RECORDS, Household
+from keys.text import b64
+from tests.house import ALL_INTERESTS, RECORDS, Household
 from vault import kit
 from vault.errors import Denied, LogUnavailable
 from vault.log.append import Log
@@ -54,7 +55,7 @@ async def test_everything_in_the_pod_goes_along_and_opens_in_other_programs(hous
     for path, record in RECORDS.items():
         assert json.loads(found[f"pod{path}"]) == record
     assert b"openbaar" in found.values()
-    assert found.keys() == {"kluis.json", *(f"pod{one['path']}" for one in told["resources"])}
+    assert found.keys() == {"kluis.json", *told["papers"], *(f"pod{one['path']}" for one in told["resources"])}
     for one in told["resources"]:
         body = found[f"pod{one['path']}"]
         assert (one["sha256"], one["size"]) == (hashlib.sha256(body).hexdigest(), len(body))
@@ -62,6 +63,34 @@ async def test_everything_in_the_pod_goes_along_and_opens_in_other_programs(hous
                                    pod=house.session.pod.id)  # fmt: skip
     assert len(told["resources"]) == rows[0][0]
     assert "acl:Control" in told["access"]["/"]
+
+
+async def test_her_grants_receipts_and_log_go_along(house: Household) -> None:
+    await house.grant(ALL_INTERESTS)
+    found = unpacked((await post(house, what="data")).content)
+    told = json.loads(found["kluis.json"])
+    assert all(hashlib.sha256(found[name]).hexdigest() == digest for name, digest in told["papers"].items())
+    receipts = {body for name, body in found.items() if name.startswith("receipts/")}
+    kept = grants.kept_receipts(house.vault, house.session.pod)
+    assert kept and receipts == {one.jws.encode() for one in kept}
+    assert {one["id"] for one in json.loads(found["grants.json"])["grants"]} == {
+        b64(one.id) for one in grants.listing(house.vault, house.session.pod)
+    }
+    log = b"".join(found[name] for name in sorted(found) if name.startswith("log/"))
+    answer = await house.http.get("/api/log/export", headers={"cookie": f"kluis={house.cookie}"})
+    lines, again = ([json.loads(line) for line in text.splitlines()] for text in (log.decode(), answer.text))
+    assert len(lines) > 5 and lines[-1]["seq"] == len(lines) - 1
+    assert [one.get("index") for one in lines] == [one.get("index") for one in again]
+
+
+async def test_a_container_without_anything_in_it_goes_along(house: Household) -> None:
+    link = {"link": '<http://www.w3.org/ns/ldp#BasicContainer>; rel="type"', "content-type": "text/turtle"}
+    await house.call("PUT", "/pods/an/public/leeg/", await house.jwt(), link)
+    told = json.loads(unpacked((await post(house, what="data")).content)["kluis.json"])
+    assert {"/", "/public/", "/public/leeg/", "/loans/"} <= set(told["containers"])
+    moved = pyrage.passphrase.decrypt((await post(house, what="solid")).content, PHRASE)
+    with tarfile.open(fileobj=io.BytesIO(moved)) as tar:
+        assert "an/public/leeg" in {member.name for member in tar if member.isdir()}
 
 
 async def test_one_entry_per_compartment_stands_in_the_log_before_the_first_byte(house: Household) -> None:

@@ -24,7 +24,8 @@ Parts = tuple[str, ...]
 class BadTree(VaultError):
     """Something in a folder that is not taken; `reason` is a stable word, `parts` its place in the folder.
 
-    Reasons: symlink, hard_link, no_file, not_utf8, too_deep, too_large, too_many, unreadable, gone, no_folder.
+    Reasons: symlink, hard_link, no_file, not_utf8, too_deep, too_large, too_many, unreadable, gone, no_folder,
+    reader_ended.
     """
 
     code: ClassVar[str] = "bad_tree"

@@ -39,7 +39,10 @@ class Document:
 
 def read_document(body: bytes, target: str) -> Document:
     """The access document (Turtle) of the resource `target`, an absolute IRI. Raises BadRdf."""
-    graph = Graph(statements(body, TURTLE, target + ".acl"))
+    return _document(Graph(statements(body, TURTLE, target + ".acl")), target)
+
+
+def _document(graph: Graph, target: str) -> Document:
     if acp.speaks(graph):
         return Document("acp", *acp.read_acr(graph, target), alone=acp.alone(graph, target))
     rules = wac.read_acl(graph)
@@ -49,7 +52,7 @@ def read_document(body: bytes, target: str) -> Document:
 def accepted(body: bytes, target: str, language: Language) -> Document:
     """The document, if it is one that a server of this language stores. Raises BadRdf (other_language, elsewhere)."""
     graph = Graph(statements(body, TURTLE, target + ".acl"))
-    document = read_document(body, target)
+    document = _document(graph, target)
     if document.language != language:
         raise BadRdf("other_language", f"access to this pod is written in {language.upper()}")
     if language == "acp" and acp.elsewhere(graph, target):

@@ -4,13 +4,13 @@ Written anew as Turtle. Whoever wants the bytes as they were keeps them apart (v
 """
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import pyoxigraph as ox
 
 from vault.errors import VaultError
 from vault.solid import rdf
-from vault.solid.rdf import N_TRIPLES, TURTLE
+from vault.solid.rdf import TURTLE
 from vault.solid.wac import ACL
 
 Rename = Callable[[str], str]
@@ -38,7 +38,7 @@ def acl(body: bytes, base: str, rename: Rename) -> tuple[bytes, bool]:
     `acl:defaultForNew`, the old name of `acl:default`, is written as the new one. Raises BadRdf, NotUnderstood.
     """
     moved, narrowed = [], False
-    for one in _renamed(body, TURTLE, base, rename):
+    for one in _renamed(_said(body, TURTLE, base), rename):
         said = one.predicate.value
         if said == ACL + "defaultForNew":
             one = ox.Triple(one.subject, ox.NamedNode(ACL + "default"), one.object)  # noqa: PLW2901
@@ -63,13 +63,13 @@ def description(body: bytes, base: str, rename: Rename) -> tuple[bytes, str]:
 
     b"" if nothing remains. Raises BadRdf.
     """
-    kept, media, moved = [], "", _renamed(body, TURTLE, base, rename)
-    for one in moved:
+    kept, media, told = [], "", _said(body, TURTLE, base)
+    for one in _renamed(told, rename):
         if one.predicate.value == FORMAT:
             media = one.object.value if isinstance(one.object, ox.Literal) else media
         elif not (isinstance(one.object, ox.NamedNode) and (one.predicate.value, one.object.value) in _SERVERS_OWN):
             kept.append(one)
-    return (_anew(kept, body, TURTLE, base) if kept else b""), media
+    return (_anew(kept, told, body) if kept else b""), media
 
 
 def profile(body: bytes, media: str, base: str, rename: Rename, ours: bytes, webid: str) -> bytes:
@@ -78,31 +78,30 @@ def profile(body: bytes, media: str, base: str, rename: Rename, ours: bytes, web
 
     `ours` is the profile that a new pod of `webid` has (Turtle). Raises BadRdf.
     """
-    kept = [one for one in _renamed(body, media, base, rename) if one.predicate.value not in _OURS]
+    told = _said(body, media, base)
+    kept = [one for one in _renamed(told, rename) if one.predicate.value not in _OURS]
     said = {one.predicate for one in kept if one.subject == ox.NamedNode(webid)}
-    own = _renamed(ours, TURTLE, webid.partition("#")[0], lambda iri: iri)
+    own = _said(ours, TURTLE, webid.partition("#")[0])
     kept += [one for one in own if one.subject == ox.NamedNode(webid) and one.predicate not in said]
-    return _anew(kept, body, media, base)
+    return _anew(kept, told, body)
 
 
-def _renamed(body: bytes, media: str, base: str, rename: Rename) -> list[ox.Triple]:
-    """The statements; those of a list in N-Triples, which nothing converts, are looked at all the same."""
-    if media == N_TRIPLES:
-        rdf.check(body, media, base)
-    settled = rdf.convert(body, media, N_TRIPLES, base)
-    parsed = ox.parse(settled, format=ox.RdfFormat.N_TRIPLES)
-    return [_triple(one.triple, rename) for one in parsed]
+def _said(body: bytes, media: str, base: str) -> list[ox.Triple]:
+    """The statements, blank nodes by names of ours."""
+    return rdf.settled(rdf.graph(body, media, base))
 
 
-def _anew(triples: list[ox.Triple], body: bytes, media: str, base: str) -> bytes:
-    """The triples as Turtle; the very bytes they came in if nothing about them changed."""
-    return body if set(triples) == set(_renamed(body, media, base, str)) else _turtle(triples)
+def _renamed(triples: Iterable[ox.Triple], rename: Rename) -> list[ox.Triple]:
+    return [ox.Triple(_name(one.subject, rename), one.predicate, _name(one.object, rename)) for one in triples]
 
 
-def _triple(one: ox.Triple, rename: Rename) -> ox.Triple:
-    subject = ox.NamedNode(rename(one.subject.value)) if isinstance(one.subject, ox.NamedNode) else one.subject
-    there = ox.NamedNode(rename(one.object.value)) if isinstance(one.object, ox.NamedNode) else one.object
-    return ox.Triple(subject, one.predicate, there)
+def _name(term: Terms, rename: Rename) -> Any:
+    return ox.NamedNode(rename(term.value)) if isinstance(term, ox.NamedNode) else term
+
+
+def _anew(triples: list[ox.Triple], told: list[ox.Triple], body: bytes) -> bytes:
+    """The triples as Turtle; the very bytes they came in if nothing about what those told changed."""
+    return body if set(triples) == set(told) else _turtle(triples)
 
 
 def _turtle(triples: Iterable[ox.Triple]) -> bytes:

@@ -19,6 +19,7 @@ Kind = Literal["resource", "acl", "meta", "description"]
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PART = re.compile(rb"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@]")
+_PLAIN = re.compile(rb"[A-Za-z0-9\-_~][A-Za-z0-9\-._~]*+")  # has one spelling and no second meaning
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _POD = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -141,6 +142,8 @@ def _suffix(path: str) -> Literal["acl", "meta"] | None:
 
 
 def _segment(raw: bytes) -> str:
+    if _PLAIN.fullmatch(raw):
+        return raw.decode("ascii")
     if _BAD_ESCAPE.search(raw):
         raise BadPath("bad_escape")
     _refuse_hostile(unquote_to_bytes(raw))

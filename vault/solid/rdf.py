@@ -98,7 +98,7 @@ def statements(body: bytes, media: str, base: str) -> list[Statement]:
     """The triples of a body as text, relative names resolved against `base`. Raises BadRdf."""
     return [
         Statement(_text(t.subject), t.predicate.value, _text(t.object), isinstance(t.object, ox.NamedNode))
-        for t in _settled(_triples(body, media, base))
+        for t in settled(_triples(body, media, base))
     ]
 
 
@@ -114,10 +114,10 @@ def graph(body: bytes, media: str, base: str) -> list[ox.Triple]:
 
 def written(triples: list[ox.Triple], to: str) -> bytes:
     """Triples in a syntax, byte for byte the same each time."""
-    settled = _settled(triples)
+    listed = settled(triples)
     if to == TURTLE:
-        return _sorted_head(ox.serialize(settled, format=ox.RdfFormat.TURTLE, prefixes=_PREFIXES) or b"")
-    content = [ox.Quad(*triple) for triple in settled] if to == JSON_LD else settled
+        return _sorted_head(ox.serialize(listed, format=ox.RdfFormat.TURTLE, prefixes=_PREFIXES) or b"")
+    content = [ox.Quad(*triple) for triple in listed] if to == JSON_LD else listed
     return ox.serialize(content, format=_FORMATS[to]) or b""
 
 
@@ -189,7 +189,7 @@ def _bounded(parsed: Iterable[ox.Quad], most: int) -> list[ox.Triple]:
     return triples
 
 
-def _settled(triples: list[ox.Triple]) -> list[ox.Triple]:
+def settled(triples: list[ox.Triple]) -> list[ox.Triple]:
     """The triples grouped by subject, blank nodes numbered as they come: parsers give them a new name each time."""
     names: dict[object, ox.BlankNode] = {}
     groups: dict[ox.NamedNode | ox.BlankNode | ox.Triple, list[ox.Triple]] = {}

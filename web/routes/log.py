@@ -3,8 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -15,10 +13,9 @@ from federation.heirs import PATH as HANDOVERS
 from federation.policy import every_shard
 from keys.text import b64
 from vault.errors import NotFound
-from vault.log import device, handing, views, withheld
+from vault.log import handing, kept, views, withheld
 from vault.log.tiles import Ledger
 from vault.log.views import Line
-from vault.vault import PodFacts, Vault
 from web import guard, logforms, logstream, own, watching
 from web.cors import CORS
 from web.logstream import Shape
@@ -41,7 +38,7 @@ async def own_log(request: Request, proofs: bool = False, since: Place = 0) -> R
     """
     session = await guard.required(request)
     vault = guard.house_of(request).vault
-    frame = await asyncio.to_thread(_frame, vault, session.pod, since)
+    frame = await asyncio.to_thread(kept.frame, vault, session.pod, logstream.PAGE, since)
     if not proofs:
         seen = withheld.Seen(frame.told["head"]["seq"], since)
 
@@ -64,44 +61,15 @@ async def export(
     `aj` and `balp` tell the same in the shapes of other systems, which have no room for proofs (web.logforms).
     """
     session, house = await guard.required(request), guard.house_of(request)
-    frame = await asyncio.to_thread(_frame, house.vault, session.pod)
+    frame = await asyncio.to_thread(kept.frame, house.vault, session.pod, logstream.PAGE)
     if form == "aj":
         shape = logforms.aj(session.webid)
     elif form == "balp":
         shape = logforms.balp(session.webid, house.base)
     else:
-        shape = _export(house.vault, frame)
+        vault = house.vault
+        shape = Shape("application/jsonl", "", lambda one: frame.line(vault, one), frame.last, name="kluis-log.jsonl")
     return logstream.answer(house.vault, session, shape, frame.pages)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """All but the lines, from one moment: what is told, the sizes of the heads in it, and where the lines lie."""
-
-    told: dict[str, Any]
-    sizes: Mapping[Ledger, int]
-    pages: logstream.Pages
-
-
-def _frame(vault: Vault, pod: PodFacts, since: int = 0) -> _Frame:
-    """For a thread of its own."""
-    with vault.db.reading() as tx:
-        head, pages = views.head(tx, pod), views.pages(tx, pod, logstream.PAGE, since)
-    told, sizes = views.around(vault, head)
-    return _Frame({**told, "slots": device.slots(vault, pod, sizes=sizes)}, sizes, pages)
-
-
-def _export(vault: Vault, frame: _Frame) -> Shape:
-    """Lines that name their half-year; last the head with the pod's slot in the newest summaries."""
-
-    def named(one: dict[str, Any]) -> dict[str, Any]:
-        return {**one, "shard": frame.told["shards"][one["shard"]]["origin"]}
-
-    def line(one: Line) -> str:
-        return _dumped(named(views.proven(vault.log.shards, one, frame.sizes))) + "\n"
-
-    last = {**frame.told["head"], "slots": [named(one) for one in frame.told["slots"]]}
-    return Shape("application/jsonl", "", line, _dumped(last) + "\n", name="kluis-log.jsonl")
 
 
 def _dumped(told: dict[str, Any]) -> str:
