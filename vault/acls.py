@@ -48,8 +48,12 @@ class Effective:
     members: Members = field(default_factory=dict)
 
     def modes(self, asker: Asker, root: str) -> frozenset[str]:
-        """The modes of an asker on the path; `root` is the pod's URL without its last slash."""
-        return granted(self.policies, asker, owner(root), self.members)
+        """The modes of an asker on the path; `root` is the pod's URL without its last slash.
+
+        Her pod stays its citizen's: whatever a list says, she may read and replace that list.
+        """
+        found = granted(self.policies, asker, owner(root), self.members)
+        return found | {"control"} if asker.agent == owner(root) else found
 
     def names(self, agent: str) -> bool:
         """Whether what counts here names this agent itself, or a group that it is in."""

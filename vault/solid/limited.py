@@ -35,7 +35,7 @@ class Limits:
     `workers` processes at most, each for `turns` bodies; `waiting` bodies wait for them, further ones are told "busy".
     """
 
-    memory: int = 768 * 1024 * 1024
+    memory: int = 448 * 1024 * 1024
     cpu: int = 4
     wall: float = 8.0
     answer: int = 16 * 1024 * 1024

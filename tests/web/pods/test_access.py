@@ -264,3 +264,14 @@ async def test_who_may_append_and_not_read_does_not_learn_which_names_are_taken(
     for _ in range(2):
         sent = await ask("POST", "inbox/", NOTE, content_type="application/ld+json", slug="bo")
         assert re.fullmatch(f"{ROOT}/inbox/bo-[0-9a-f]{{8}}", sent.headers["location"])
+
+
+async def test_a_list_that_lets_nobody_in_can_be_taken_away_again_by_whose_pod_it_is(house: Household) -> None:
+    token = await house.jwt()
+    await house.call("PUT", HERE, token, {"content-type": "text/plain"}, b"x")
+    nobody = (HEAD + "<#a> a acl:Authorization .").encode()
+    assert (await house.call("PUT", HERE + ".acl", token, TURTLE, nobody)).status_code == 204
+    assert (await house.call("GET", HERE, token)).status_code == 403
+    assert (await house.call("GET", HERE + ".acl", token)).status_code == 200
+    assert (await house.call("DELETE", HERE + ".acl", token)).status_code == 204
+    assert (await house.call("GET", HERE, token)).text == "x"
