@@ -94,7 +94,7 @@ class Thrower:
         """Every bomb, as something to be done."""
         for number, bomb in enumerate(bombs.refused(trap)):
             yield self.refused(f"{self.root}/public/bomb{number}", *bomb)
-        for number, dear in enumerate(bombs.stored(bombs.MOST if proving() else bombs.MOST // 8)):
+        for number, dear in enumerate(bombs.stored(bombs.MOST if proving() else bombs.MOST // 32)):
             yield self.stored(f"{self.root}/public/dear{number}", *dear)
         for patch in bombs.patches():
             yield self.patched(*patch)
