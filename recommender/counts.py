@@ -29,8 +29,8 @@ class Counts:
     `liked` (n,) rows; per pair (n, n) `together`, weighed by liking in hundredths, `paired`, unweighed, a person
     counting 2^16 / (rows of hers), and `near` and `after` in 64ths.
 
-    None where nothing is known: `near`, `after`, `late` without times, `stars`, `liked` without ratings; `together` and
-    `paired` where they are kept back.
+    None where nothing is known: `near`, `after` and `late` without times, `stars` and `liked` without ratings,
+    `paired` with times; and what is kept back.
     """
 
     met: Floats
@@ -54,7 +54,7 @@ def count(history: History) -> Counts:
     return Counts(
         met=_sum(history, np.ones(len(history.user))),
         together=_pairs(history.matrix(weights), history.matrix(weights)),
-        paired=_pairs(shares, rows),
+        paired=None if history.timed else _pairs(shares, rows),
         near=_lagged(history, REACH, FADE, both=True) if history.timed else None,
         after=_lagged(history, STEP, STEP_FADE, both=False) if history.timed else None,
         late=_sum(history, history.newest(LATE).astype(float)) if history.timed else None,

@@ -17,15 +17,17 @@ FAME = 0.6
 """How strongly a walk over people avoids what everybody has read (RP3beta)."""
 PRIOR = 20.0
 """Ratings of the average that every item starts with."""
-SEEN = 10.0
+SEEN = 20.0
+"""People that every item starts with where counts are divided."""
 
 
 @dataclass(frozen=True)
 class ItemModel:
     """Per item `popularity` (log of 1 + people), `late` (log share of newest rows), mean `stars` and share `liked`.
 
-    Per pair (row: what she has, column: what it speaks for) `alike` (EASE), `walk` (RP3beta), `near` (EASE over what
-    stands close in histories) and `after` (what comes next). None where the counts are.
+    Per pair (row: what she has, column: what it speaks for) `alike` (EASE), `walk` (like RP3beta, over what stands
+    close in histories, without times over what is read together), `near` (EASE over what stands close) and `after`
+    (what comes next). None where the counts are.
     """
 
     popularity: Floats
@@ -48,7 +50,7 @@ def item_model(counts: Counts) -> ItemModel:
     return ItemModel(
         popularity=np.log1p(np.maximum(met, 0)),
         alike=alike,
-        walk=None if counts.paired is None else _walk(counts.paired, met),
+        walk=_walk(counts.paired if counts.near is None else counts.near, met),
         near=near,
         after=None if counts.after is None else _after(counts.after, met),
         late=None if counts.late is None else np.log((counts.late + 1) / (0.2 * met + 1)),
@@ -61,11 +63,13 @@ def _together(together: Table) -> Weights:
     return together.astype(np.float32) / np.float32(WHOLE**2)
 
 
-def _walk(paired: Table, people: Floats) -> Weights:
-    met = np.maximum(people, 1)
-    weights = paired.astype(np.float32) / np.float32(2**16)
-    weights /= met[:, None].astype(np.float32)
-    weights /= (met[None] ** FAME).astype(np.float32)
+def _walk(pairs: Table | None, met: Floats) -> Weights | None:
+    """A walk over pairs that avoids what everybody has read; scale means nothing, only the order does."""
+    if pairs is None:
+        return None
+    weights = pairs.astype(np.float32) / np.float32(GRAIN)
+    weights /= (met[:, None] + SEEN).astype(np.float32)
+    weights /= ((met[None] + SEEN) ** FAME).astype(np.float32)
     np.fill_diagonal(weights, 0)
     return weights
 

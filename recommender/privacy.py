@@ -14,15 +14,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from recommender.counts import FADE, GRAIN, REACH, STEP, STEP_FADE, Counts, count
+from recommender.counts import FADE, GRAIN, LATE, REACH, STEP, STEP_FADE, Counts, count
 from recommender.errors import Spent
 from recommender.history import WHOLE, History
 
 Floats = NDArray[np.float64]
 
 DELTA = 1e-6
-CLIP = 80
-CUT = 1.0
+CLIP = 60
+CUT = 2.0
 """Pairs below so many standard deviations of the noise are dropped."""
 FEWEST = 15_000
 """With fewer contributors the noise drowns everything: content only."""
@@ -92,7 +92,7 @@ def sensitivities(clip: int = CLIP) -> dict[str, float]:
         "near": _lagging(clip, REACH, FADE),
         "after": _lagging(clip, STEP, STEP_FADE),
         "met": sqrt(clip),
-        "late": sqrt(clip),
+        "late": sqrt(max(1, int(LATE * clip))),
         "stars": 2 * MOST_STARS * sqrt(clip),
         "liked": sqrt(clip),
     }

@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     RATINGS: (
         *("ease_rated", "ease_rated_recent", "ease_rated_recent_place", "ease_rated_recent_part"),
-        *("near_rated", "near_rated_place", "near_rated_part", "leniency", "maker_stars", "series_stars"),
+        *("near_rated", "near_rated_place", "near_rated_part", "walk_rated", "leniency", "maker_stars", "series_stars"),
     ),
     TIMES: (
         *("ease_recent", "ease_recent_place", "walk_recent", "near_recent", "near_short", "after"),
@@ -39,7 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 GROUP_OF = tuple(group for group, names in GROUPS.items() for _ in names)
 QUOTAS = {"ease_rated_recent": 200, "ease_recent": 100, "near_rated": 100, "near_recent": 120, "near_short": 60,
-          "ease": 80, "near": 80, "walk_recent": 80, "walk": 80, "after": 40}  # fmt: skip
+          "ease": 80, "near": 80, "walk_rated": 120, "walk_recent": 80, "walk": 80, "after": 40}  # fmt: skip
 """How many of the best by each score become candidates."""
 FADING, NEXT, SHORT, NOW = 0.8, 0.8, 0.7, 0.9
 NEVER = 999.0
@@ -65,7 +65,10 @@ def person(past: Past, model: ItemModel) -> Person:
         rated["_rated_recent"] = recent * past.liking
     found = _weighed({f"ease{name}": line for name, line in (rated | weights).items()}, model.alike[past.items])
     if model.walk is not None:
-        found |= _weighed({f"walk{name}": line for name, line in weights.items()}, model.walk[past.items])
+        walks = {f"walk{name}": line for name, line in weights.items()}
+        if "_rated_recent" in rated:
+            walks["walk_rated"] = rated["_rated_recent"]
+        found |= _weighed(walks, model.walk[past.items])
     return Person(past, found | _order(past, model, weights, rated))
 
 

@@ -69,4 +69,4 @@ def test_diversity_puts_things_unlike_each_other_first_and_calibration_follows_h
 
     assert of_the_second(PLAIN) == 0
     assert 0 < of_the_second(Balance(diversity=1.0)) < of_the_second(Balance(diversity=20.0))
-    assert of_the_second(Balance(calibration=20.0)) == 2
+    assert 0 < of_the_second(Balance(calibration=20.0)) < 4
