@@ -8,6 +8,7 @@ from recommender.catalogue import Catalogue
 
 LOANS, INTERESTS, TICKETS = "kluis:LibraryLoan", "pd:Interest", "kluis:Ticket"
 CATEGORIES = (LOANS, INTERESTS, TICKETS)
+POSTAL = "pd:PostalCode"
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,13 @@ class Trace:
 
 @dataclass(frozen=True)
 class Profile:
-    """Traces by category. A category that is not a key is closed; an empty one is open and holds nothing."""
+    """Traces by category. A category that is not a key is closed; an empty one is open and holds nothing.
+
+    `district` is the postal district she lives in: None where that is closed, "" where it is not known.
+    """
 
     traces: Mapping[str, tuple[Trace, ...]]
+    district: str | None = None
 
     @property
     def owned(self) -> frozenset[int]:
@@ -39,8 +44,10 @@ class Profile:
 
 
 def profile(records: Mapping[str, Sequence[Mapping[str, Any]]], catalogue: Catalogue) -> Profile:
-    """Build a profile from JSON-LD records by open category; only the three categories known here are used."""
-    return Profile({c: tuple(_trace(r, c, catalogue) for r in records[c]) for c in CATEGORIES if c in records})
+    """Build a profile from JSON-LD records by open category; only the categories known here are used."""
+    traces = {c: tuple(_trace(r, c, catalogue) for r in records[c]) for c in CATEGORIES if c in records}
+    told = [_words(record.get("kluis:value")) for record in records.get(POSTAL, ())]
+    return Profile(traces, (told or [""])[-1] if POSTAL in records else None)
 
 
 def _trace(record: Mapping[str, Any], category: str, catalogue: Catalogue) -> Trace:
