@@ -11,17 +11,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from recommender.agent import Agent
+from recommender.agent import Agent, Records
 from recommender.catalogue import Catalogue
 from recommender.errors import BadData, Closed, NoGrant, RecommenderError, Unreachable
 from recommender.plain import plain
 from recommender.profile import CATEGORIES, profile
 from recommender.rank import Model
+from recommender.shown import bubble, closed, more, told
 from recommender.sources.items import CONTEXT
 from recommender.suggest import Suggestion, suggest
+from recommender.taste import dna
+from recommender.wishes import Wishes
 
 LINE = 32 * 2**20
 MOST = 50
+IDS = 5000
 Answer = dict[str, Any]
 
 
@@ -37,6 +41,7 @@ class Desk:
             "granted": self._granted,
             "suggest": self._suggest,
             "plain": self._plain,
+            "dna": self._dna,
             "catalogue": self._catalogue,
             "forget": self._forget,
         }
@@ -91,18 +96,28 @@ class Desk:
         shown = [_shown(s) for s in found]
         return {"suggestions": shown, "read": read, "stored": await self._store(pod, shown, now)}
 
+    async def _dna(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """Her traits with their evidence, and how wide what she was shown and what she opened is."""
+        records, read = await self._open(_name(question), now)
+        if not records:
+            return {"refused": "no grant", "read": read}
+        traits = told(dna(profile(records, self.catalogue), self.catalogue, Wishes()))
+        width = bubble(self.catalogue, _ids(question, "shown"), _ids(question, "opened"))
+        return {"traits": traits, "bubble": width, "read": read}
+
     async def _plain(self, question: Mapping[str, Any], now: datetime) -> Answer:
         """The list for everybody; it takes no pod, so it can hold nothing of one."""
         shown = plain(self.catalogue, _count(question), now.date())
         return {"plain": [{f: getattr(e, f) for f in ("id", "title", "medium", "institution", "start")} for e in shown]}
 
-    async def _open(self, pod: str, now: datetime) -> tuple[dict[str, list[Any]], list[Answer]]:
+    async def _open(self, pod: str, now: datetime) -> tuple[dict[str, Records], list[Answer]]:
         """The records of every category that opens, and what was read, category by category."""
-        records, read = {}, []
+        records, read = dict[str, Records](), list[Answer]()
         for category in CATEGORIES:
             try:
                 records[category] = await self.agent.records(pod, category, now)
-                read.append({"category": category, "count": len(records[category]), "status": "read"})
+                entry, count = records[category].entry, len(records[category])
+                read.append({"category": category, "count": count, "status": "read", "entry": entry})
             except Closed:
                 read.append({"category": category, "count": 0, "status": "closed"})
         return records, read
@@ -151,9 +166,11 @@ def _shown(suggestion: Suggestion) -> Answer:
                 "evidence_id": reason.evidence.id,
                 "topics": [t for t in item.topics if t in reason.evidence.topics],
                 "fall": reason.fall,
+                **closed(reason),
             }
             for reason in suggestion.reasons
         ],
+        **more(suggestion),
     }
 
 
@@ -162,6 +179,13 @@ def _text(question: Mapping[str, Any], field: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 4096:
         raise BadData(f"{field} is missing")
     return value
+
+
+def _ids(question: Mapping[str, Any], field: str) -> list[str]:
+    found = question.get(field, [])
+    if not isinstance(found, list) or len(found) > IDS or not all(isinstance(one, str) for one in found):
+        raise BadData(f"{field} is not a list of at most {IDS} ids")
+    return found
 
 
 def _count(question: Mapping[str, Any]) -> int:

@@ -37,10 +37,10 @@ def candidates(
 
 def nearness(profile: Profile, catalogue: Catalogue) -> Floats:
     """The best cosine of every entry's subjects to any of her traces, shape (entries,)."""
-    rows = [catalogue.vector(t.topics) for part in profile.traces.values() for t in part]
-    if not rows:
+    hers = profile.vectors
+    if not len(hers):
         return np.zeros(len(catalogue.entries))
-    return np.asarray((catalogue.matrix @ np.array(rows).T).max(axis=1))
+    return np.asarray((catalogue.matrix @ hers.T).max(axis=1))
 
 
 def _open(profile: Profile, catalogue: Catalogue, today: date) -> NDArray[np.bool_]:

@@ -95,6 +95,11 @@ class Catalogue:
         return {name: n for n, name in enumerate(dict.fromkeys(map(unordered, told)))}
 
     @cached_property
+    def _spelt(self) -> dict[str, int]:
+        told = (name for entry in self.entries for name in (entry.maker, entry.institution) if name)
+        return {name: self.names[unordered(name)] for name in told}
+
+    @cached_property
     def makers(self) -> NDArray[np.int64]:
         """The number of each entry's maker, -1 where it has none."""
         return np.array([self.number(entry.maker) for entry in self.entries], dtype=np.int64)
@@ -106,7 +111,8 @@ class Catalogue:
 
     def number(self, name: str) -> int:
         """The number of a maker or house, -1 for one that nothing here is by or in."""
-        return self.names.get(unordered(name), -1)
+        known = self._spelt.get(name)
+        return self.names.get(unordered(name), -1) if known is None else known
 
     def vector(self, topics: Iterable[str]) -> Vector:
         """Unit vector of subject words; unknown words count for nothing."""

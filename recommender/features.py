@@ -15,7 +15,7 @@ from recommender.catalogue import Catalogue
 from recommender.facts import kilometres
 from recommender.kin import Kin
 from recommender.letters import letters
-from recommender.profile import CATEGORIES, POSTAL, TICKETS, Profile, Trace
+from recommender.profile import POSTAL, RECORDS, TICKETS, Profile, Trace
 
 Matrix = NDArray[np.float64]
 PUBLIC = ""
@@ -23,10 +23,10 @@ OF_ENTRY = ("is_book", "is_work", "log_popularity", "age", "breadth", "days", "p
 PER_CATEGORY = ("akin", "close", "maker", "letters", "kin", "is_book")
 """Sums over her records, and what they may weigh differently for. `kin`: who had this had that (contributors only)."""
 PER_PLACE = ("far", "is_book")
-NAMES = (*OF_ENTRY, *(f"{c}/{f}" for c in CATEGORIES for f in PER_CATEGORY), *(f"{POSTAL}/{f}" for f in PER_PLACE))
+NAMES = (*OF_ENTRY, *(f"{c}/{f}" for c in RECORDS for f in PER_CATEGORY), *(f"{POSTAL}/{f}" for f in PER_PLACE))
 GROUPS = (
     *(PUBLIC for _ in OF_ENTRY),
-    *(c for c in CATEGORIES for _ in PER_CATEGORY),
+    *(c for c in RECORDS for _ in PER_CATEGORY),
     *(POSTAL for _ in PER_PLACE),
 )
 MONOTONE = tuple(0 if n in OF_ENTRY or n.endswith("is_book") else -1 if n.endswith("far") else 1 for n in NAMES)
@@ -79,8 +79,8 @@ def _basis(
     picked, book = np.asarray(rows, dtype=np.int64), catalogue.facts.book[list(rows)]
     if not traces:
         return Basis(np.zeros((len(PER_CATEGORY) - 1, len(rows), 0)), book)
-    near = catalogue.matrix[picked] @ np.array([catalogue.vector(t.topics) for t in traces]).T
-    theirs = np.array([catalogue.number(t.maker) for t in traces])
+    near = catalogue.matrix[picked] @ np.array([t.vector for t in traces]).T
+    theirs = np.array([t.made for t in traces])
     ours = (catalogue.houses if category == TICKETS else catalogue.makers)[picked]
     same = (ours[:, None] == theirs[None]) & (theirs >= 0)[None]
     related = [near, near**3, same.astype(float), _spelling(traces, catalogue, picked)]
@@ -96,12 +96,12 @@ def _spelling(traces: Sequence[Trace], catalogue: Catalogue, picked: NDArray[np.
     return np.asarray((catalogue.letters[picked] @ theirs.T).toarray() ** 3)
 
 
-def public(catalogue: Catalogue, rows: Sequence[int], popularity: Mapping[str, float], today: date) -> Matrix:
+def public(catalogue: Catalogue, rows: Sequence[int], popularity: Mapping[str, float], today: date | None) -> Matrix:
     """Features of the entries themselves; an entry without a known popularity has it missing."""
     picked, of = np.asarray(rows, dtype=np.int64), catalogue.facts
     entries = [catalogue.entries[n] for n in rows]
     known = [np.log1p(popularity[e.id]) if e.id in popularity else np.nan for e in entries]
-    days = np.maximum(of.start[picked] - today.toordinal(), 0)
+    days = np.maximum(of.start[picked] - (np.nan if today is None else today.toordinal()), 0)
     told = (of.book[picked], of.work[picked], np.array(known, dtype=float), of.age[picked], of.breadth[picked], days)
     return np.column_stack([*told, of.plausible[picked], of.weekend[picked]]).reshape(len(rows), len(OF_ENTRY))
 
@@ -126,7 +126,7 @@ def features(
     catalogue: Catalogue,
     rows: Sequence[int],
     popularity: Mapping[str, float],
-    today: date,
+    today: date | None,
     kin: Kin | None = None,
 ) -> Matrix:
     """Features of the candidates `rows`, shape (len(rows), len(NAMES))."""

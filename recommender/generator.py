@@ -234,7 +234,7 @@ def _citizen(number: int, rng: Generator, world: _World) -> Citizen:
         return rng.choice(len(weights), int(rng.integers(least, most)), replace=False, p=weights)
 
     read = chosen(14, 41, slice(parts[0]))
-    viewed = chosen(1, 4, slice(parts[0], parts[1])) if town.works else ()
+    viewed = chosen(0, 2, slice(parts[0], parts[1])) if town.works else ()
     seen = chosen(4, 11, slice(parts[1], None))
     said = rng.choice(len(love), int(rng.integers(3, 6)), replace=False, p=love / love.sum())
     starts = sorted(world.now.date() - timedelta(days=int(d)) for d in rng.integers(1, 730, len(read)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from recommender.explain import Reason, reasons
 from recommender.path import Path, paths
 from recommender.profile import Profile
 from recommender.rank import Model
-from recommender.table import Setting, Table
+from recommender.table import Table
 from recommender.unexpected import Surprise, surprise
 from recommender.wishes import Wishes
 from recommender.wonder import SURE, Balance, Candidates, Place, build
@@ -39,14 +40,23 @@ class Suggestion:
 
 
 def suggest(
-    profile: Profile, catalogue: Catalogue, model: Model, k: int, setting: Setting, wishes: Wishes | None = None
+    profile: Profile,
+    catalogue: Catalogue,
+    model: Model,
+    k: int,
+    today: date,
+    wishes: Wishes | None = None,
+    rain: float | None = None,
 ) -> list[Suggestion]:
-    """At most `k` suggestions; each six hold at least two media and two institutions where the catalogue allows."""
+    """At most `k` suggestions; each six hold at least two media and two institutions where the catalogue allows.
+
+    `rain` is how likely it is in the coming days, 0 to 1; None where nobody told.
+    """
     wanted = wishes or Wishes()
-    rows = candidates(profile, catalogue, setting.today, wanted)
+    rows = candidates(profile, catalogue, today, wanted)
     if not rows or k < 1:
         return []
-    table = Table(profile, catalogue, model, rows, setting, wanted)
+    table = Table(profile, catalogue, model, rows, today, wanted, rain)
     seen = surprise(profile, catalogue, rows, model.popularity)
     places = chosen(table, seen, k, wanted.dial)
     picked = [place.candidate for place in places]
@@ -68,11 +78,17 @@ def suggest(
 
 
 def chosen(table: Table, seen: Surprise, k: int, dial: int) -> list[Place]:
-    """The places of the list: slots by the dial, then variety of media and houses in each six."""
-    subjects = table.catalogue.matrix[list(table.rows)]
-    told = Candidates(table.scores, seen.outside, seen.bridges, subjects, seen.taste)
-    places = build(told, k, dial, BALANCE)
-    return varied(places, np.argsort(-table.scores, kind="stable"), [table.catalogue.entries[n] for n in table.rows])
+    """The places of the list: slots by the dial, then variety of media and houses in each six.
+
+    A medium is a trait like a subject is: every medium is due its share, as her subjects are.
+    """
+    entries = [table.catalogue.entries[n] for n in table.rows]
+    media = sorted({entry.medium for entry in entries})
+    kinds = np.array([[entry.medium == medium for medium in media] for entry in entries], dtype=float)
+    traits = np.hstack([table.catalogue.matrix[list(table.rows)], kinds])
+    taste = np.concatenate([seen.taste, np.full(len(media), 1 / len(media))]) / (2 if seen.taste.any() else 1)
+    places = build(Candidates(table.scores, seen.outside, seen.bridges, traits, taste), k, dial, BALANCE)
+    return varied(places, np.argsort(-table.scores, kind="stable"), entries)
 
 
 def varied(places: Sequence[Place], order: NDArray[np.int64], entries: Sequence[Entry]) -> list[Place]:

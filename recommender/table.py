@@ -1,7 +1,6 @@
 """The candidates of one citizen with all that is known of them during one call: the ground for list and reasons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
@@ -23,14 +22,6 @@ SOON = 3
 """A forecast says something about so many days."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What is public about the moment: the day, and how likely rain is (0 to 1, None: not told)."""
-
-    today: date
-    rain: float | None = None
-
-
 class Table:
     """Scores of the candidates `rows`, and the part that each consent category has in them (`parts`)."""
 
@@ -40,12 +31,14 @@ class Table:
         catalogue: Catalogue,
         model: Model,
         rows: Sequence[int],
-        setting: Setting,
+        today: date | None = None,
         wishes: Wishes | None = None,
+        rain: float | None = None,
     ) -> None:
+        """`today` and `rain` (how likely it is in the coming days, 0 to 1) are public; None where not told."""
         self.profile, self.catalogue, self.model, self.rows = profile, catalogue, model, rows
-        self._setting, self._wishes = setting, wishes or Wishes()
-        shared = public(catalogue, rows, model.popularity, setting.today)
+        self._today, self._rain, self._wishes = today, rain, wishes or Wishes()
+        shared = public(catalogue, rows, model.popularity, today)
         self.basis = bases(profile, catalogue, rows, model.kin)
         self.features = assemble(profile, catalogue, rows, shared, self.basis)
         self._trees = model.trees.parts(self.features)
@@ -94,12 +87,12 @@ class Table:
     def _weather(self) -> Matrix:
         """What is in the open air within days of likely rain stands lower."""
         none = np.zeros(len(self.rows))
-        if self._setting.rain is None:
+        if self._rain is None or self._today is None:
             return none
         picked, of = list(self.rows), self.catalogue.facts
-        near = of.start[picked] - self._setting.today.toordinal() <= SOON
+        near = of.start[picked] - self._today.toordinal() <= SOON
         spread = float(total(self._trees).std()) if self.rows else 0.0
-        return none - self._setting.rain * spread * (near & (of.outdoor[picked] > 0))
+        return none - self._rain * spread * (near & (of.outdoor[picked] > 0))
 
 
 def shares(table: Table, position: int) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import BOOK, Catalogue, unordered
+from recommender.catalogue import BOOK, Catalogue
 from recommender.profile import LOANS, TICKETS, Profile, Trace
 from recommender.wishes import Wishes
 
@@ -31,8 +31,8 @@ class Trait:
 
 def weights(profile: Profile, catalogue: Catalogue) -> Floats:
     """The share of each subject of the catalogue in what she has, shape (subjects,), summing to 1 or all 0."""
-    rows = [catalogue.vector(t.topics) for part in profile.traces.values() for t in part]
-    summed = np.sum(rows, axis=0) if rows else np.zeros(len(catalogue.weights))
+    hers = profile.vectors
+    summed = hers.sum(axis=0) if len(hers) else np.zeros(len(catalogue.weights))
     return np.asarray(summed / (summed.sum() or 1.0))
 
 
@@ -62,13 +62,13 @@ def high(taste: Floats) -> NDArray[np.int64]:
     return np.asarray(strongest[taste[strongest] > 0])
 
 
-def used(profile: Profile, catalogue: Catalogue) -> tuple[frozenset[str], frozenset[str]]:
-    """Media and places (names with their parts in order) that her open records show she has used."""
+def used(profile: Profile, catalogue: Catalogue) -> tuple[frozenset[str], frozenset[int]]:
+    """Media and places (numbers of the catalogue) that her open records show she has used."""
     media = {catalogue.entries[n].medium for n in profile.owned}
     if profile.traces.get(LOANS):
         media.add(BOOK)
-    owned = {unordered(catalogue.entries[n].institution) for n in profile.owned}
-    return frozenset(media), frozenset(owned | {unordered(t.maker) for t in profile.traces.get(TICKETS, ())})
+    owned = {int(catalogue.houses[n]) for n in profile.owned}
+    return frozenset(media), frozenset(owned | {t.made for t in profile.traces.get(TICKETS, ())})
 
 
 def entropy(names: list[str]) -> float:

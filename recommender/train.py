@@ -23,7 +23,7 @@ from recommender.sources.uitdatabank import read as read_events
 
 Matrix = NDArray[np.float64]
 K = 20
-ROUNDS = 120
+ROUNDS = 160
 SAMPLED = 150
 DROPOUT = 0.15
 FORGOTTEN = 0.1

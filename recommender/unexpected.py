@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import Catalogue, unordered
+from recommender.catalogue import Catalogue
 from recommender.candidates import nearness
 from recommender.profile import LOANS, TICKETS, Profile
 from recommender.taste import high, used, weights
@@ -53,7 +53,7 @@ def _most(values: Floats, count: int) -> Mask:
 
 def _by_hers(profile: Profile, catalogue: Catalogue, rows: Sequence[int]) -> Mask:
     """By a maker whom she has read."""
-    makers = {catalogue.number(t.maker) for t in profile.traces.get(LOANS, ())} - {-1}
+    makers = {t.made for t in profile.traces.get(LOANS, ())} - {-1}
     return np.isin(catalogue.makers[list(rows)], list(makers))
 
 
@@ -61,6 +61,6 @@ def _bridges(profile: Profile, catalogue: Catalogue, rows: Sequence[int], taste:
     strong = catalogue.matrix[list(rows)][:, high(taste)].any(axis=1)
     media, places = used(profile, catalogue)
     known = TICKETS in profile.traces
-    entries = [catalogue.entries[n] for n in rows]
-    fresh = [e.medium not in media or (known and unordered(e.institution) not in places) for e in entries]
+    told = ((catalogue.entries[n].medium, int(catalogue.houses[n])) for n in rows)
+    fresh = [medium not in media or (known and house not in places) for medium, house in told]
     return np.asarray(strong & np.array(fresh, dtype=bool))
