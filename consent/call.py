@@ -1,5 +1,6 @@
 """What the gate is asked and what it answers, as values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,13 @@ from keys.text import b64
 from vault.keysets import Keys
 from vault.permit import Permit
 
+NOTE = re.compile(r"model [0-9]{4}-(0[1-9]|1[0-2])")
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
+
+
+def noted(header: str | None) -> str:
+    """What `Kluis-Note` may put into the log: the version of the model that a read is for. Anything else is ""."""
+    return header if header is not None and NOTE.fullmatch(header) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,8 @@ class Call:
 
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
-    empty, meaning the pod of the token's own grant. `prefer` are the values of that header.
+    empty, meaning the pod of the token's own grant. `prefer` are the values of that header. `note` is what an app says
+    that it reads for, in one of the few forms that stand in the log (`noted`).
     """
 
     method: str
@@ -39,6 +47,7 @@ class Call:
     answer: str | None = None
     request: str = ""
     prefer: tuple[bytes, ...] = ()
+    note: str = ""
 
     @property
     def receipt(self) -> bool:

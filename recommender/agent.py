@@ -131,22 +131,28 @@ class Agent:
         self.wallet.keep(pending.pod, await self._tokens(form, now))
         return pending.pod
 
-    async def records(self, pod: str, category: str, now: datetime) -> "Records":
+    def waits(self, state: str) -> bool:
+        """Whether a request of ours waits under this state."""
+        return state in self._pending
+
+    async def records(self, pod: str, category: str, now: datetime, note: str = "") -> "Records":
         """All records of one category that the grant covers; of where she lives, the district alone.
 
+        `note` says in the citizen's log what the read is for.
         Raises NoGrant, Closed or Unreachable.
         """
         grant = await self._live(pod, now)
         if category not in grant.categories or "read" not in grant.actions:
             raise Closed(f"{category} is not part of the grant")
+        told = {"Kluis-Note": note} if note else {}
         if category == POSTAL:  # the grant covers the district alone, never the code
             answer = await self._as(pod, "GET", f"/api/answers/{DISTRICT}", now)
         else:
-            answer = await self._as(pod, "GET", "/api/records", now, params={"category": category})
+            answer = await self._as(pod, "GET", "/api/records", now, params={"category": category}, headers=told)
         if answer.status_code == 403:
             raise Closed(f"the vault keeps {category} closed")
-        told = _json(answer)
-        graph = told.get("@graph", [told] if category == POSTAL else None)
+        body = _json(answer)
+        graph = body.get("@graph", [body] if category == POSTAL else None)
         if answer.status_code != 200 or not isinstance(graph, list):
             raise Unreachable(f"records could not be read: {_error(answer)}")
         return Records((record for record in graph if isinstance(record, dict)), answer.headers.get("Kluis-Entry", ""))

@@ -13,6 +13,8 @@ from typing import Any
 
 from recommender.agent import Agent, Records
 from recommender.catalogue import Catalogue
+from recommender.contributions import Copies
+from recommender.contributor import Contributor
 from recommender.errors import BadData, Closed, NoGrant, RecommenderError, Unreachable
 from recommender.plain import plain
 from recommender.profile import CATEGORIES, profile
@@ -32,13 +34,18 @@ Answer = dict[str, Any]
 class Desk:
     """Answers questions. It owns the catalogue; the agent owns the tokens. Safe under concurrent calls of one loop."""
 
-    def __init__(self, agent: Agent, catalogue: Catalogue, model: Model, folder: Path) -> None:
+    def __init__(
+        self, agent: Agent, catalogue: Catalogue, model: Model, folder: Path, giver: Contributor | None = None
+    ) -> None:
+        """`giver` holds the grants of those who let their data improve the model; without it nobody can give it."""
+        self._giver, self.copies = giver, Copies(folder / "contributions")
         self.agent, self.catalogue, self.model, self._folder = agent, catalogue, model, folder
         self._stored: dict[str, str] = {}
         self._asks: dict[str, Callable[[Mapping[str, Any], datetime], Awaitable[Answer]]] = {
             "ready": self._ready,
             "authorize": self._authorize,
             "granted": self._granted,
+            "gather": self._gather,
             "suggest": self._suggest,
             "plain": self._plain,
             "dna": self._dna,
@@ -64,16 +71,29 @@ class Desk:
         return {"ready": True, "entries": len(self.catalogue.entries), "model": dict(self.model.card)}
 
     async def _authorize(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        request_uri = await self.agent.authorize(_name(question), now)
-        return {"request_uri": request_uri, "client_id": self.agent.wallet.registration.client_id}
+        """`for`: "model" asks for the grant to improve the model, anything else for that of her suggestions."""
+        agent = self._giver if question.get("for") == "model" and self._giver else self.agent
+        request_uri = await agent.authorize(_name(question), now)
+        return {"request_uri": request_uri, "client_id": agent.wallet.registration.client_id}
 
     async def _granted(self, question: Mapping[str, Any], now: datetime) -> Answer:
         code, state, iss = (_text(question, field) for field in ("code", "state", "iss"))
-        return {"ok": True, "pod": await self.agent.granted(code, state, iss, now)}
+        agent = self._giver if self._giver and self._giver.waits(state) else self.agent
+        return {"ok": True, "pod": await agent.granted(code, state, iss, now)}
+
+    async def _gather(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """Read what every contributor gives, anew, for the model of this version."""
+        if self._giver is None:
+            return {"ok": True, "contributors": 0}
+        count = await self._giver.gather(self.copies, _text(question, "version"), now, lambda *_: None)
+        return {"ok": True, "contributors": count}
 
     async def _forget(self, question: Mapping[str, Any], _now: datetime) -> Answer:
         pod = _name(question)
         self.agent.wallet.forget(pod)
+        if self._giver is not None:
+            self._giver.wallet.forget(pod)
+        self.copies.drop(pod)
         self._stored.pop(pod, None)
         return {"ok": True}
 

@@ -189,10 +189,10 @@ def population(n: int, rng: Generator, town: City, now: datetime) -> list[Citize
 
     Of events they like what comes soon and is near best: that is what people say of themselves.
     """
-    made = [*town.books, *town.works]
+    made: list[Book | Work] = [*town.books, *town.works]
     appeal = np.exp(rng.normal(0, 0.5, len(made) + len(town.events)))
     vocabulary = sorted({t for taste in _TASTES for t in taste})
-    topics = [thing.topics for thing in made] + [tuple(e["labels"]) for e in town.events]
+    topics: list[tuple[str, ...]] = [thing.topics for thing in made] + [tuple(e["labels"]) for e in town.events]
     about = np.array([[t in row for t in vocabulary] for row in topics], dtype=float)
     about /= np.maximum(about.sum(1, keepdims=True), 1)
     world = _World(town, now, appeal, about, vocabulary, *_reach(town, now))

@@ -111,7 +111,7 @@ def _house(entry: Entry) -> str:
 
 
 def _mend(
-    found: list[Place], part: slice, order: Sequence[int], entries: Sequence[Entry], trait: Callable[[Entry], str]
+    found: list[Place], part: slice, order: NDArray[np.int64], entries: Sequence[Entry], trait: Callable[[Entry], str]
 ) -> None:
     six = found[part]
     there = {trait(entries[p.candidate]) for p in six}
@@ -119,6 +119,6 @@ def _mend(
     if len(there) != 1 or len(six) < 2 or last is None:
         return
     taken = {p.candidate for p in found}
-    other = next((int(n) for n in order if int(n) not in taken and trait(entries[n]) not in there), None)
+    other = next((n for n in order.tolist() if n not in taken and trait(entries[n]) not in there), None)
     if other is not None:
         found[part.start + last] = replace(six[last], candidate=other)
