@@ -138,7 +138,9 @@ def _secret(folder: Path) -> bytes:
 
 def _catalogue(folder: Path) -> Catalogue:
     shelf = folder / "catalogue.json"
-    return load_catalogue(shelf) if shelf.exists() else Catalogue([*map(book_entry, books()), *map(work_entry, works())])
+    return (
+        load_catalogue(shelf) if shelf.exists() else Catalogue([*map(book_entry, books()), *map(work_entry, works())])
+    )
 
 
 def _gather(folder: Path) -> None:
@@ -149,8 +151,9 @@ def _gather(folder: Path) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return asyncio.run(_told(folder))
-        return asyncio.run(_read(folder))
+            asyncio.run(_told(folder))
+        else:
+            asyncio.run(_read(folder))
 
 
 async def _read(folder: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from joserfc import jwt
@@ -22,6 +22,7 @@ from recommender.errors import Closed, NoGrant, Unreachable
 from recommender.profile import INTERESTS, LOANS, POSTAL, TICKETS
 from recommender.wallet import Grant, Wallet, public
 
+Http: TypeAlias = httpx.AsyncClient
 DERIVED = "kluis:Derived"
 DISTRICT = "postal_district"
 RAR_TYPE = "urn:kluis:rar:pod-access:1"

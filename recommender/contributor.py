@@ -8,9 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-import httpx
-
-from recommender.agent import Agent, Records
+from recommender.agent import Agent, Http, Records
 from recommender.contributions import Copies
 from recommender.errors import Closed, NoGrant
 from recommender.profile import LOANS, TICKETS
@@ -35,7 +33,7 @@ def improving(registration: Registration) -> Registration:
 class Contributor(Agent):
     """Asks for contributions and reads them. Its wallet holds no token for anybody's suggestions."""
 
-    def __init__(self, wallet: Wallet, http: httpx.AsyncClient) -> None:
+    def __init__(self, wallet: Wallet, http: Http) -> None:
         """`wallet` was opened with `GRANTS`."""
         wallet.registration = improving(wallet.registration)
         super().__init__(wallet, http)

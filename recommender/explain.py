@@ -6,7 +6,7 @@ records away and ranking again: the one whose absence lets the suggestion fall f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from recommender.profile import Trace
 from recommender.table import Table, basis_of, shares
 
 TRIED = 2
+TOGETHER = 5
 
 
 @dataclass(frozen=True)
 class Reason:
     """`share` of the personal part of the score (0 to 1); without `evidence` (her record) the suggestion ranks
-    `fall` places lower, and were the category closed it would rank `closed` (1 = first).
+    `fall` places lower, and were the category closed it would rank `closed` (1 = first). Where no record alone decides
+    its place, `also` names the others without which, together, it falls that far.
     """
 
     category: str
@@ -28,6 +30,7 @@ class Reason:
     evidence: Trace
     fall: int
     closed: int
+    also: tuple[Trace, ...] = ()
 
 
 def reasons(table: Table, chosen: Sequence[int]) -> list[tuple[Reason, ...]]:
@@ -45,7 +48,8 @@ def reasons(table: Table, chosen: Sequence[int]) -> list[tuple[Reason, ...]]:
     for n, position in enumerate(chosen):
         carried = shares(table, position)
         found = {c: one for c in open_ if c in carried and (one := carriers[c][n]) is not None}
-        told.append(_ordered(table, found, carried, {c: table.rank(position, shut[c]) for c in found}))
+        because = _ordered(table, found, carried, {c: table.rank(position, shut[c]) for c in found})
+        told.append(because if not because or because[0].fall else _together(table, position, because))
     return told
 
 
@@ -57,6 +61,21 @@ def _ordered(
         for category, (record, fall) in found.items()
     ]
     return tuple(sorted(told, key=lambda reason: (reason.fall == 0, -reason.share)))
+
+
+def _together(table: Table, position: int, because: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The first reason of them of which a few records together decide the place, put first; else as they were."""
+    now = table.rank(position)
+    for n, reason in enumerate(because):
+        loss = table.losses(reason.category, [position])[:, 0]
+        loss[~table.basis[reason.category].akin[position]] = 0.0
+        few = [int(r) for r in np.argsort(-loss, kind="stable")[:TOGETHER] if loss[r] > 0]
+        fall = table.rank(position, table.without_all(reason.category, few)) - now if len(few) > 1 else 0
+        if fall > 0:
+            traces = [table.profile.traces[reason.category][r] for r in few]
+            return (replace(reason, evidence=traces[0], also=tuple(traces[1:]), fall=fall),
+                    *because[:n], *because[n + 1 :])  # fmt: skip
+    return because
 
 
 def _carriers(table: Table, category: str, chosen: Sequence[int]) -> list[tuple[int, int] | None]:

@@ -1,13 +1,16 @@
 """What is publicly known of every entry, as arrays: when and where it is, and whether that hour makes sense."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from recommender.catalogue import Entry
 
 Floats = NDArray[np.float64]
 CITY = ZoneInfo("Europe/Brussels")
@@ -21,25 +24,6 @@ PLACES = {
     "2600": (51.193, 4.431), "2610": (51.168, 4.393), "2660": (51.174, 4.379),
 }  # fmt: skip
 """Middles of the city's postal codes, degrees north and east, to about a hundred metres."""
-
-
-class Described(Protocol):
-    """What is asked of an entry; the catalogue's entries are so, and keep to ISO 8601."""
-
-    @property
-    def medium(self) -> str: ...
-    @property
-    def start(self) -> str: ...
-    @property
-    def last(self) -> str: ...
-    @property
-    def year(self) -> int: ...
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-    @property
-    def postcode(self) -> str: ...
-    @property
-    def outdoor(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,7 @@ class Facts:
     outdoor: Floats
 
 
-def facts(entries: Sequence[Described]) -> Facts:
+def facts(entries: Sequence["Entry"]) -> Facts:
     """Describe entries in their order."""
     moments = [_moment(entry.start) for entry in entries]
     places = [PLACES.get(entry.postcode, (np.nan, np.nan)) for entry in entries]
@@ -86,8 +70,8 @@ def kilometres(district: str, north: Floats, east: Floats) -> Floats:
     return np.asarray(np.hypot((north - here[0]) * 111.2, (east - here[1]) * 69.7))
 
 
-def _row(values: object) -> Floats:
-    return np.fromiter(values, dtype=np.float64)  # type: ignore[call-overload, no-any-return]
+def _row(values: Iterable[float]) -> Floats:
+    return np.fromiter(values, dtype=np.float64)
 
 
 def _day(text: str) -> float:

@@ -63,6 +63,10 @@ class Basis:
         left = of.sum(axis=2)[:, None] - of[:, :, traces].transpose(0, 2, 1)
         return self._scaled(left, self.relations.shape[2] - 1, np.broadcast_to(self.book[rows], left.shape[1:]))
 
+    def leaving(self, traces: Sequence[int]) -> "Basis":
+        """The same without these records."""
+        return Basis(np.delete(self.relations, list(traces), axis=2), self.book)
+
     @staticmethod
     def _scaled(sums: Matrix, count: int, book: Matrix) -> Matrix:
         return np.stack([*(sums / (GRAIN * np.sqrt(max(1, count)))), book], axis=-1)
@@ -73,9 +77,7 @@ def bases(profile: Profile, catalogue: Catalogue, rows: Sequence[int], kin: Kin 
     return {c: _basis(traces, c, catalogue, rows, kin) for c, traces in profile.traces.items()}
 
 
-def _basis(
-    traces: Sequence[Trace], category: str, catalogue: Catalogue, rows: Sequence[int], kin: Kin | None
-) -> Basis:
+def _basis(traces: Sequence[Trace], category: str, catalogue: Catalogue, rows: Sequence[int], kin: Kin | None) -> Basis:
     picked, book = np.asarray(rows, dtype=np.int64), catalogue.facts.book[list(rows)]
     if not traces:
         return Basis(np.zeros((len(PER_CATEGORY) - 1, len(rows), 0)), book)

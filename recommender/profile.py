@@ -52,9 +52,9 @@ class Profile:
         rows = [t.vector for part in self.traces.values() for t in part]
         return np.array(rows) if rows else np.zeros((0, 0))
 
-    def without(self, record: str) -> "Profile":
-        """The same profile had this record never been there."""
-        kept = {c: tuple(t for t in part if t.id != record) for c, part in self.traces.items()}
+    def without(self, *records: str) -> "Profile":
+        """The same profile had these records never been there."""
+        kept = {c: tuple(t for t in part if t.id not in records) for c, part in self.traces.items()}
         return replace(self, traces=kept)
 
 

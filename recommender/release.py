@@ -87,9 +87,7 @@ def _when(record: Mapping[str, Any]) -> tuple[str, str]:
     return str(record.get("schema:startTime", "")), str(record.get("@id", ""))
 
 
-def _statistics(
-    cases: Sequence[Case], catalogue: Catalogue, terms: Terms, month: str
-) -> tuple[Kin, dict[str, float]]:
+def _statistics(cases: Sequence[Case], catalogue: Catalogue, terms: Terms, month: str) -> tuple[Kin, dict[str, float]]:
     """Noised statistics of books: they stay, where events are new every day. The noise is secret and repeatable."""
     ids = tuple(entry.id for entry in catalogue.entries if entry.medium == BOOK)
     draw = blake2b(month.encode(), key=terms.secret, digest_size=16).digest()

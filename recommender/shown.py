@@ -18,8 +18,10 @@ def more(suggestion: Suggestion) -> Answer:
 
 
 def closed(reason: Reason) -> Answer:
-    """The counterfactual of a reason: the rank (from 1) this would have were the category closed."""
-    return {"rank_without": reason.closed}
+    """The counterfactual of a reason: the rank (from 1) this would have were the category closed. `also`: the other
+    records, where only together they decide.
+    """
+    return {"rank_without": reason.closed, "also": [{"title": t.title, "id": t.id} for t in reason.also]}
 
 
 def _path(path: Path | None) -> Answer | None:

@@ -69,6 +69,12 @@ class Table:
         rest = [{**self.parts, category: line} for line in part]
         return np.array([total(parts) for parts in rest]).reshape(len(records), len(self.rows))
 
+    def without_all(self, category: str, records: Sequence[int]) -> Matrix:
+        """The scores of all candidates without these records together, shape (candidates,)."""
+        own = self.basis[category].leaving(records).columns()[None]
+        part = self.model.trees.changed(category, own, self.features, self._trees[category])
+        return total({**self.parts, category: part[0]})
+
     @cached_property
     def traits(self) -> list[tuple[str, ...]]:
         """The traits of each candidate, in the words of wishes."""

@@ -100,9 +100,7 @@ def simulated(citizen: generator.Citizen, town: generator.City, catalogue: Catal
     interests = [i | {"@id": i["schema:name"]} for i in generator.interests(citizen)]
     here = [{"kluis:value": citizen.district}]
     whole = profile({LOANS: loans, INTERESTS: interests, TICKETS: tickets, POSTAL: here}, catalogue)
-    known = replace(
-        whole, traces={c: t if c == INTERESTS else t[: len(t) * 4 // 5] for c, t in whole.traces.items()}
-    )
+    known = replace(whole, traces={c: t if c == INTERESTS else t[: len(t) * 4 // 5] for c, t in whole.traces.items()})
     met = frozenset(catalogue.index[work] for work in citizen.works)
     return Case(f"citizen {citizen.number}", known, (whole.owned - known.owned) | met)
 

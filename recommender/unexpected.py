@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.catalogue import Catalogue
 from recommender.candidates import nearness
+from recommender.catalogue import Catalogue
 from recommender.profile import LOANS, TICKETS, Profile
 from recommender.taste import high, used, weights
 
@@ -31,9 +31,7 @@ class Surprise:
     taste: Floats
 
 
-def surprise(
-    profile: Profile, catalogue: Catalogue, rows: Sequence[int], popularity: Mapping[str, float]
-) -> Surprise:
+def surprise(profile: Profile, catalogue: Catalogue, rows: Sequence[int], popularity: Mapping[str, float]) -> Surprise:
     """Judge the candidates `rows` for her. Where nothing of hers is open nothing is a bridge or a leap."""
     taste, picked = weights(profile, catalogue), list(rows)
     near = nearness(profile, catalogue)[picked]

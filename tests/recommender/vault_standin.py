@@ -18,7 +18,7 @@ from recommender.wallet import Registration
 BASE = "http://localhost:8400"
 TEXT = {"nl": "Voorstellen die bij je passen."}
 REGISTRATION = Registration(BASE, "https://stad.example/org/cultuur", "1", TEXT)
-CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived")
+CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived", "pd:PostalCode")
 
 
 class Vault:
@@ -87,10 +87,13 @@ class Vault:
         if path.endswith("/derived/"):
             self.appended.append(json.loads(request.content))
             return httpx.Response(201)
+        if path == "/api/answers/postal_district":
+            [found] = self.records.get("pd:PostalCode") or [{}]
+            return httpx.Response(200, json=found, headers={"Kluis-Entry": "7"})
         category = request.url.params["category"]
         if category not in open_:
             return httpx.Response(403, json={"error": "insufficient_authorization_details"})
-        return httpx.Response(200, json={"@graph": self.records.get(category, [])})
+        return httpx.Response(200, json={"@graph": self.records.get(category, [])}, headers={"Kluis-Entry": "7"})
 
 
 def _claims(request: httpx.Request) -> str:
