@@ -18,13 +18,13 @@ def candidates(
 ) -> list[int]:
     """At most `count` positions in the catalogue, in catalogue order; every medium gets a fair share.
 
-    Nearness is the best cosine to any trace; the order of the catalogue settles ties, so the same input gives
-    the same candidates.
+    Nearness is the best cosine to any trace, by subjects or by letters (so that what came in today has a chance); the
+    order of the catalogue settles ties, so the same input gives the same candidates.
     """
     open_ = np.flatnonzero(_open(profile, catalogue, today) & _wanted(catalogue, wishes or Wishes()))
     if len(open_) <= count:
         return [int(n) for n in open_]
-    near = nearness(profile, catalogue)
+    near = np.maximum(nearness(profile, catalogue), _spelt(profile, catalogue))
     ranked = open_[np.argsort(-near[open_], kind="stable")]
     by_medium: dict[str, list[int]] = {}
     for n in ranked.tolist():
@@ -41,6 +41,14 @@ def nearness(profile: Profile, catalogue: Catalogue) -> Floats:
     if not len(hers):
         return np.zeros(len(catalogue.entries))
     return np.asarray((catalogue.matrix @ hers.T).max(axis=1))
+
+
+def _spelt(profile: Profile, catalogue: Catalogue) -> Floats:
+    """The best likeness by letters of every entry to any of her traces, shape (entries,)."""
+    best = np.zeros(len(catalogue.entries))
+    for theirs in profile.spelling.values():
+        best = np.maximum(best, (catalogue.letters @ theirs.T).max(axis=1).toarray().ravel())
+    return best
 
 
 def _open(profile: Profile, catalogue: Catalogue, today: date) -> NDArray[np.bool_]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from recommender.catalogue import Catalogue
 from recommender.facts import kilometres
 from recommender.kin import Kin
-from recommender.letters import letters
-from recommender.profile import POSTAL, RECORDS, TICKETS, Profile, Trace
+from recommender.profile import POSTAL, RECORDS, TICKETS, Profile
 
 Matrix = NDArray[np.float64]
 PUBLIC = ""
@@ -74,10 +73,11 @@ class Basis:
 
 def bases(profile: Profile, catalogue: Catalogue, rows: Sequence[int], kin: Kin | None) -> dict[str, Basis]:
     """One basis per open category."""
-    return {c: _basis(traces, c, catalogue, rows, kin) for c, traces in profile.traces.items()}
+    return {c: _basis(profile, c, catalogue, rows, kin) for c in profile.traces}
 
 
-def _basis(traces: Sequence[Trace], category: str, catalogue: Catalogue, rows: Sequence[int], kin: Kin | None) -> Basis:
+def _basis(profile: Profile, category: str, catalogue: Catalogue, rows: Sequence[int], kin: Kin | None) -> Basis:
+    traces = profile.traces[category]
     picked, book = np.asarray(rows, dtype=np.int64), catalogue.facts.book[list(rows)]
     if not traces:
         return Basis(np.zeros((len(PER_CATEGORY) - 1, len(rows), 0)), book)
@@ -85,17 +85,16 @@ def _basis(traces: Sequence[Trace], category: str, catalogue: Catalogue, rows: S
     theirs = np.array([t.made for t in traces])
     ours = (catalogue.houses if category == TICKETS else catalogue.makers)[picked]
     same = (ours[:, None] == theirs[None]) & (theirs >= 0)[None]
-    related = [near, near**3, same.astype(float), _spelling(traces, catalogue, picked)]
+    related = [near, near**3, same.astype(float), _spelling(profile, category, catalogue, picked)]
     unknown = np.full(near.shape, np.nan)
     hers = [catalogue.entries[t.entry].id if t.entry is not None else "" for t in traces]
     together = unknown if kin is None else kin.between(hers, [catalogue.entries[n].id for n in rows])
     return Basis(np.rint(GRAIN * np.stack([*related, together])), book)
 
 
-def _spelling(traces: Sequence[Trace], catalogue: Catalogue, picked: NDArray[np.int64]) -> Matrix:
+def _spelling(profile: Profile, category: str, catalogue: Catalogue, picked: NDArray[np.int64]) -> Matrix:
     """Likeness by letters, cubed so that chance likeness of short words counts for nothing."""
-    theirs = letters([f"{t.title} {t.maker}" for t in traces])
-    return np.asarray((catalogue.letters[picked] @ theirs.T).toarray() ** 3)
+    return np.asarray((catalogue.letters[picked] @ profile.spelling[category].T).toarray() ** 3)
 
 
 def public(catalogue: Catalogue, rows: Sequence[int], popularity: Mapping[str, float], today: date | None) -> Matrix:

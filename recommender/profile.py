@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recommender.catalogue import Catalogue
+from recommender.letters import letters
 
 LOANS, INTERESTS, TICKETS = "kluis:LibraryLoan", "pd:Interest", "kluis:Ticket"
 POSTAL = "pd:PostalCode"
@@ -51,6 +54,11 @@ class Profile:
         """The subjects of all her traces, shape (traces, subjects); (0, 0) where she has none."""
         rows = [t.vector for part in self.traces.values() for t in part]
         return np.array(rows) if rows else np.zeros((0, 0))
+
+    @cached_property
+    def spelling(self) -> dict[str, sp.csr_matrix]:
+        """Letter vectors of her traces by category, shape (traces, letters.WIDTH)."""
+        return {c: letters([f"{t.title} {t.maker}" for t in part]) for c, part in self.traces.items() if part}
 
     def without(self, *records: str) -> "Profile":
         """The same profile had these records never been there."""

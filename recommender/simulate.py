@@ -13,7 +13,7 @@ from recommender.taste import entropy
 from recommender.train import Case, ndcg
 from recommender.wishes import Wishes
 
-OPENED = 2
+OPENED, SHUFFLED = 2, 100
 """How much of a list she opens: what is nearest to her narrow taste."""
 
 OUT = Wishes(media=frozenset({BOOK}), dial=0)
@@ -69,5 +69,5 @@ def across(model: Model, cases: list[Case], catalogue: Catalogue, today: date) -
         )
         relevant = np.array([catalogue.index[s.item.id] in later for s in found])
         ours.append(ndcg(relevant))
-        chance.append(ndcg(rng.permutation(relevant)))
+        chance += [ndcg(rng.permutation(relevant)) for _ in range(SHUFFLED)]
     return float(np.mean(ours)), float(np.mean(chance))
