@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_a_list_has_sure_places_bridges_and_leaps_as_the_dial_says(small):
         leaps = [sum(s.slot == LEAP for s in ten) for ten in found]
         assert max(leaps) <= dial and (not dial or np.mean(leaps) > dial / 2)
         assert any(s.slot == BRIDGE for ten in found for s in ten) is (dial > 0)
-        assert all(a.slot != LEAP or b.slot != LEAP for ten in found for a, b in zip(ten, ten[1:], strict=False))
+        assert all(a.slot != LEAP or b.slot != LEAP for ten in found for a, b in pairwise(ten))
 
 
 def test_a_bridge_has_a_trait_of_hers_in_a_medium_or_house_she_has_not_used(small):

@@ -9,7 +9,7 @@ from recommender import rank
 from recommender.catalogue import Catalogue, Entry, book_entry, load
 from recommender.errors import BadData
 from recommender.features import COLUMNS, GROUPS, NAMES, features
-from recommender.profile import CATEGORIES, INTERESTS, LOANS, POSTAL, RECORDS, TICKETS, Profile, profile
+from recommender.profile import CATEGORIES, INTERESTS, LOANS, TICKETS, Profile, profile
 from recommender.suggest import suggest, varied
 from recommender.train import ndcg, train
 from recommender.wonder import SURE, Place
