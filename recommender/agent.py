@@ -5,11 +5,11 @@ private_key_jwt whose `aud` is the issuer, `iss` checked on return (RFC 9207).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from joserfc import jwt
@@ -19,10 +19,12 @@ from keys.secret import fresh_bytes
 from keys.sign import thumbprint
 from keys.text import b64
 from recommender.errors import Closed, NoGrant, Unreachable
-from recommender.profile import INTERESTS, LOANS, TICKETS
+from recommender.profile import INTERESTS, LOANS, POSTAL, TICKETS
 from recommender.wallet import Grant, Wallet, public
 
+Http: TypeAlias = httpx.AsyncClient
 DERIVED = "kluis:Derived"
+DISTRICT = "postal_district"
 RAR_TYPE = "urn:kluis:rar:pod-access:1"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASKED_DAYS = 180
@@ -39,6 +41,14 @@ class Pending:
     pod: str
     verifier: str
     since: datetime
+
+
+class Records(list[dict[str, Any]]):
+    """Records as they were read, and `entry`: the index of the log entry that this read left ("" if not told)."""
+
+    def __init__(self, records: Iterable[dict[str, Any]], entry: str) -> None:
+        super().__init__(records)
+        self.entry = entry
 
 
 def connection() -> httpx.AsyncClient:
@@ -87,7 +97,10 @@ class Agent:
             "type": RAR_TYPE,
             "locations": [f"{self._base}/pods/{pod}/"],
             "actions": ["read", "append"],
-            "datatypes": [{"category": c, "necessity": n} for c, n in needed.items()],
+            "datatypes": [
+                *({"category": c, "necessity": n} for c, n in needed.items()),
+                {"category": POSTAL, "derived": DISTRICT, "necessity": "optional"},
+            ],
             "purpose": {
                 "code": registration.purpose_code,
                 "version": registration.purpose_version,
@@ -119,18 +132,31 @@ class Agent:
         self.wallet.keep(pending.pod, await self._tokens(form, now))
         return pending.pod
 
-    async def records(self, pod: str, category: str, now: datetime) -> list[dict[str, Any]]:
-        """All records of one category that the grant covers. Raises NoGrant, Closed or Unreachable."""
+    def waits(self, state: str) -> bool:
+        """Whether a request of ours waits under this state."""
+        return state in self._pending
+
+    async def records(self, pod: str, category: str, now: datetime, note: str = "") -> "Records":
+        """All records of one category that the grant covers; of where she lives, the district alone.
+
+        `note` says in the citizen's log what the read is for.
+        Raises NoGrant, Closed or Unreachable.
+        """
         grant = await self._live(pod, now)
         if category not in grant.categories or "read" not in grant.actions:
             raise Closed(f"{category} is not part of the grant")
-        answer = await self._as(pod, "GET", "/api/records", now, params={"category": category})
+        told = {"Kluis-Note": note} if note else {}
+        if category == POSTAL:  # the grant covers the district alone, never the code
+            answer = await self._as(pod, "GET", f"/api/answers/{DISTRICT}", now)
+        else:
+            answer = await self._as(pod, "GET", "/api/records", now, params={"category": category}, headers=told)
         if answer.status_code == 403:
             raise Closed(f"the vault keeps {category} closed")
-        graph = _json(answer).get("@graph")
+        body = _json(answer)
+        graph = body.get("@graph", [body] if category == POSTAL else None)
         if answer.status_code != 200 or not isinstance(graph, list):
             raise Unreachable(f"records could not be read: {_error(answer)}")
-        return [record for record in graph if isinstance(record, dict)]
+        return Records((record for record in graph if isinstance(record, dict)), answer.headers.get("Kluis-Entry", ""))
 
     async def append(self, pod: str, body: Mapping[str, Any], now: datetime) -> bool:
         """Put one JSON-LD resource into the pod's derived container; False where the grant does not allow it."""

@@ -11,32 +11,44 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from recommender.agent import Agent
+from recommender.agent import Agent, Records
 from recommender.catalogue import Catalogue
+from recommender.contributions import Copies
+from recommender.contributor import Contributor
 from recommender.errors import BadData, Closed, NoGrant, RecommenderError, Unreachable
 from recommender.plain import plain
 from recommender.profile import CATEGORIES, profile
 from recommender.rank import Model
+from recommender.shown import bubble, closed, more, told
 from recommender.sources.items import CONTEXT
 from recommender.suggest import Suggestion, suggest
+from recommender.taste import dna
+from recommender.wishes import Wishes
 
 LINE = 32 * 2**20
 MOST = 50
+IDS = 5000
 Answer = dict[str, Any]
 
 
 class Desk:
     """Answers questions. It owns the catalogue; the agent owns the tokens. Safe under concurrent calls of one loop."""
 
-    def __init__(self, agent: Agent, catalogue: Catalogue, model: Model, folder: Path) -> None:
+    def __init__(
+        self, agent: Agent, catalogue: Catalogue, model: Model, folder: Path, giver: Contributor | None = None
+    ) -> None:
+        """`giver` holds the grants of those who let their data improve the model; without it nobody can give it."""
+        self._giver, self.copies = giver, Copies(folder / "contributions")
         self.agent, self.catalogue, self.model, self._folder = agent, catalogue, model, folder
         self._stored: dict[str, str] = {}
         self._asks: dict[str, Callable[[Mapping[str, Any], datetime], Awaitable[Answer]]] = {
             "ready": self._ready,
             "authorize": self._authorize,
             "granted": self._granted,
+            "gather": self._gather,
             "suggest": self._suggest,
             "plain": self._plain,
+            "dna": self._dna,
             "catalogue": self._catalogue,
             "forget": self._forget,
         }
@@ -59,16 +71,29 @@ class Desk:
         return {"ready": True, "entries": len(self.catalogue.entries), "model": dict(self.model.card)}
 
     async def _authorize(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        request_uri = await self.agent.authorize(_name(question), now)
-        return {"request_uri": request_uri, "client_id": self.agent.wallet.registration.client_id}
+        """`for`: "model" asks for the grant to improve the model, anything else for that of her suggestions."""
+        agent = self._giver if question.get("for") == "model" and self._giver else self.agent
+        request_uri = await agent.authorize(_name(question), now)
+        return {"request_uri": request_uri, "client_id": agent.wallet.registration.client_id}
 
     async def _granted(self, question: Mapping[str, Any], now: datetime) -> Answer:
         code, state, iss = (_text(question, field) for field in ("code", "state", "iss"))
-        return {"ok": True, "pod": await self.agent.granted(code, state, iss, now)}
+        agent = self._giver if self._giver and self._giver.waits(state) else self.agent
+        return {"ok": True, "pod": await agent.granted(code, state, iss, now)}
+
+    async def _gather(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """Read what every contributor gives, anew, for the model of this version."""
+        if self._giver is None:
+            return {"ok": True, "contributors": 0}
+        count = await self._giver.gather(self.copies, _text(question, "version"), now, lambda *_: None)
+        return {"ok": True, "contributors": count}
 
     async def _forget(self, question: Mapping[str, Any], _now: datetime) -> Answer:
         pod = _name(question)
         self.agent.wallet.forget(pod)
+        if self._giver is not None:
+            self._giver.wallet.forget(pod)
+        self.copies.drop(pod)
         self._stored.pop(pod, None)
         return {"ok": True}
 
@@ -91,18 +116,28 @@ class Desk:
         shown = [_shown(s) for s in found]
         return {"suggestions": shown, "read": read, "stored": await self._store(pod, shown, now)}
 
+    async def _dna(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """Her traits with their evidence, and how wide what she was shown and what she opened is."""
+        records, read = await self._open(_name(question), now)
+        if not records:
+            return {"refused": "no grant", "read": read}
+        traits = told(dna(profile(records, self.catalogue), self.catalogue, Wishes()))
+        width = bubble(self.catalogue, _ids(question, "shown"), _ids(question, "opened"))
+        return {"traits": traits, "bubble": width, "read": read}
+
     async def _plain(self, question: Mapping[str, Any], now: datetime) -> Answer:
         """The list for everybody; it takes no pod, so it can hold nothing of one."""
         shown = plain(self.catalogue, _count(question), now.date())
         return {"plain": [{f: getattr(e, f) for f in ("id", "title", "medium", "institution", "start")} for e in shown]}
 
-    async def _open(self, pod: str, now: datetime) -> tuple[dict[str, list[Any]], list[Answer]]:
+    async def _open(self, pod: str, now: datetime) -> tuple[dict[str, Records], list[Answer]]:
         """The records of every category that opens, and what was read, category by category."""
-        records, read = {}, []
+        records, read = dict[str, Records](), list[Answer]()
         for category in CATEGORIES:
             try:
                 records[category] = await self.agent.records(pod, category, now)
-                read.append({"category": category, "count": len(records[category]), "status": "read"})
+                entry, count = records[category].entry, len(records[category])
+                read.append({"category": category, "count": count, "status": "read", "entry": entry})
             except Closed:
                 read.append({"category": category, "count": 0, "status": "closed"})
         return records, read
@@ -151,9 +186,11 @@ def _shown(suggestion: Suggestion) -> Answer:
                 "evidence_id": reason.evidence.id,
                 "topics": [t for t in item.topics if t in reason.evidence.topics],
                 "fall": reason.fall,
+                **closed(reason),
             }
             for reason in suggestion.reasons
         ],
+        **more(suggestion),
     }
 
 
@@ -162,6 +199,13 @@ def _text(question: Mapping[str, Any], field: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 4096:
         raise BadData(f"{field} is missing")
     return value
+
+
+def _ids(question: Mapping[str, Any], field: str) -> list[str]:
+    found = question.get(field, [])
+    if not isinstance(found, list) or len(found) > IDS or not all(isinstance(one, str) for one in found):
+        raise BadData(f"{field} is not a list of at most {IDS} ids")
+    return found
 
 
 def _count(question: Mapping[str, Any]) -> int:

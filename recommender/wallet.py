@@ -67,9 +67,9 @@ def public(jwk: Mapping[str, str]) -> dict[str, str]:
 class Wallet:
     """Keys, registration and grants read from a folder that `prepare` made. One process writes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, grants: str = "grants.json") -> None:
         """Read the folder. Raises BadData naming the file that is missing or damaged."""
-        self._grants_file = folder / "grants.json"
+        self._grants_file = folder / grants
         try:
             self.registration = Registration(**_read(folder / "client.json"))
             self.client_key, self.dpop_key = _read(folder / "client.jwk"), _read(folder / "dpop.jwk")
@@ -77,6 +77,11 @@ class Wallet:
             self._grants = {pod: _grant(row) for pod, row in rows.items()}
         except (TypeError, KeyError, AttributeError) as error:
             raise BadData(f"{folder}: not the recommender's folder ({error})") from error
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The pods there is a grant for, in the order of their names."""
+        return tuple(sorted(self._grants))
 
     def grant(self, pod: str) -> Grant | None:
         """The grant of a pod, if there is one."""

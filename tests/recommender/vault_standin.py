@@ -18,14 +18,18 @@ from recommender.wallet import Registration
 BASE = "http://localhost:8400"
 TEXT = {"nl": "Voorstellen die bij je passen."}
 REGISTRATION = Registration(BASE, "https://stad.example/org/cultuur", "1", TEXT)
-CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived")
+CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived", "pd:PostalCode")
 
 
 class Vault:
     """Answers PAR, token, records and append; `deny` is what it says about a live token."""
 
-    def __init__(self, jwk: dict, ticked: set[str], records: dict[str, list[dict]]) -> None:
-        purpose = Registered(REGISTRATION.purpose_code, "1", TEXT, CATEGORIES, "city")
+    def __init__(
+        self, jwk: dict, ticked: set[str], records: dict[str, list[dict]],
+        code: str = REGISTRATION.purpose_code, text: dict[str, str] = TEXT, categories: tuple[str, ...] = CATEGORIES,
+    ) -> None:  # fmt: skip
+        purpose = Registered(code, "1", text, categories, "city")
+        self.notes: set[str] = set()
         name, back = REGISTRATION.client_id, REGISTRATION.redirect_uri
         self.client = Client(name, "Suggesties", REGISTRATION.controller, (back,), (jwk,), (purpose,))
         self.ticked, self.records = ticked, records
@@ -87,10 +91,14 @@ class Vault:
         if path.endswith("/derived/"):
             self.appended.append(json.loads(request.content))
             return httpx.Response(201)
+        if path == "/api/answers/postal_district":
+            [found] = self.records.get("pd:PostalCode") or [{}]
+            return httpx.Response(200, json=found, headers={"Kluis-Entry": "7"})
+        self.notes |= {request.headers.get("Kluis-Note", "")} - {""}
         category = request.url.params["category"]
         if category not in open_:
             return httpx.Response(403, json={"error": "insufficient_authorization_details"})
-        return httpx.Response(200, json={"@graph": self.records.get(category, [])})
+        return httpx.Response(200, json={"@graph": self.records.get(category, [])}, headers={"Kluis-Entry": "7"})
 
 
 def _claims(request: httpx.Request) -> str:

@@ -123,6 +123,7 @@ def _label(curie: str) -> str:
 
 MEDIA: Final = {
     "book": "boek",
+    "work": "kunstwerk",
     "concert": "concert",
     "exhibition": "tentoonstelling",
     "stage": "voorstelling",
