@@ -22,7 +22,8 @@ class Call:
 
     `needs` and `container_needs` hold the modes that access control must give on the resource and on its container.
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
-    empty, meaning the pod of the token's own grant. `prefer` are the values of that header.
+    empty, meaning the pod of the token's own grant. `prefer` are the values of that header. `doing` names the action
+    where the method does not, as for `recommend`.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Call:
     answer: str | None = None
     request: str = ""
     prefer: tuple[bytes, ...] = ()
+    doing: str = ""
 
     @property
     def receipt(self) -> bool:
@@ -49,6 +51,8 @@ class Call:
     @property
     def action(self) -> str:
         """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
+        if self.doing:
+            return self.doing
         if self.kind == "acl":
             return "control"
         if self.method in ("GET", "HEAD") and self.path.endswith("/") and not self.batch and self.answer is None:

@@ -24,6 +24,7 @@ from recommender.books import books
 from recommender.catalogue import Catalogue, book_entry, load as load_catalogue
 from recommender.errors import BadData, RecommenderError
 from recommender.evaluate import CLOSABLE, PROTOCOLS, evaluate
+from recommender.hearing import Hearing, listen
 from recommender.train import Trained, train
 from recommender.wallet import Wallet
 
@@ -133,12 +134,18 @@ def _open(folder: Path) -> int:
     return 0
 
 
+def _complain(what: str) -> None:
+    print(f"recommender: a signal of the vault was not obeyed yet: {what}", file=sys.stderr, flush=True)
+
+
 async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: rank.Model) -> None:
     """Serve the socket until SIGTERM or SIGINT; the socket is 0600 from its first moment."""
     path = folder / "ask.sock"
     path.unlink(missing_ok=True)
     async with connection() as http:
-        desk = Desk(Agent(wallet, http), catalogue, model, folder)
+        desk = Desk(Agent(wallet, http), catalogue, model, folder, _clock())
+        hearing = Hearing(desk.agent, desk.drop)
+        heard = asyncio.create_task(listen(hearing, _clock, asyncio.sleep, _complain))
         mask = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(lambda r, w: attend(desk, r, w, _clock), path, limit=LINE)
@@ -151,6 +158,7 @@ async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: ran
         print(f"ready {path}", flush=True)
         await stop.wait()
         server.close()
+        heard.cancel()
     path.unlink(missing_ok=True)
 
 

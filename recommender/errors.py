@@ -29,3 +29,9 @@ class Unreachable(RecommenderError):
     """The vault did not answer, or answered what its protocol does not know."""
 
     code = "vault_unreachable"
+
+
+class NoPermit(RecommenderError):
+    """A question about a citizen without a permit of the gate for it, or with one that was used or is not of now."""
+
+    code = "no_permit"
