@@ -13,6 +13,7 @@ from typing import Any
 
 from recommender.agent import DERIVED, Agent
 from recommender.catalogue import Catalogue, Entry
+from recommender.dna import Trait, dna
 from recommender.errors import BadData, Closed, NoGrant, NoPermit, RecommenderError, Unreachable
 from recommender.explain import Reason
 from recommender.focus import laid_out, ranked, unwanted
@@ -111,7 +112,9 @@ class Desk:
         many = MOST if hers.media or hers.never or hers.hidden else k
         found = await asyncio.to_thread(suggest, known, self.catalogue, self.model, many, now.date())
         shown = [_shown(s, permit) for s in found if not unwanted(s.item, hers)][:k]
-        return {"suggestions": shown, "read": read, "stored": await self._store(permit.pod, shown, now)}
+        told = {"suggestions": shown, "stored": await self._store(permit.pod, shown, now)}
+        own = {"read": read, "dna": [_trait(one) for one in dna(known, hers)]}
+        return told | own if permit.herself else told
 
     async def _rank(self, question: Mapping[str, Any], now: datetime) -> Answer:
         permit, candidates = await self._permits.spend(question, now), _texts(question, "candidates", CANDIDATES)
@@ -239,6 +242,11 @@ def _reason(reason: Reason, item: Entry, permit: Permit) -> Answer:
         "topics": [t for t in item.topics if t in reason.evidence.topics],
         "fall": reason.fall,
     }
+
+
+def _trait(one: Trait) -> Answer:
+    return {"trait": one.name, "count": one.count, "evidence": [t.title for t in one.evidence],
+            "evidence_ids": [t.id for t in one.evidence]}  # fmt: skip
 
 
 def _text(question: Mapping[str, Any], field: str) -> str:

@@ -29,6 +29,7 @@ from vault import office
 from vault.log.times import last_in
 from vault.vault import Vault, open_vault
 from web import jobs, pods, problems
+from web.filling import Filling
 from web.middleware import App, Front
 from web.outgoing import Outgoing
 from web.pages.views import STATIC
@@ -43,6 +44,8 @@ from web.routes import (
     docs,
     dpo,
     erasure,
+    feedback,
+    fill,
     health,
     leaving,
     locks,
@@ -59,6 +62,7 @@ from web.routes import (
     security,
     signals,
     sources,
+    suggest,
     suggestions,
     takeaway,
 )
@@ -76,6 +80,8 @@ ROUTES = (
     docs,
     dpo,
     erasure,
+    feedback,
+    fill,
     health,
     leaving,
     locks,
@@ -92,6 +98,7 @@ ROUTES = (
     security,
     signals,
     sources,
+    suggest,
     suggestions,
     takeaway,
 )
@@ -108,8 +115,10 @@ class House:
     watching: Watching | None = None
     keeper: Timekeeper | None = None
     outgoing: Outgoing = field(init=False)
+    filling: Filling = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "filling", Filling())
         object.__setattr__(self, "outgoing", Outgoing(Courier(near=near(self.base))))
 
     @cached_property

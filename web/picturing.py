@@ -1,0 +1,160 @@
+"""What the page of suggestions shows, out of what the recommender told and what she wishes: values in, values out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from math import log
+from typing import Any, Final
+
+from consent.categories import CATEGORIES
+from recommender.wishes import Wishes, traits
+from web.pages.suggesting import (
+    Bubble,
+    Opened,
+    Plain,
+    Reason,
+    Suggestion,
+    SuggestionsPage,
+    Switch,
+    Trait,
+    Week,
+    Wished,
+)
+
+SOURCES: Final = ("kluis:LibraryLoan", "pd:Interest", "kluis:Ticket")
+MEDIA: Final[Mapping[str, str]] = {
+    "book": "boek",
+    "concert": "concert",
+    "exhibition": "tentoonstelling",
+    "stage": "voorstelling",
+    "film": "film",
+    "talk": "lezing",
+    "tour": "rondleiding",
+    "event": "activiteit",
+}
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "list": ("Tips", "Een lijst met activiteiten en boeken."),
+    "rank": ("Volgorde", "Wat bij je past, komt bij een app hoger te staan."),
+    "fill": ("Invullen", "Een formulier stelt je eigen gegevens voor. Jij kiest wat meegaat."),
+    "layout": ("Knoppen", "Bij een app staat vooraan wat bij je past."),
+}
+WISHED: Final[Mapping[str, str]] = {"less": "Minder", "more": "Meer", "never": "Nooit"}
+TRAITS: Final[Mapping[str, str]] = {"topic": "", "maker": "van ", "house": "bij ", "medium": ""}
+
+
+def page(told: Mapping[str, Any], hers: Wishes, *, granted: bool, heeds: bool, done: str = "") -> SuggestionsPage:
+    """The whole page. `told` is the recommender's answer, with `plain` and `awake`; without a grant no switches."""
+    found = told.get("suggestions", [])
+    read = [one for one in told.get("read", []) if one.get("status") == "read"]
+    shown = SuggestionsPage(
+        granted=granted,
+        plain=tuple(map(plain, told.get("plain", []))),
+        suggestions=tuple(map(suggestion, found)),
+        sources=tuple(label(one["category"]) for one in read if one["category"] in SOURCES and one["count"]),
+        awake=bool(told.get("awake")),
+        on=hers.on("list"),
+        heeds=heeds,
+        done=done,
+    )
+    if not granted:
+        return shown
+    return SuggestionsPage(
+        **vars(shown)
+        | {
+            "opened": tuple(Opened(label(one["category"]), one["count"], one.get("entry")) for one in read),
+            "kinds": tuple(Switch(name, words[0], hers.on(name), words[1]) for name, words in KINDS.items()),
+            "categories": tuple(Switch(one, label(one), hers.opens(one)) for one in SOURCES),
+            "media": tuple(Switch(name, words.capitalize(), name not in hers.media) for name, words in MEDIA.items()),
+            "dial": hers.dial,
+            "week": Week(hers.weekly.most, f"{hers.weekly.quiet_from:%H:%M}", f"{hers.weekly.quiet_until:%H:%M}"),
+            "wished": tuple(wished(hers)),
+            "traits": tuple(_trait(one) for one in told.get("dna", [])),
+            "bubble": bubble(found),
+        }
+    )
+
+
+def suggestion(one: Mapping[str, Any]) -> Suggestion:
+    """One card of an answer."""
+    named = traits("", "", one.get("maker") or "", one.get("topics") or [])
+    return Suggestion(
+        medium=MEDIA.get(one["medium"], one["medium"]),
+        title=one["title"],
+        institution=one.get("institution") or "",
+        slot=one["slot"],
+        reasons=tuple(_reason(reason) for reason in one["reasons"]),
+        when=_when(one.get("start")),
+        note="nu in het rek" if one["medium"] == "book" else "",
+        id=one.get("id") or "",
+        trait=_named(_carried(one, named)) if named else None,
+        path=tuple(str(step) for step in one.get("path") or ()),
+    )
+
+
+def plain(one: Mapping[str, Any]) -> Plain:
+    """One line of the list for everybody."""
+    medium = MEDIA.get(one["medium"], one["medium"])
+    return Plain(medium, one["title"], one.get("institution") or "", _when(one.get("start")))
+
+
+def wished(hers: Wishes) -> Iterable[Wished]:
+    """Everything she wished of traits and things, each to be taken back."""
+    for how, words in WISHED.items():
+        for name in sorted(getattr(hers, how)):
+            yield Wished("trait", name, f"{words}: {_named(name).label}")
+    if hers.hidden:
+        count = len(hers.hidden)
+        for number, name in enumerate(sorted(hers.hidden), 1):
+            yield Wished("hide", name, f"Weggelegd: tip {number} van {count}")
+
+
+def bubble(found: Sequence[Mapping[str, Any]]) -> Bubble | None:
+    """How evenly the list is spread over kinds and houses: entropy against that of an even spread (0 to 100)."""
+    if not found:
+        return None
+    spread = Counter((one["medium"], one.get("institution")) for one in found)
+    most = log(len(found)) if len(found) > 1 else 1.0
+    entropy = -sum(n / len(found) * log(n / len(found)) for n in spread.values())
+    media, houses = {one["medium"] for one in found}, {one.get("institution") for one in found}
+    return Bubble(round(100 * entropy / most), len(media), len(houses), len(found))
+
+
+def label(curie: str) -> str:
+    """A category in the registry's own words."""
+    kind = CATEGORIES.get(curie)
+    return kind.label["nl"] if kind else curie
+
+
+def _reason(one: Mapping[str, Any]) -> Reason:
+    evidence, fall = one.get("evidence") or "", one.get("fall") or 0
+    places = "1 plaats" if fall == 1 else f"{fall} plaatsen"
+    return Reason(
+        f"{label(one['category'])} ({round(100 * one['share'])} %)",
+        (evidence,) if evidence else (),
+        f"Zonder dit stond het {places} lager." if evidence and fall > 0 else "",
+    )
+
+
+def _carried(one: Mapping[str, Any], named: Sequence[str]) -> str:
+    """The trait that her own things carry, if one does: that is what "more" and "less" of this card mean."""
+    hers = [f"topic:{topic.casefold()}" for reason in one["reasons"] for topic in reason.get("topics") or ()]
+    return next((trait for trait in hers if trait in named), named[0])
+
+
+def _named(name: str) -> Trait:
+    kind, _, value = name.partition(":")
+    words = MEDIA.get(value, value) if kind == "medium" else value
+    return Trait(name, f"{TRAITS.get(kind, '')}{words}")
+
+
+def _trait(one: Mapping[str, Any]) -> Trait:
+    named = _named(str(one.get("trait", "")))
+    return Trait(named.name, named.label, tuple(str(title) for title in one.get("evidence") or ()))
+
+
+def _when(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
