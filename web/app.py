@@ -64,6 +64,7 @@ from web.routes import (
     sources,
     suggest,
     suggestions,
+    surprise,
     takeaway,
 )
 from web.settings import Settings, SettingsError
@@ -100,6 +101,7 @@ ROUTES = (
     sources,
     suggest,
     suggestions,
+    surprise,
     takeaway,
 )
 

@@ -66,6 +66,7 @@ async def take(request: Request, pick: str) -> Response:
     """What she picked, once: `fields` by name. `picked` is false while she has not; 404 once given or run out."""
     house, now = guard.house_of(request), guard.house_of(request).clock()
     if not request.headers.getlist("authorization"):
+        await guard.denied(request, None, "unauthenticated")
         raise HTTPException(401, "unauthenticated", {"WWW-Authenticate": 'DPoP algs="ES256 EdDSA"'})
     before = house.filling.peek(pick)
     try:
