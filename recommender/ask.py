@@ -16,7 +16,7 @@ from recommender.catalogue import Catalogue, Entry
 from recommender.dna import Trait, dna
 from recommender.errors import BadData, Closed, NoGrant, NoPermit, RecommenderError, Unreachable
 from recommender.explain import Reason
-from recommender.focus import laid_out, ranked, unwanted
+from recommender.focus import laid_out, less_wanted, ranked, unwanted
 from recommender.kept import Kept
 from recommender.permits import Permit, Permits
 from recommender.plain import plain
@@ -109,9 +109,10 @@ class Desk:
         if not records:
             return {"refused": "no grant", "read": read}
         known = profile(records, self.catalogue)
-        many = MOST if hers.media or hers.never or hers.hidden else k
+        many = MOST if hers.media or hers.never or hers.hidden or hers.less else k
         found = await asyncio.to_thread(suggest, known, self.catalogue, self.model, many, now.date())
-        shown = [_shown(s, permit) for s in found if not unwanted(s.item, hers)][:k]
+        wanted = sorted((s for s in found if not unwanted(s.item, hers)), key=lambda s: less_wanted(s.item, hers))
+        shown = [_shown(s, permit) for s in wanted[:k]]
         told = {"suggestions": shown, "stored": await self._store(permit.pod, shown, now)}
         own = {"read": read, "dna": [_trait(one) for one in dna(known, hers)]}
         return told | own if permit.herself else told

@@ -40,7 +40,8 @@ def ranked(
         return Ranked(tuple(candidates), {})
     table = Table(profile, catalogue, model, [catalogue.index[one] for one in ids])
     last = [unwanted(catalogue.entries[catalogue.index[one]], wishes) for one in ids]
-    best = sorted(range(len(ids)), key=lambda place: (last[place], -table.scores[place], place))
+    less = [less_wanted(catalogue.entries[catalogue.index[one]], wishes) for one in ids]
+    best = sorted(range(len(ids)), key=lambda place: (last[place], less[place], -table.scores[place], place))
     turn = {ids[place]: number for number, place in enumerate(best)}
     first = [place for place in best[:n] if not last[place]]
     why = dict(zip((ids[place] for place in first), reasons(table, first) if first else [], strict=True))
@@ -57,6 +58,12 @@ def laid_out(profile: Profile, catalogue: Catalogue, actions: Sequence[tuple[str
     near = [float((hers @ catalogue.vector(subjects)).max()) for _, subjects in actions]
     counted = [value if value >= ALIKE else 0.0 for value in near]
     return tuple(actions[place][0] for place in sorted(range(len(actions)), key=lambda place: (-counted[place], place)))
+
+
+def less_wanted(entry: Entry, wishes: Wishes) -> bool:
+    """Whether it has a trait that she wants less of, and none that she wants more of: it comes after the others."""
+    named = traits(entry.medium, entry.institution, entry.maker, entry.topics)
+    return not wishes.less.isdisjoint(named) and wishes.more.isdisjoint(named)
 
 
 def unwanted(entry: Entry, wishes: Wishes) -> bool:

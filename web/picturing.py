@@ -149,7 +149,7 @@ def _named(name: str) -> Trait:
 
 def _trait(one: Mapping[str, Any]) -> Trait:
     named = _named(str(one.get("trait", "")))
-    return Trait(named.name, named.label, tuple(str(title) for title in one.get("evidence") or ()))
+    return Trait(named.name, named.label, tuple(dict.fromkeys(str(title) for title in one.get("evidence") or ())))
 
 
 def _when(text: str | None) -> datetime | None:

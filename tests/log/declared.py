@@ -111,11 +111,6 @@ REFUSED = by_program("read", outcome="unknown", count=0, type="denial", decision
                      rule="insufficient_authorization_details", category="pd:Interest")  # fmt: skip
 BO = Line("denial", "read", "denied", "insufficient_authorization_details", "pd:Interest", "", "solid", granted=True)
 FORBIDDEN = replace(BO, rule="forbidden", category="kluis:File")
-# The recommender is away in this house: what is declared here is everything that the server itself opens and writes.
-WISHES = own("read", "kluis:Derived", 1)
-WISHED = own("write", "kluis:Derived", 1)
-RECOMMENDED = by_app("recommend", category="kluis:Derived", count=0)
-NOT_HERS = replace(by_app("recommend", "denied", "action", category="kluis:Derived"), outcome="unknown")
 EXPORTED = [("kluis:File", 2), ("kluis:File", 2), ("kluis:File", 0), ("kluis:LibraryLoan", 1), ("pd:Interest", 1),
             ("kluis:Ticket", 0), ("kluis:Card", 0), ("pd:PostalCode", 1), ("pd:Age", 0), ("kluis:Derived", 0),
             ("kluis:Answers", 0)]  # fmt: skip
@@ -291,62 +286,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
         (presses("/api/erase", 401, secret="x"), WRONG),
         (own_acts.erases_by_program, [
             UNREADABLE, Line("erasure", "erase pod", rule="citizen", count=1, whose="office")])],
-    # ------------------------------------------------------------ suggestions
-    "GET /api/suggestions": [
-        (suggest_acts.an_sends("GET", "/api/suggestions"), []),
-        (suggest_acts.an_sends("GET", "/api/suggestions", wished=("list",)), [WISHES]),
-        (suggest_acts.app_asks("/api/suggestions", method="GET"), [RECOMMENDED]),
-        (suggest_acts.app_asks("/api/suggestions", method="GET", may="read"), [NOT_HERS]),
-        (without_token("GET", "/api/suggestions"), [anonymous()])],
-    "GET /me/suggestions": [
-        (suggest_acts.an_sends("GET", "/me/suggestions"), []),
-        (suggest_acts.an_sends("GET", "/me/suggestions", wished=("list",)), [WISHES])],
-    "POST /api/suggestions/surprise": [
-        (suggest_acts.an_sends("POST", "/api/suggestions/surprise", {}), []),
-        (suggest_acts.wants_surprise, [WISHES, own("read", "kluis:Derived", 1)]),
-        (without_token("POST", "/api/suggestions/surprise"), [anonymous("write")])],
-    "POST /me/suggestions/{step}": [
-        (presses("/me/suggestions/dial", dial="2"), [WISHED]),
-        (presses("/me/suggestions/dial", dial="1"), [WISHES, WISHED]),
-        (presses("/me/suggestions/dial", 400, dial="9"), []),
-        (suggest_acts.starts_anew, [own("read", "kluis:Derived", 1), own("delete", "kluis:Derived", 1), WISHED])],
-    **{f"POST /api/suggest/{kind}": [
-        (suggest_acts.an_sends("POST", f"/api/suggest/{kind}", body), []),
-        (suggest_acts.app_asks(f"/api/suggest/{kind}", body), [RECOMMENDED]),
-        (suggest_acts.app_asks(f"/api/suggest/{kind}", body, may="read"), [NOT_HERS]),
-        (without_token("POST", f"/api/suggest/{kind}", 400), [])]
-       for kind, body in (("rank", {"candidates": ["x"]}), ("layout", {"actions": [{"id": "x"}]}))},
-    "GET /api/suggest/layout": [
-        (suggest_acts.an_sends("GET", "/api/suggest/layout?action=x"), []),
-        (suggest_acts.app_asks("/api/suggest/layout?action=x", method="GET"), [RECOMMENDED]),
-        (without_token("GET", "/api/suggest/layout"), [anonymous()])],
-    "POST /api/suggest/fill": [
-        (suggest_acts.app_asks("/api/suggest/fill", suggest_acts.FORM, 201), [RECOMMENDED]),
-        (suggest_acts.an_sends("POST", "/api/suggest/fill", suggest_acts.FORM), []),
-        (suggest_acts.an_sends("POST", "/api/suggest/fill", suggest_acts.FORM, wished=("fill",)), [
-            WISHES, own("read", "pd:PostalCode", 1)])],
-    "GET /me/fill/{pick}": [
-        (suggest_acts.sees_form(), []),
-        (suggest_acts.sees_form("fill"), [WISHES, own("read", "pd:PostalCode", 1)]),
-        (without_token("GET", "/me/fill/x", 303), [anonymous()])],
-    "POST /me/fill/{pick}": [
-        (suggest_acts.picks, [WISHES, own("read", "pd:PostalCode", 1)]),
-        (without_token("POST", "/me/fill/x", 303), [anonymous("write")])],
-    "POST /api/suggest/fill/{pick}": [
-        (suggest_acts.takes, [RECOMMENDED]),
-        (without_token("POST", "/api/suggest/fill/x"), [anonymous("write")])],
-    "POST /api/feedback": [
-        (suggest_acts.an_sends("POST", "/api/feedback", suggest_acts.OUTCOME, 201), [own("write", "kluis:Derived", 1)]),
-        (suggest_acts.app_asks("/api/feedback", suggest_acts.OUTCOME, 201, may="append"), [
-            by_app("append", category="kluis:Derived")]),
-        (suggest_acts.app_asks("/api/feedback", suggest_acts.OUTCOME, 403), [
-            by_app("append", "denied", "action", category="kluis:Derived")])],
-    "GET /api/feedback": [
-        (suggest_acts.looks_at_outcomes, [own("read", "kluis:Derived", 1)]),
-        (without_token("GET", "/api/feedback"), [anonymous()])],
-    "POST /api/feedback/{ident}/delete": [
-        (suggest_acts.deletes, [own("delete", "kluis:Derived", 1)]),
-        (without_token("POST", "/api/feedback/x/delete"), [anonymous("write")])],
+    **suggest_acts.leaves(own, by_app, anonymous),
     # ------------------------------------------------------------ the office, sources, the operator
     **{f"GET {path}": [(office_acts.officer_looks(path), [
         Line("admin", "read totals", rule="session", category="kluis:Dpo", outcome="served", whose="office")]),

@@ -1,13 +1,16 @@
 """What is done around suggestions: by An, and by an app under its own grant; one function an act."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 
 from tests.house import Granted
-from tests.log.acts import ONGOING, Act, ok
-from tests.log.stage import SAME, Stage
+from tests.log.acts import ONGOING, Act, ok, without_token
+from tests.log.own_acts import presses
+from tests.log.stage import SAME, Line, Stage
 
 DERIVED = {"category": "kluis:Derived", "necessity": "required"}
 OUTCOME = {"events": [{"id": "x", "what": "opened"}]}
@@ -110,3 +113,69 @@ async def wants_surprise(stage: Stage) -> None:
     await ok(stage.mine("POST", "/me/suggestions/weekly", **{"most": "1", "from": "00:00", "until": "00:00"}), 303)
     await stage.begin()
     assert (await ok(hers(stage, "POST", "/api/suggestions/surprise", {}))).json() == {"notice": None}
+
+
+def leaves(
+    own: Callable[..., Line], by_app: Callable[..., Line], anonymous: Callable[..., Line]
+) -> dict[str, list[tuple[Act, list[Line]]]]:
+    """What each route of suggestions leaves. The recommender is away in this house: it is all that the server does."""
+    looked, wished = own("read", "kluis:Derived", 1), own("write", "kluis:Derived", 1)
+    recommended = by_app("recommend", category="kluis:Derived", count=0)
+    refused = replace(by_app("recommend", "denied", "action", category="kluis:Derived"), outcome="unknown")
+    return {
+        "GET /api/suggestions": [
+            (an_sends("GET", "/api/suggestions"), []),
+            (an_sends("GET", "/api/suggestions", wished=("list",)), [looked]),
+            (app_asks("/api/suggestions", method="GET"), [recommended]),
+            (app_asks("/api/suggestions", method="GET", may="read"), [refused]),
+            (without_token("GET", "/api/suggestions"), [anonymous()])],
+        "GET /me/suggestions": [
+            (an_sends("GET", "/me/suggestions"), []),
+            (an_sends("GET", "/me/suggestions", wished=("list",)), [looked])],
+        "POST /api/suggestions/surprise": [
+            (an_sends("POST", "/api/suggestions/surprise", {}), []),
+            (wants_surprise, [looked, own("read", "kluis:Derived", 1)]),
+            (without_token("POST", "/api/suggestions/surprise"), [anonymous("write")])],
+        "POST /me/suggestions/{step}": [
+            (presses("/me/suggestions/dial", dial="2"), [wished]),
+            (presses("/me/suggestions/dial", dial="1"), [looked, wished]),
+            (presses("/me/suggestions/dial", 400, dial="9"), []),
+            (starts_anew, [own("read", "kluis:Derived", 1), own("delete", "kluis:Derived", 1), wished])],
+        **{f"POST /api/suggest/{kind}": [
+            (an_sends("POST", f"/api/suggest/{kind}", body), []),
+            (app_asks(f"/api/suggest/{kind}", body), [recommended]),
+            (app_asks(f"/api/suggest/{kind}", body, may="read"), [refused]),
+            (without_token("POST", f"/api/suggest/{kind}", 400), [])]
+           for kind, body in (("rank", {"candidates": ["x"]}), ("layout", {"actions": [{"id": "x"}]}))},
+        "GET /api/suggest/layout": [
+            (an_sends("GET", "/api/suggest/layout?action=x"), []),
+            (app_asks("/api/suggest/layout?action=x", method="GET"), [recommended]),
+            (without_token("GET", "/api/suggest/layout"), [anonymous()])],
+        "POST /api/suggest/fill": [
+            (app_asks("/api/suggest/fill", FORM, 201), [recommended]),
+            (an_sends("POST", "/api/suggest/fill", FORM), []),
+            (an_sends("POST", "/api/suggest/fill", FORM, wished=("fill",)), [
+                looked, own("read", "pd:PostalCode", 1)])],
+        "GET /me/fill/{pick}": [
+            (sees_form(), []),
+            (sees_form("fill"), [looked, own("read", "pd:PostalCode", 1)]),
+            (without_token("GET", "/me/fill/x", 303), [anonymous()])],
+        "POST /me/fill/{pick}": [
+            (picks, [looked, own("read", "pd:PostalCode", 1)]),
+            (without_token("POST", "/me/fill/x", 303), [anonymous("write")])],
+        "POST /api/suggest/fill/{pick}": [
+            (takes, [recommended]),
+            (without_token("POST", "/api/suggest/fill/x"), [anonymous("write")])],
+        "POST /api/feedback": [
+            (an_sends("POST", "/api/feedback", OUTCOME, 201), [own("write", "kluis:Derived", 1)]),
+            (app_asks("/api/feedback", OUTCOME, 201, may="append"), [
+                by_app("append", category="kluis:Derived")]),
+            (app_asks("/api/feedback", OUTCOME, 403), [
+                by_app("append", "denied", "action", category="kluis:Derived")])],
+        "GET /api/feedback": [
+            (looks_at_outcomes, [own("read", "kluis:Derived", 1)]),
+            (without_token("GET", "/api/feedback"), [anonymous()])],
+        "POST /api/feedback/{ident}/delete": [
+            (deletes, [own("delete", "kluis:Derived", 1)]),
+            (without_token("POST", "/api/feedback/x/delete"), [anonymous("write")])],
+    }  # fmt: skip

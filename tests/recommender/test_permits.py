@@ -123,6 +123,15 @@ async def test_a_category_she_closed_here_is_not_opened_and_gives_no_reason(hous
     assert LOANS not in why
 
 
+async def test_what_she_wants_less_of_comes_after_the_rest(house: House) -> None:
+    before = (await house.ask(**house.vault.permit(**LIST)))["suggestions"]
+    topic = before[0]["topics"][0]
+    house.vault.wishes = {"kinds": ["list"], "less": [f"topic:{topic}"]}
+    after = (await house.ask(**house.vault.permit(**LIST, changes={"state": "after"})))["suggestions"]
+    assert [topic in one["topics"] for one in after] == sorted(topic in one["topics"] for one in after)
+    assert after[0]["id"] != before[0]["id"]
+
+
 async def test_what_she_never_wants_is_not_in_her_list(house: House) -> None:
     before = (await house.ask(**house.vault.permit(**LIST)))["suggestions"]
     gone, medium = before[0]["id"], before[1]["medium"]

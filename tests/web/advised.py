@@ -45,7 +45,8 @@ class Advised:
         asked = asks.find(house.vault, handle, wallet.CLIENT_ID, now)
         await asks.show(house.vault, house.session, asked, {"hash": "h", "language": "nl", "version": "1"}, now)
         asked = asks.find(house.vault, handle, wallet.CLIENT_ID, now)
-        code = await grants.give(house.vault, house.session, asked, choose(asked.terms.for_pod("an"), set(tick), "asked", now), now)  # fmt: skip
+        chosen = choose(asked.terms.for_pod("an"), set(tick), "asked", now)
+        code = await grants.give(house.vault, house.session, asked, chosen, now)
         (state,) = agent._pending
         await agent.granted(code, state, BASE, now)
         return bytes(asked.handle)
@@ -91,7 +92,8 @@ async def advised(house: Household, small: Small, folder: Path) -> AsyncIterator
     """Start the recommender's desk on its socket."""
     key = wallet.prepare(folder, ME)
     purpose = Registration(wallet.PURPOSE, "1", ME.purpose_text, CATEGORIES, "city")
-    client = Client(wallet.CLIENT_ID, "Suggesties van Kluis", ME.controller, (ME.redirect_uri,), (key,), (purpose,), "city")  # fmt: skip
+    back, name = (ME.redirect_uri,), "Suggesties van Kluis"
+    client = Client(wallet.CLIENT_ID, name, ME.controller, back, (key,), (purpose,), "city")
     await clients.register(house.vault, client, house.clock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url=BASE) as http:
         agent = Agent(wallet.Wallet(folder), http)

@@ -171,7 +171,7 @@ async def test_while_filling_in_is_off_her_values_are_not_opened(one: Advised) -
 
 async def test_a_form_waits_ten_minutes_and_for_its_own_app_and_citizen_alone(one: Advised) -> None:
     await one.turn_on("fill")
-    granted, told = await begun(one)
+    _, told = await begun(one)
     take = f"/api/suggest/fill/{told['pick']}"
     assert (await one.hers("POST", "/me/fill/" + b64(bytes(32)))).status_code == 404
     assert one.house.house.filling.find(told["pick"], b"another pod", one.house.clock()) is None

@@ -143,7 +143,8 @@ async def test_an_apps_list_names_nothing_of_hers(one: Advised) -> None:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("rank", {}), ("rank", {"candidates": "x"}), ("rank", {"candidates": [""]}), ("rank", {"candidates": ["x"] * 1001}),
+    [("rank", {}), ("rank", {"candidates": "x"}), ("rank", {"candidates": [""]}),
+     ("rank", {"candidates": ["x"] * 1001}),
      ("rank", {"candidates": [], "n": 51}), ("rank", {"candidates": [], "spy": 1}), ("rank", []),
      ("layout", {"actions": [{}]}), ("layout", {"actions": [{"id": "a", "topics": "x"}]}),
      ("fill", {"fields": []}), ("fill", {"fields": [{"name": "x", "wants": "kluis:tariff"}]}),
