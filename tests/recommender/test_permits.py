@@ -1,5 +1,6 @@
 """Nobody borrows the recommender's tokens: a question about a citizen needs a permit of the gate, for it and once."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -58,7 +59,8 @@ async def test_a_permit_that_is_not_for_this_question_now_opens_nothing(house: H
 
 async def test_a_permit_is_good_once_even_for_two_at_the_same_time(house: House) -> None:
     question = house.vault.permit(**LIST)
-    assert (await house.ask(**question))["suggestions"]
+    both = await asyncio.gather(house.ask(**question), house.ask(**question))
+    assert sorted(next(iter(told)) for told in both) == ["refused", "suggestions"]
     await refused(house, question)
 
 
