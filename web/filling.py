@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from consent import answers
 from consent.accounts.sessions import SessionFacts
+from consent.categories import CATEGORIES
 from consent.oauth.clients import Client
 from keys.secret import fresh_bytes
 from keys.text import b64
@@ -111,6 +112,12 @@ async def proposals(
             if one.category == category:
                 found[one.name] = _values(records, WANTS[one.wants][1])
     return found
+
+
+def filled(wants: Sequence[str]) -> str:
+    """What went out to a form, in the registry's words; "" for nothing that is known."""
+    known = [WANTS[one] for one in wants if one in WANTS]
+    return ", ".join(CATEGORIES[category].fields[member]["nl"].lower() for category, member in known)
 
 
 def _values(records: Sequence[Mapping[str, Any]], member: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from consent.purposes import purpose
 from consent.report import Row
 from vault import office
 from vault.log.views import Line
+from web.filling import filled
 from web.pages.logbook import LogLine
 from web.pages.overseeing import TotalRow
 
@@ -26,6 +27,7 @@ SAID: Final[Mapping[str, str]] = {
     "append": "voegde iets toe aan {what}",
     "delete": "wiste iets in {what}",
     "control": "bekeek wie aan {what} mag",
+    "recommend": "vroeg wat bij je past",
     "login": "begon een sessie",
     "logout": "meldde je af",
     "logout elsewhere": "beëindigde een andere sessie",
@@ -155,6 +157,10 @@ NOTED: Final[Mapping[str, str]] = {
     "changed": "En veranderde dat",
     "sealed": "Van een verzegelde lade",
     "managed": "Van een beheerde map",
+    "wishes": "Wat je kiest voor je suggesties",
+    "feedback": "Wat je deed met suggesties",
+    "surprise": "De verrassing van de week",
+    "fill": "Een formulier invullen",
 }
 # The types of entry, as the page names them.
 KINDS: Final[Mapping[str, str]] = {
@@ -244,6 +250,8 @@ def _why(fields: Mapping[str, Any]) -> str:
         return f"Waarom: {note}"
     if note.startswith("answer "):
         return "Een samenvatting maken"
+    if note.startswith("fill ") and (given := filled(note.split()[1:])):
+        return f"Een formulier invullen. Jij gaf: {given}"
     return purpose_words(fields.get("purpose", "")) or NOTED.get(note, note)
 
 
@@ -257,6 +265,7 @@ def _basis(fields: Mapping[str, Any], *, allowed: bool) -> str:
 PIECES: Final = frozenset({"read", "list", "append", "write", "delete", "export"})
 ACTS: Final[Mapping[str, str]] = {
     "read": "lezen",
+    "recommend": "voorstellen vragen",
     "list": "lijst bekijken",
     "write": "schrijven",
     "append": "toevoegen",

@@ -158,6 +158,7 @@ async def test_the_host_gets_what_she_picked_and_nothing_else_and_once(one: Advi
     lines = [x["note"] for x in one.house.told() if x["action"] == "recommend"]
     assert lines == ["fill", "fill ", "fill postal-code", "fill "]
     assert "2018" not in str(one.house.told())
+    assert "Jij gaf: je postcode" in (await one.hers("GET", "/me/log?app=cultuurgids")).text
 
 
 async def test_while_filling_in_is_off_her_values_are_not_opened(one: Advised) -> None:
