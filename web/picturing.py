@@ -61,7 +61,7 @@ def page(told: Mapping[str, Any], hers: Wishes, *, granted: bool, heeds: bool, d
     return SuggestionsPage(
         **vars(shown)
         | {
-            "opened": tuple(Opened(label(one["category"]), one["count"], one.get("entry")) for one in read),
+            "opened": tuple(Opened(label(one["category"]), one["count"], _index(one.get("entry"))) for one in read),
             "kinds": tuple(Switch(name, words[0], hers.on(name), words[1]) for name, words in KINDS.items()),
             "categories": tuple(Switch(one, label(one), hers.opens(one)) for one in SOURCES),
             "media": tuple(Switch(name, words.capitalize(), name not in hers.media) for name, words in MEDIA.items()),
@@ -87,7 +87,7 @@ def suggestion(one: Mapping[str, Any]) -> Suggestion:
         note="nu in het rek" if one["medium"] == "book" else "",
         id=one.get("id") or "",
         trait=_named(_carried(one, named)) if named else None,
-        path=tuple(str(step) for step in one.get("path") or ()),
+        path=_path(one.get("path") or {}),
     )
 
 
@@ -125,14 +125,25 @@ def label(curie: str) -> str:
     return kind.label["nl"] if kind else curie
 
 
+def _path(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """How a bridge or leap was found: from a thing of hers, over what they share, to where it is new for her."""
+    trait, to = str(told.get("trait") or ""), str(told.get("to") or "")
+    steps = (told.get("evidence"), _named(trait).label if trait else "", told.get("via"), MEDIA.get(to, to))
+    return tuple(dict.fromkeys(str(step) for step in steps if step))
+
+
 def _reason(one: Mapping[str, Any]) -> Reason:
-    evidence, fall = one.get("evidence") or "", one.get("fall") or 0
-    places = "1 plaats" if fall == 1 else f"{fall} plaatsen"
-    return Reason(
-        f"{label(one['category'])} ({round(100 * one['share'])} %)",
-        (evidence,) if evidence else (),
-        f"Zonder dit stond het {places} lager." if evidence and fall > 0 else "",
-    )
+    evidence = one.get("evidence") or ""
+    text = f"{label(one['category'])} ({round(100 * one['share'])} %)"
+    return Reason(text, (evidence,) if evidence else (), _without(one))
+
+
+def _without(one: Mapping[str, Any]) -> str:
+    """What would be without the record, or without the whole category; "" where that would change nothing."""
+    fall, closed = one.get("fall") or 0, one.get("rank_without")
+    if one.get("evidence") and fall > 0:
+        return f"Zonder dit stond het {'1 plaats' if fall == 1 else f'{fall} plaatsen'} lager."
+    return f"Zonder deze bron stond het op plaats {closed}." if closed else ""
 
 
 def _carried(one: Mapping[str, Any], named: Sequence[str]) -> str:
@@ -148,8 +159,15 @@ def _named(name: str) -> Trait:
 
 
 def _trait(one: Mapping[str, Any]) -> Trait:
-    named = _named(str(one.get("trait", "")))
-    return Trait(named.name, named.label, tuple(dict.fromkeys(str(title) for title in one.get("evidence") or ())))
+    named, shown = _named(str(one.get("trait", ""))), one.get("evidence") or ()
+    titles = (each["title"] if isinstance(each, dict) else each for each in shown)
+    return Trait(named.name, named.label, tuple(dict.fromkeys(map(str, titles))))
+
+
+def _index(entry: object) -> int | None:
+    """The number of a line of her log, however it was told."""
+    text = str(entry)
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _when(text: str | None) -> datetime | None:
