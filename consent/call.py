@@ -33,7 +33,8 @@ class Call:
     empty, meaning the pod of the token's own grant. `prefer` are the values of that header, `origin` that of the
     browser's, if any. `foreign` is what was found out about the issuer of a token that is not ours. `follows` asks to
     be told of what happens at `path`, which takes what reading takes. `note` is what an app says that it
-    reads for, in one of the few forms that stand in the log (`noted`).
+    reads for, in one of the few forms that stand in the log (`noted`). `doing` names the action where the method does
+    not, as for `recommend`.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Call:
     foreign: Foreign | None = None
     follows: bool = False
     note: str = ""
+    doing: str = ""
 
     @property
     def receipt(self) -> bool:
@@ -64,6 +66,8 @@ class Call:
     @property
     def action(self) -> str:
         """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
+        if self.doing:
+            return self.doing
         if self.kind == "acl":
             return "control"
         if self.follows:

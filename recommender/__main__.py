@@ -27,6 +27,7 @@ from recommender.contributions import Copies
 from recommender.contributor import GRANTS, Contributor
 from recommender.errors import BadData, RecommenderError
 from recommender.evaluate import CLOSABLE, MODELS, PROTOCOLS, Asked, evaluate
+from recommender.hearing import Hearing, listen
 from recommender.release import Terms, ledger, release, write_ledger
 from recommender.train import Trained, train
 from recommender.wallet import Wallet, write_private
@@ -217,12 +218,19 @@ def _open(folder: Path) -> int:
     return 0
 
 
+def _complain(what: str) -> None:
+    print(f"recommender: a signal of the vault was not obeyed yet: {what}", file=sys.stderr, flush=True)
+
+
 async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: rank.Model) -> None:
     """Serve the socket until SIGTERM or SIGINT; the socket is 0600 from its first moment."""
     path = folder / "ask.sock"
     path.unlink(missing_ok=True)
     async with connection() as http:
-        desk = Desk(Agent(wallet, http), catalogue, model, folder, giver=Contributor(Wallet(folder, GRANTS), http))
+        giver = Contributor(Wallet(folder, GRANTS), http)
+        desk = Desk(Agent(wallet, http), catalogue, model, folder, _clock(), giver=giver)
+        hearing = Hearing(desk.agent, desk.drop, (giver.wallet, desk.copies))
+        heard = asyncio.create_task(listen(hearing, _clock, asyncio.sleep, _complain))
         mask = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(lambda r, w: attend(desk, r, w, _clock), path, limit=LINE)
@@ -235,6 +243,7 @@ async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: ran
         print(f"ready {path}", flush=True)
         await stop.wait()
         server.close()
+        heard.cancel()
     path.unlink(missing_ok=True)
 
 

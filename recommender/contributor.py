@@ -63,9 +63,14 @@ class Contributor(Agent):
         for n, pod in enumerate(pods):
             tell("reading", n / len(pods))
             try:
-                copies.keep(pod, {c: found for c in READS if (found := await self._read(pod, c, version, now))})
+                copy = {c: found for c in READS if (found := await self._read(pod, c, version, now))}
             except NoGrant:
                 copies.drop(pod)
+                continue
+            if self.wallet.grant(pod) is None:  # she stopped while it was read, and her copy is gone already
+                copies.drop(pod)
+            else:
+                copies.keep(pod, copy)
         tell("reading", 1.0)
         return len(copies.pods)
 

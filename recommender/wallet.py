@@ -87,6 +87,10 @@ class Wallet:
         """The grant of a pod, if there is one."""
         return self._grants.get(pod)
 
+    def pod_of(self, grant: str) -> str | None:
+        """The pod whose tokens are those of the grant with this id."""
+        return next((pod for pod, held in self._grants.items() if held.id == grant), None)
+
     def keep(self, pod: str, grant: Grant) -> None:
         """Store the tokens of a pod; durable when this returns."""
         self._write(self._grants | {pod: grant})

@@ -12,6 +12,8 @@ from recommender.errors import BadData
 
 KINDS: Final = ("rank", "fill", "list", "layout")
 """Content focus, input assistance, recommendations, structure focus: the four kinds of suggestion."""
+WISHES: Final = "/derived/wishes.jsonld"
+"""Where they lie in her pod: sealed, for they tell her taste."""
 DIAL: Final = 3
 MOST: Final = 500
 LONGEST: Final = 200
@@ -74,6 +76,10 @@ class Wishes:
             "weekly": weekly,
             "since": self.since,
         }
+
+
+BEGUN: Final = Wishes(kinds=frozenset({"list"}))
+"""What holds once she gave the recommender its grant and decided nothing more: the list she asked for, and no other."""
 
 
 def wishes(told: Mapping[str, Any]) -> Wishes:

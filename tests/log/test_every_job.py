@@ -168,6 +168,7 @@ SENDERS = {
 BESIDE = {
     "federation/fetch.py create_task": "fetches a public document again",
     "federation/fetch.py shield": "waits for a public document that others wait for too",
+    "recommender/__main__.py create_task": "fetches what the vault tells of the recommender's own grants",
     "recommender/__main__.py start_unix_server": SENDERS["recommender/__main__.py"],
     "vault/database.py Thread": "the writer, which writes the entries",
     "vault/log/handover.py shield": "the change of the log's key, which a call that goes away does not stop",
@@ -183,10 +184,12 @@ BESIDE = {
     "web/demo.py Popen": SENDERS["web/demo.py"],
     "web/demo.py create_task": "says when the recommender is awake",
 }
-# Every question to the recommender and the only fields it may carry: names of pods and of requests, and public events.
+# Every question to the recommender and the only fields it may carry: names of pods and of requests, public events, what
+# a host offers everybody, and the permit, which says who asks.
 QUESTIONS = {
-    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod"}, "suggest": {"pod", "k"},
-    "granted": {"code", "state", "iss"},
+    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod"}, "granted": {"code", "state", "iss"},
+    "suggest": {"pod", "k", "permit"}, "rank": {"pod", "candidates", "n", "permit"},
+    "layout": {"pod", "actions", "permit"},
 }  # fmt: skip
 
 

@@ -149,7 +149,7 @@ async def test_a_copy_without_a_grant_here_goes_with_the_next_reading(small, tmp
 
 async def test_the_desk_asks_for_the_grant_to_improve_only_when_told_and_forgets_both(small, tmp_path):
     here = Giving(tmp_path / "r", small)
-    desk = Desk(here.giver, small.catalogue, small.model, tmp_path / "r", giver=here.giver)
+    desk = Desk(here.giver, small.catalogue, small.model, tmp_path / "r", NOW, giver=here.giver)
 
     async def ask(**question):
         return json.loads(await desk.answer(json.dumps(question).encode(), NOW))

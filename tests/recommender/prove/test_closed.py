@@ -37,12 +37,12 @@ def told(small, folder, records: dict, opened: set[str]) -> bytes:
     vault = Vault(prepare(folder, REGISTRATION), opened, records)
     vault.now = NOW
     agent = Agent(Wallet(folder), httpx.AsyncClient(transport=httpx.MockTransport(vault)))
-    desk = Desk(agent, small.catalogue, small.model, folder)
+    desk = Desk(agent, small.catalogue, small.model, folder, NOW)
 
     async def asked() -> bytes:
         await agent.authorize("an", NOW)
         await agent.granted("good", vault.pushed.state, BASE, NOW)
-        return await desk.answer(json.dumps({"ask": "suggest", "pod": "an", "k": 12}).encode(), NOW)
+        return await desk.answer(json.dumps(vault.permit(ask="suggest", pod="an", k=12)).encode(), NOW)
 
     return asyncio.run(asked())
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from consent import asks, clients, grants
+from consent import asks, clients, grants, suggesting
 from consent.accounts.sessions import log_private
 from consent.oauth.clients import Client, Registration as Registered
 from consent.request import choose
@@ -35,7 +35,7 @@ async def test_no_key_outside_a_granted_category_is_unwrapped_for_a_suggestion(
     await clients.register(house.vault, client, house.clock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url=BASE) as http:
         agent = Agent(Wallet(tmp_path), http)
-        desk = Desk(agent, small.catalogue, small.model, tmp_path)
+        desk = Desk(agent, small.catalogue, small.model, tmp_path, house.clock())
         await allow(house, agent)
         await house.quiet()
         witness, opened = watch(monkeypatch, str(house.vault.db.path)), list[bytes]()
@@ -49,7 +49,9 @@ async def test_no_key_outside_a_granted_category_is_unwrapped_for_a_suggestion(
         witness.begin("suggest")
         before = len(lines(house))
         opened.clear()
-        told = await desk._suggest({"pod": "an", "k": 12}, house.clock())
+        question = {"ask": "suggest", "pod": "an", "k": 12}
+        permit = suggesting.permit(house.vault, suggesting.herself(house.session), question, house.clock())
+        told = await desk._suggest(question | {"permit": permit}, house.clock())
         during = list(opened)
         witness.database.close()
     here = {c.container: c.id for c in pods.compartments(house.vault, house.session.pod)}
