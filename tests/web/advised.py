@@ -53,9 +53,9 @@ class Advised:
 
     async def fill(self) -> None:
         """An's pod holds what a citizen of the small city has."""
-        for curie, records in self.small.records().items():
-            place = {"kluis:LibraryLoan": "loans", "pd:Interest": "interests", "kluis:Ticket": "tickets"}[curie]
-            for number, record in enumerate(records):
+        records = self.small.records()
+        for curie, place in (("kluis:LibraryLoan", "loans"), ("pd:Interest", "interests"), ("kluis:Ticket", "tickets")):
+            for number, record in enumerate(records[curie]):
                 body = {name: value for name, value in record.items() if name != "@id"}
                 await self.house.keep(f"/{place}/{number}.jsonld", body)
 
@@ -91,7 +91,7 @@ class Advised:
 async def advised(house: Household, small: Small, folder: Path) -> AsyncIterator[Advised]:
     """Start the recommender's desk on its socket."""
     key = wallet.prepare(folder, ME)
-    purpose = Registration(wallet.PURPOSE, "1", ME.purpose_text, CATEGORIES, "city")
+    purpose = Registration(wallet.PURPOSE, "1", ME.purpose_text, (*CATEGORIES, "pd:PostalCode"), "city")
     back, name = (ME.redirect_uri,), "Suggesties van Kluis"
     client = Client(wallet.CLIENT_ID, name, ME.controller, back, (key,), (purpose,), "city")
     await clients.register(house.vault, client, house.clock())
