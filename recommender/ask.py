@@ -97,8 +97,8 @@ class Desk:
         return {"ready": True, "entries": len(self.catalogue.entries), "model": dict(self.model.card)}
 
     async def _authorize(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        """`for`: "model" asks for the grant to improve the model, anything else for that of her suggestions."""
-        agent = self.giver if question.get("for") == "model" and self.giver else self.agent
+        """`aim`: "model" asks for the grant to improve the model, anything else for that of her suggestions."""
+        agent = self.giver if question.get("aim") == "model" and self.giver else self.agent
         request_uri = await agent.authorize(_name(question), now)
         return {"request_uri": request_uri, "client_id": agent.wallet.registration.client_id}
 

@@ -194,7 +194,8 @@ BESIDE = {
 # Every question to the recommender and the only fields it may carry: names of pods and of requests, public events, what
 # a host offers everybody, and the permit, which says who asks.
 QUESTIONS = {
-    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod"}, "granted": {"code", "state", "iss"},
+    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod", "aim"},
+    "granted": {"code", "state", "iss"},
     "suggest": {"pod", "k", "permit"}, "rank": {"pod", "candidates", "n", "permit"},
     "layout": {"pod", "actions", "permit"},
 }  # fmt: skip

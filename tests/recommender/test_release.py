@@ -154,7 +154,7 @@ async def test_the_desk_asks_for_the_grant_to_improve_only_when_told_and_forgets
     async def ask(**question):
         return json.loads(await desk.answer(json.dumps(question).encode(), NOW))
 
-    assert (await ask(ask="authorize", pod="an", **{"for": "model"}))["request_uri"]
+    assert (await ask(ask="authorize", pod="an", aim="model"))["request_uri"]
     state = here.vault.pushed.state
     assert (await ask(ask="granted", code="good", state=state, iss=BASE))["pod"] == "an"
     assert (await ask(ask="gather", version="2026-11")) == {"ok": True, "contributors": 1}

@@ -17,6 +17,7 @@ from consent.request import choose
 from recommender import wallet
 from recommender.agent import Agent
 from recommender.ask import LINE, Desk, attend
+from recommender.contributor import GRANTS, PURPOSE, READS, TEXT, Contributor
 from recommender.hearing import Hearing
 from tests.conftest import BASE
 from tests.house import Granted, Household
@@ -37,9 +38,9 @@ class Advised:
     hearing: Hearing
     small: Small
 
-    async def grant(self, tick: Sequence[str] = CATEGORIES[1:]) -> bytes:
+    async def grant(self, tick: Sequence[str] = CATEGORIES[1:], agent: Agent | None = None) -> bytes:
         """An lets the recommender in, as it asks for it itself; returns the grant's id."""
-        house, agent, now = self.house, self.desk.agent, self.house.clock()
+        house, agent, now = self.house, agent or self.desk.agent, self.house.clock()
         uri = await agent.authorize("an", now)
         handle = uri.removeprefix(REQUEST_URI)
         asked = asks.find(house.vault, handle, wallet.CLIENT_ID, now)
@@ -93,15 +94,17 @@ async def advised(house: Household, small: Small, folder: Path) -> AsyncIterator
     key = wallet.prepare(folder, ME)
     purpose = Registration(wallet.PURPOSE, "1", ME.purpose_text, (*CATEGORIES, "pd:PostalCode"), "city")
     back, name = (ME.redirect_uri,), "Suggesties van Kluis"
-    client = Client(wallet.CLIENT_ID, name, ME.controller, back, (key,), (purpose,), "city")
+    better = Registration(PURPOSE, "1", TEXT, READS, "city")
+    client = Client(wallet.CLIENT_ID, name, ME.controller, back, (key,), (purpose, better), "city")
     await clients.register(house.vault, client, house.clock())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(house.app), base_url=BASE) as http:
         agent = Agent(wallet.Wallet(folder), http)
-        desk = Desk(agent, small.catalogue, small.model, folder, house.clock())
+        giver = Contributor(wallet.Wallet(folder, GRANTS), http)
+        desk = Desk(agent, small.catalogue, small.model, folder, house.clock(), giver)
         server = await asyncio.start_unix_server(
             lambda r, w: attend(desk, r, w, house.clock), str(house.house.recommender.socket), limit=LINE
         )
-        one = Advised(house, desk, Hearing(agent, desk.drop), small)
+        one = Advised(house, desk, Hearing(agent, desk.drop, (giver.wallet, desk.copies)), small)
         await one.fill()
         yield one
         server.close()

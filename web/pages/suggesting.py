@@ -123,6 +123,7 @@ class SuggestionsPage:
     """`/me/suggestions`. `granted`: the recommender has a live grant; `sources`: registry words of what it may read;
     `awake`: it answered (else the plain list stands alone and says so); `on`: she has the list turned on. `heeds`:
     whether the grant lets the recommender read her wishes. The switches are empty where there is no grant.
+    `gives`: her loans and tickets help to make the list for everybody.
     """
 
     granted: bool
@@ -142,6 +143,7 @@ class SuggestionsPage:
     traits: tuple[Trait, ...] = ()
     bubble: Bubble | None = None
     done: str = ""
+    gives: bool = False
 
     @property
     def told(self) -> str:

@@ -1,5 +1,6 @@
 """Suggestions: asked of the recommender's process, shown with their reasons; without it or a grant, the plain list."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 SHOWN: Final = 12
+IMPROVING: Final = "dpv:ImproveExistingProductsAndServices"
+"""The purpose of the other grant of the same app; suggestions do not rest on it."""
 PAGE: Final = "/me/suggestions"
 
 
@@ -50,13 +53,15 @@ async def page(request: Request, done: str = "") -> HTMLResponse:
     session = await guard.required(request, "citizen")
     house = guard.house_of(request)
     given = [one for one in grants.listing(house.vault, session.pod) if one.terms.client == RECOMMENDER]
-    live = [one for one in given if grants.state_at(one, house.clock()) == "live"]
+    standing = [one for one in given if grants.state_at(one, house.clock()) == "live"]
+    live = [one for one in standing if one.terms.purpose_code != IMPROVING]
     hers = await wishing.of(house.vault, session, house.clock())
     told = await _hers(house, suggesting.herself(session), hers) if live else {}
     told |= await _plain(house)
     heeds = any(datum.category == suggesting.DERIVED and "read" in one.terms.actions
                 for one in live for datum in one.terms.data)  # fmt: skip
     shown = picturing.page(told, hers, granted=bool(live), heeds=heeds, done=done)
+    shown = replace(shown, gives=len(standing) > len(live))
     answer = own.page("suggestions", shown, session)
     answer.headers.update(suggested.MARK if shown.suggestions else {})
     return answer
@@ -64,10 +69,14 @@ async def page(request: Request, done: str = "") -> HTMLResponse:
 
 @router.post("/me/suggestions/ask", include_in_schema=False)
 async def ask(request: Request) -> RedirectResponse:
-    """Let the recommender ask for its grant: it pushes the request itself and this only carries the reference."""
-    session, _ = await guard.written(request, "citizen", opens=False)
+    """Let the recommender ask for its grant: it pushes the request itself and this only carries the reference.
+
+    With `aim` = `model` it asks for the other one: to better everybody's list with what she borrowed and saw.
+    """
+    session, said = await guard.written(request, "citizen", opens=False)
+    aim = "model" if said.get("aim") == "model" else ""
     try:
-        told = await guard.house_of(request).recommender.ask("authorize", pod=session.pod.name)
+        told = await guard.house_of(request).recommender.ask("authorize", pod=session.pod.name, aim=aim)
     except Away:
         return RedirectResponse(PAGE, 303)
     if "request_uri" not in told:
