@@ -1,5 +1,6 @@
 """What the gate is asked and what it answers, as values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,13 @@ from keys.text import b64
 from vault.keysets import Keys
 from vault.permit import Permit
 
+NOTE = re.compile(r"model [0-9]{4}-(0[1-9]|1[0-2])")
 ACTIONS = {"GET": "read", "HEAD": "read", "POST": "append", "PUT": "write", "DELETE": "delete", "PATCH": "write"}
+
+
+def noted(header: str | None) -> str:
+    """What `Kluis-Note` may put into the log: the version of the model that a read is for. Anything else is ""."""
+    return header if header is not None and NOTE.fullmatch(header) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,9 @@ class Call:
     `batch` asks for every record of the container at `path`, `answer` for one derived answer by name; both leave `pod`
     empty, meaning the pod of the token's own grant. `prefer` are the values of that header, `origin` that of the
     browser's, if any. `foreign` is what was found out about the issuer of a token that is not ours. `follows` asks to
-    be told of what happens at `path`, which takes what reading takes.
+    be told of what happens at `path`, which takes what reading takes. `note` is what an app says that it
+    reads for, in one of the few forms that stand in the log (`noted`). `doing` names the action where the method does
+    not, as for `recommend`.
     """
 
     method: str
@@ -45,6 +54,8 @@ class Call:
     origin: str | None = None
     foreign: Foreign | None = None
     follows: bool = False
+    note: str = ""
+    doing: str = ""
 
     @property
     def receipt(self) -> bool:
@@ -55,6 +66,8 @@ class Call:
     @property
     def action(self) -> str:
         """The word for the log and for `decide`. An access control list is nobody's data: `control` alone opens it."""
+        if self.doing:
+            return self.doing
         if self.kind == "acl":
             return "control"
         if self.follows:

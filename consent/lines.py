@@ -32,7 +32,7 @@ def told(terms: Terms, grant: bytes, kind: str, action: str, rule: str, **more: 
 def of_call(call: Call, kind: str, rule: str, **more: Any) -> Facts:
     """The facts of one call at the gate; `kind` is "denial" for one that was refused."""
     decision = "denied" if kind == "denial" else "allowed"
-    told = {"category": call.category.curie, "resources": (call.place,), "request": call.request}
+    told = {"category": call.category.curie, "resources": (call.place,), "request": call.request, "note": call.note}
     return Facts(kind, call.action, decision, rule, **(told | more))
 
 

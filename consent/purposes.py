@@ -71,6 +71,8 @@ _SERVICE: Final[Mapping[str, Rung]] = {
     "kluis:SocialTariff": 3,
 }
 
+_IMPROVEMENT: Final[Mapping[str, Rung]] = {"kluis:LibraryLoan": 5, "kluis:Ticket": 5}
+
 _ALL: Final = (
     Purpose("dpv:Purpose", (), _words("Doel", "Purpose"), {}),
     Purpose("dpv:Personalisation", ("dpv:Purpose",), _words("Afstemmen op jou", "Fit to you"), {}),
@@ -116,6 +118,12 @@ _ALL: Final = (
         ("dpv:ServiceProvision",),
         _words("Een dienst leveren die je vraagt", "Provide a service you ask for"),
         _SERVICE,
+    ),
+    Purpose(
+        "dpv:ImproveExistingProductsAndServices",
+        ("dpv:ServiceManagement",),
+        _words("Diensten beter maken voor iedereen", "Make services better for everybody"),
+        _IMPROVEMENT,
     ),
     Purpose("dpv:EnforceSecurity", ("dpv:Purpose",), _words("Beveiligen", "Security"), {}),
     Purpose("dpv:Verification", ("dpv:EnforceSecurity",), _words("Nakijken", "Checking"), {}),

@@ -17,15 +17,21 @@ from pathlib import Path
 import numpy as np
 
 from keys.harden import harden
+from keys.secret import fresh_bytes
 from recommender import rank
 from recommender.agent import Agent, connection
 from recommender.ask import LINE, Desk, attend
 from recommender.books import books
-from recommender.catalogue import Catalogue, book_entry, load as load_catalogue
+from recommender.catalogue import Catalogue, book_entry, load as load_catalogue, work_entry
+from recommender.contributions import Copies
+from recommender.contributor import GRANTS, Contributor
 from recommender.errors import BadData, RecommenderError
 from recommender.evaluate import CLOSABLE, MODELS, PROTOCOLS, Asked, evaluate
+from recommender.hearing import Hearing, listen
+from recommender.release import Terms, ledger, release, write_ledger
 from recommender.train import Trained, train
-from recommender.wallet import Wallet
+from recommender.wallet import Wallet, write_private
+from recommender.works import works
 
 WIN = 0.3
 
@@ -49,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer on DATA/recommender/ask.sock")
     serve.add_argument("--data", type=Path, required=True, help="the data directory")
     serve.set_defaults(run=_serve)
-    learn = commands.add_parser("train", help="train on simulated citizens and print the figures")
+    learn = commands.add_parser("train", help="rebuild the model from live contributors and print the figures")
     learn.add_argument("--data", type=Path, required=True, help="the data directory")
     learn.add_argument("--people", type=int, default=500)
     learn.add_argument("--seed", type=int, default=1)
@@ -84,7 +90,9 @@ def _folder(options: argparse.Namespace) -> Path:
 
 
 def _train(options: argparse.Namespace) -> int:
-    learnt = _learn(_folder(options), options.people, options.seed)
+    folder = _folder(options)
+    _gather(folder)
+    learnt = _learn(folder, options.people, options.seed)
     figures = {
         "ndcg20": round(learnt.ndcg, 4),
         "popularity_ndcg20": round(learnt.popularity_ndcg, 4),
@@ -103,11 +111,66 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _learn(folder: Path, people: int, seed: int) -> Trained:
+    """Rebuild the model from nothing but the catalogue, made-up citizens, and the copies of live contributors."""
     if people < 20:
         raise BadData("--people: at least 20 are needed to learn anything")
-    learnt = train(_clock(), np.random.default_rng(seed), people)
-    rank.save(learnt.model, folder)
+    now, tell = _clock(), _bar if sys.stderr.isatty() else _silent
+    tell("training", 0.0)
+    learnt = train(now, np.random.default_rng(seed), people)
+    tell("training", 0.5)
+    given, terms = Copies(folder / "contributions").read(), Terms(_secret(folder))
+    model, spent = release(given, _catalogue(folder), learnt.model, ledger(folder), terms, now)
+    write_ledger(folder, spent)
+    rank.save(model, folder)
+    tell("training", 1.0)
     return learnt
+
+
+def _secret(folder: Path) -> bytes:
+    """What the noise of releases is drawn with: made once, never shown; with it noise could be taken off again."""
+    path = folder / "noise.json"
+    if not path.exists():
+        write_private(path, {"secret": fresh_bytes(32).hex()})
+    try:
+        return bytes.fromhex(json.loads(path.read_text("utf-8"))["secret"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadData(f"{path}: cannot be read ({error})") from error
+
+
+def _catalogue(folder: Path) -> Catalogue:
+    shelf = folder / "catalogue.json"
+    return (
+        load_catalogue(shelf) if shelf.exists() else Catalogue([*map(book_entry, books()), *map(work_entry, works())])
+    )
+
+
+def _gather(folder: Path) -> None:
+    """Have the copies read anew, by the process that holds the tokens, or where none runs by this one."""
+    if not (folder / GRANTS).exists():
+        return
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            asyncio.run(_told(folder))
+        else:
+            asyncio.run(_read(folder))
+
+
+async def _read(folder: Path) -> None:
+    now, tell = _clock(), _bar if sys.stderr.isatty() else _silent
+    async with connection() as http:
+        giver = Contributor(Wallet(folder, GRANTS), http)
+        await giver.gather(Copies(folder / "contributions"), f"{now:%Y-%m}", now, tell)
+
+
+async def _told(folder: Path) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(folder / "ask.sock"), limit=LINE)
+    writer.write(json.dumps({"ask": "gather", "version": f"{_clock():%Y-%m}"}).encode() + b"\n")
+    answer = json.loads(await reader.readline())
+    writer.close()
+    if not answer.get("ok"):
+        raise BadData(f"contributions could not be read: {answer.get('error', 'no answer')}")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -149,12 +212,14 @@ def _serve(options: argparse.Namespace) -> int:
 def _open(folder: Path) -> int:
     """Serve from a folder that this process holds; a folder without a model gets one first."""
     wallet = Wallet(folder)
-    if not (folder / "card.json").exists():
+    if not (folder / "kin.json").exists():
         _learn(folder, 500, 1)
-    shelf = folder / "catalogue.json"
-    catalogue = load_catalogue(shelf) if shelf.exists() else Catalogue(map(book_entry, books()))
-    asyncio.run(_listen(folder, wallet, catalogue, rank.load(folder)))
+    asyncio.run(_listen(folder, wallet, _catalogue(folder), rank.load(folder)))
     return 0
+
+
+def _complain(what: str) -> None:
+    print(f"recommender: a signal of the vault was not obeyed yet: {what}", file=sys.stderr, flush=True)
 
 
 async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: rank.Model) -> None:
@@ -162,7 +227,10 @@ async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: ran
     path = folder / "ask.sock"
     path.unlink(missing_ok=True)
     async with connection() as http:
-        desk = Desk(Agent(wallet, http), catalogue, model, folder)
+        giver = Contributor(Wallet(folder, GRANTS), http)
+        desk = Desk(Agent(wallet, http), catalogue, model, folder, _clock(), giver=giver)
+        hearing = Hearing(desk.agent, desk.drop, (giver.wallet, desk.copies))
+        heard = asyncio.create_task(listen(hearing, _clock, asyncio.sleep, _complain))
         mask = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(lambda r, w: attend(desk, r, w, _clock), path, limit=LINE)
@@ -175,6 +243,7 @@ async def _listen(folder: Path, wallet: Wallet, catalogue: Catalogue, model: ran
         print(f"ready {path}", flush=True)
         await stop.wait()
         server.close()
+        heard.cancel()
     path.unlink(missing_ok=True)
 
 

@@ -5,11 +5,11 @@ private_key_jwt whose `aud` is the issuer, `iss` checked on return (RFC 9207).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from joserfc import jwt
@@ -19,10 +19,12 @@ from keys.secret import fresh_bytes
 from keys.sign import thumbprint
 from keys.text import b64
 from recommender.errors import Closed, NoGrant, Unreachable
-from recommender.profile import INTERESTS, LOANS, TICKETS
+from recommender.profile import INTERESTS, LOANS, POSTAL, TICKETS
 from recommender.wallet import Grant, Wallet, public
 
+Http: TypeAlias = httpx.AsyncClient
 DERIVED = "kluis:Derived"
+DISTRICT = "postal_district"
 RAR_TYPE = "urn:kluis:rar:pod-access:1"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASKED_DAYS = 180
@@ -30,6 +32,9 @@ PER_DAY = 1000
 WAITING = 600
 WAITING_MOST = 1000
 EARLY = 15
+REFETCH = 10
+SIGNALS = 100
+ATTESTATION = "kluis-attestation+jwt"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,14 @@ class Pending:
     pod: str
     verifier: str
     since: datetime
+
+
+class Records(list[dict[str, Any]]):
+    """Records as they were read, and `entry`: the index of the log entry that this read left ("" if not told)."""
+
+    def __init__(self, records: Iterable[dict[str, Any]], entry: str) -> None:
+        super().__init__(records)
+        self.entry = entry
 
 
 def connection() -> httpx.AsyncClient:
@@ -55,6 +68,8 @@ class Agent:
         self._client_key = ECKey.import_key({k: wallet.client_key[k] for k in ("kty", "crv", "x", "y", "d")})
         self._dpop_key = ECKey.import_key({k: wallet.dpop_key[k] for k in ("kty", "crv", "x", "y", "d")})
         self._pending: dict[str, Pending] = {}
+        self._issuer_keys: dict[str, dict[str, Any]] = {}
+        self._refetch = 0.0
 
     async def authorize(self, pod: str, now: datetime) -> str:
         """Push a request for this pod; returns its request_uri. Raises Unreachable."""
@@ -87,7 +102,10 @@ class Agent:
             "type": RAR_TYPE,
             "locations": [f"{self._base}/pods/{pod}/"],
             "actions": ["read", "append"],
-            "datatypes": [{"category": c, "necessity": n} for c, n in needed.items()],
+            "datatypes": [
+                *({"category": c, "necessity": n} for c, n in needed.items()),
+                {"category": POSTAL, "derived": DISTRICT, "necessity": "optional"},
+            ],
             "purpose": {
                 "code": registration.purpose_code,
                 "version": registration.purpose_version,
@@ -119,18 +137,31 @@ class Agent:
         self.wallet.keep(pending.pod, await self._tokens(form, now))
         return pending.pod
 
-    async def records(self, pod: str, category: str, now: datetime) -> list[dict[str, Any]]:
-        """All records of one category that the grant covers. Raises NoGrant, Closed or Unreachable."""
+    def waits(self, state: str) -> bool:
+        """Whether a request of ours waits under this state."""
+        return state in self._pending
+
+    async def records(self, pod: str, category: str, now: datetime, note: str = "") -> "Records":
+        """All records of one category that the grant covers; of where she lives, the district alone.
+
+        `note` says in the citizen's log what the read is for.
+        Raises NoGrant, Closed or Unreachable.
+        """
         grant = await self._live(pod, now)
         if category not in grant.categories or "read" not in grant.actions:
             raise Closed(f"{category} is not part of the grant")
-        answer = await self._as(pod, "GET", "/api/records", now, params={"category": category})
+        told = {"Kluis-Note": note} if note else {}
+        if category == POSTAL:  # the grant covers the district alone, never the code
+            answer = await self._as(pod, "GET", f"/api/answers/{DISTRICT}", now)
+        else:
+            answer = await self._as(pod, "GET", "/api/records", now, params={"category": category}, headers=told)
         if answer.status_code == 403:
             raise Closed(f"the vault keeps {category} closed")
-        graph = _json(answer).get("@graph")
+        body = _json(answer)
+        graph = body.get("@graph", [body] if category == POSTAL else None)
         if answer.status_code != 200 or not isinstance(graph, list):
             raise Unreachable(f"records could not be read: {_error(answer)}")
-        return [record for record in graph if isinstance(record, dict)]
+        return Records((record for record in graph if isinstance(record, dict)), answer.headers.get("Kluis-Entry", ""))
 
     async def append(self, pod: str, body: Mapping[str, Any], now: datetime) -> bool:
         """Put one JSON-LD resource into the pod's derived container; False where the grant does not allow it."""
@@ -141,6 +172,63 @@ class Agent:
         content = json.dumps(body, ensure_ascii=False).encode()
         answer = await self._as(pod, "POST", f"/pods/{pod}/derived/", now, headers=headers, content=content)
         return answer.status_code == 201
+
+    async def resource(self, pod: str, path: str, now: datetime) -> dict[str, Any] | None:
+        """One JSON-LD resource of the derived container, None where there is none. Raises NoGrant, Closed, Unreachable.
+
+        The grant must cover reading there: what she wishes tells her taste, and is opened like everything else.
+        """
+        grant = await self._live(pod, now)
+        if DERIVED not in grant.categories or "read" not in grant.actions:
+            raise Closed(f"{DERIVED} is not part of the grant")
+        answer = await self._as(pod, "GET", f"/pods/{pod}{path}", now)
+        if answer.status_code == 403:
+            raise Closed(f"the vault keeps {DERIVED} closed")
+        if answer.status_code == 404:
+            return None
+        if answer.status_code != 200:
+            raise Unreachable(f"a resource could not be read: {_error(answer)}")
+        return _json(answer)
+
+    async def issuer_key(self, kid: str, now: datetime) -> dict[str, Any] | None:
+        """The server's public key of this id. Fetched again when an id is new, at most once in `REFETCH` seconds."""
+        if kid not in self._issuer_keys and now.timestamp() >= self._refetch:
+            self._refetch = now.timestamp() + REFETCH
+            told = await self._get("/oauth/jwks")
+            rows = [key for key in told.get("keys") or [] if isinstance(key, dict)]
+            self._issuer_keys = {str(key.get("kid")): key for key in rows}
+        return self._issuer_keys.get(kid)
+
+    async def signals(self, acked: Sequence[str], now: datetime) -> dict[str, str]:
+        """What the vault has to tell (RFC 8936): tokens by jti; `acked` were taken before. Raises Unreachable."""
+        headers = {"Authorization": f"Bearer {self._claim(now)}", "Content-Type": "application/json"}
+        body = json.dumps({"ack": list(acked), "maxEvents": SIGNALS, "returnImmediately": True})
+        try:
+            answer = await self._http.post(f"{self._base}/oauth/signals", headers=headers, content=body)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the vault does not answer ({type(error).__name__})") from error
+        told = _json(answer).get("sets")
+        if answer.status_code != 200 or not isinstance(told, dict):
+            raise Unreachable(f"signals could not be fetched: {_error(answer)}")
+        return {jti: token for jti, token in told.items() if isinstance(token, str)}
+
+    async def attest(self, grant: str, now: datetime) -> None:
+        """Hand in, signed, that nothing of a grant is kept here any more. Raises Unreachable; a grant that was erased
+        wants no answer.
+        """
+        at, me = int(now.timestamp()), self.wallet.registration.client_id
+        header = {"alg": "ES256", "typ": ATTESTATION, "kid": self.wallet.client_key["kid"]}
+        said = {"iss": me, "aud": self._base, "sub": grant, "deleted_at": at}
+        form = {"client_id": me, "attestation": jwt.encode(header, said, self._client_key, ["ES256"])}
+        answer = await self._call("POST", f"/oauth/grants/{grant}/attest", now, form=form)
+        if answer.status_code not in (200, 404):
+            raise Unreachable(f"the attestation was not taken: {_error(answer)}")
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        try:
+            return _json(await self._http.get(self._base + path))
+        except httpx.HTTPError as error:
+            raise Unreachable(f"the vault does not answer ({type(error).__name__})") from error
 
     async def _live(self, pod: str, now: datetime) -> Grant:
         """The pod's grant with an access token that still lives, refreshed if need be."""

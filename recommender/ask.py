@@ -1,7 +1,7 @@
 """What the recommender's process answers on its socket: one JSON object in, one out.
 
-A call may carry `permit` (a one-use permit of the gate). It is not what protects the citizen here: `suggest` is
-refused unless this process could itself open at least one category of that pod, with its own token, in that call.
+A question about a citizen carries a permit of the gate, for that question and once (`recommender.permits`); without
+one nothing is opened. And with one, nothing is but what this process can open itself, with its own token, in that call.
 """
 
 import asyncio
@@ -11,35 +11,73 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from recommender.agent import Agent
-from recommender.catalogue import Catalogue
-from recommender.errors import BadData, Closed, NoGrant, RecommenderError, Unreachable
+from recommender.agent import DERIVED, Agent, Records
+from recommender.catalogue import Catalogue, Entry
+from recommender.contributions import Copies
+from recommender.contributor import Contributor
+from recommender.errors import BadData, Closed, NoGrant, NoPermit, RecommenderError, Unreachable
+from recommender.explain import Reason
+from recommender.focus import laid_out, ranked
+from recommender.kept import Kept
+from recommender.permits import Permit, Permits
 from recommender.plain import plain
 from recommender.profile import CATEGORIES, profile
 from recommender.rank import Model
+from recommender.shown import bubble, closed, more, told
 from recommender.sources.items import CONTEXT
 from recommender.suggest import Suggestion, suggest
+from recommender.taste import dna
+from recommender.wishes import BEGUN, WISHES, Wishes, wishes
 
 LINE = 32 * 2**20
 MOST = 50
+IDS = 5000
+TRAITS = 10
+CANDIDATES = 1000
+ACTIONS = 200
+TOPICS = 20
 Answer = dict[str, Any]
 
 
 class Desk:
     """Answers questions. It owns the catalogue; the agent owns the tokens. Safe under concurrent calls of one loop."""
 
-    def __init__(self, agent: Agent, catalogue: Catalogue, model: Model, folder: Path) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        catalogue: Catalogue,
+        model: Model,
+        folder: Path,
+        started: datetime,
+        giver: Contributor | None = None,
+    ) -> None:
+        """`started`: no permit of before it counts. `giver` holds the grants of those who let their data improve the
+        model; without it nobody can give it.
+        """
+        self.giver, self.copies = giver, Copies(folder / "contributions")
         self.agent, self.catalogue, self.model, self._folder = agent, catalogue, model, folder
         self._stored: dict[str, str] = {}
+        self.kept = Kept()
+        registration = agent.wallet.registration
+        self._permits = Permits(registration.base, registration.client_id, agent.issuer_key, started)
         self._asks: dict[str, Callable[[Mapping[str, Any], datetime], Awaitable[Answer]]] = {
             "ready": self._ready,
             "authorize": self._authorize,
             "granted": self._granted,
+            "gather": self._gather,
             "suggest": self._suggest,
+            "rank": self._rank,
+            "layout": self._layout,
             "plain": self._plain,
+            "dna": self._dna,
             "catalogue": self._catalogue,
             "forget": self._forget,
         }
+
+    def drop(self, pod: str) -> None:
+        """Forget what is kept of a pod for her suggestions, the tokens aside."""
+        self.kept.drop(pod)
+        self._stored.pop(pod, None)
 
     async def answer(self, line: bytes, now: datetime) -> bytes:
         """Answer one line; whatever it holds, the answer is one line of JSON with `refused` or `error` if need be."""
@@ -50,8 +88,8 @@ class Desk:
             return _line({"error": "not a question known here"})
         try:
             return _line(await ask(question, now))
-        except NoGrant as why:
-            return _line({"refused": "no grant", "reason": str(why)})
+        except (NoGrant, NoPermit) as why:
+            return _line({"refused": "no permit" if isinstance(why, NoPermit) else "no grant", "reason": str(why)})
         except (RecommenderError, ValueError) as why:
             return _line({"error": str(why), "code": getattr(why, "code", "bad_question")})
 
@@ -59,17 +97,30 @@ class Desk:
         return {"ready": True, "entries": len(self.catalogue.entries), "model": dict(self.model.card)}
 
     async def _authorize(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        request_uri = await self.agent.authorize(_name(question), now)
-        return {"request_uri": request_uri, "client_id": self.agent.wallet.registration.client_id}
+        """`aim`: "model" asks for the grant to improve the model, anything else for that of her suggestions."""
+        agent = self.giver if question.get("aim") == "model" and self.giver else self.agent
+        request_uri = await agent.authorize(_name(question), now)
+        return {"request_uri": request_uri, "client_id": agent.wallet.registration.client_id}
 
     async def _granted(self, question: Mapping[str, Any], now: datetime) -> Answer:
         code, state, iss = (_text(question, field) for field in ("code", "state", "iss"))
-        return {"ok": True, "pod": await self.agent.granted(code, state, iss, now)}
+        agent = self.giver if self.giver and self.giver.waits(state) else self.agent
+        return {"ok": True, "pod": await agent.granted(code, state, iss, now)}
+
+    async def _gather(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """Read what every contributor gives, anew, for the model of this version."""
+        if self.giver is None:
+            return {"ok": True, "contributors": 0}
+        count = await self.giver.gather(self.copies, _text(question, "version"), now, lambda *_: None)
+        return {"ok": True, "contributors": count}
 
     async def _forget(self, question: Mapping[str, Any], _now: datetime) -> Answer:
         pod = _name(question)
         self.agent.wallet.forget(pod)
-        self._stored.pop(pod, None)
+        if self.giver is not None:
+            self.giver.wallet.forget(pod)
+        self.copies.drop(pod)
+        self.drop(pod)
         return {"ok": True}
 
     async def _catalogue(self, question: Mapping[str, Any], _now: datetime) -> Answer:
@@ -82,34 +133,110 @@ class Desk:
         return {"ok": True, "added": added, "replaced": len(events) - added, "entries": len(grown.entries)}
 
     async def _suggest(self, question: Mapping[str, Any], now: datetime) -> Answer:
-        pod, k = _name(question), _count(question)
-        records, read = await self._open(pod, now)
+        permit, k = await self._permits.spend(question, now), _count(question)
+        return await self._once(permit, f"suggest {k} {now.date()}", now, lambda: self._list(permit, k, now))
+
+    async def _list(self, permit: Permit, k: int, now: datetime) -> Answer:
+        hers, records, read = await self._open(permit, "list", now)
         if not records:
             return {"refused": "no grant", "read": read}
         known = profile(records, self.catalogue)
-        found = await asyncio.to_thread(suggest, known, self.catalogue, self.model, k, now.date())
-        shown = [_shown(s) for s in found]
-        return {"suggestions": shown, "read": read, "stored": await self._store(pod, shown, now)}
+        found = await asyncio.to_thread(suggest, known, self.catalogue, self.model, k, now.date(), hers)
+        shown = [_shown(s, permit) for s in found]
+        answer = {"suggestions": shown, "stored": await self._store(permit.pod, shown, now)}
+        if not permit.herself:
+            return answer
+        return answer | {"read": read, "dna": told(dna(known, self.catalogue, hers, TRAITS))}
+
+    async def _dna(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        """To herself alone: her traits with their evidence, and how wide what she was shown and what she opened is."""
+        permit = await self._permits.spend(question, now)
+        if not permit.herself:
+            raise NoPermit("what she is like is told to herself alone")
+        hers, records, read = await self._open(permit, "list", now)
+        if not records:
+            return {"refused": "no grant", "read": read}
+        traits = told(dna(profile(records, self.catalogue), self.catalogue, hers))
+        given = [_texts({"shown": [], "opened": []} | dict(question), field, IDS) for field in ("shown", "opened")]
+        return {"traits": traits, "bubble": bubble(self.catalogue, *given), "read": read}
+
+    async def _rank(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        permit, candidates = await self._permits.spend(question, now), _texts(question, "candidates", CANDIDATES)
+        n = _count(question, "n", 0)
+        hers, records, read = await self._open(permit, "rank", now)
+        if not records:
+            return {"refused": "no grant", "read": read}
+        known = profile(records, self.catalogue)
+        found = await asyncio.to_thread(ranked, known, self.catalogue, self.model, candidates, n, hers)
+        entries = {one: self.catalogue.entries[self.catalogue.index[one]] for one in found.reasons}
+        why = {one: [_reason(r, entries[one], permit) for r in found.reasons[one]] for one in found.reasons}
+        return {"order": list(found.order), "reasons": why, "read": read if permit.herself else []}
+
+    async def _layout(self, question: Mapping[str, Any], now: datetime) -> Answer:
+        permit, actions = await self._permits.spend(question, now), _actions(question)
+        _, records, read = await self._open(permit, "layout", now)
+        if not records:
+            return {"refused": "no grant", "read": read}
+        order = laid_out(profile(records, self.catalogue), self.catalogue, actions)
+        return {"order": list(order), "read": read if permit.herself else []}
+
+    async def _once(
+        self, permit: Permit, question: str, now: datetime, make: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """The answer that was given under the same state a moment ago, or a new one."""
+        question = f"{question} {permit.herself}"
+        kept = self.kept.get(permit.pod, permit.state, question, now)
+        if kept is None:
+            kept = await make()
+            if "refused" not in kept:
+                self.kept.put(permit.pod, permit.state, question, kept, now)
+        return kept
 
     async def _plain(self, question: Mapping[str, Any], now: datetime) -> Answer:
         """The list for everybody; it takes no pod, so it can hold nothing of one."""
         shown = plain(self.catalogue, _count(question), now.date())
         return {"plain": [{f: getattr(e, f) for f in ("id", "title", "medium", "institution", "start")} for e in shown]}
 
-    async def _open(self, pod: str, now: datetime) -> tuple[dict[str, list[Any]], list[Answer]]:
-        """The records of every category that opens, and what was read, category by category."""
-        records, read = {}, []
-        for category in CATEGORIES:
+    async def _open(self, permit: Permit, kind: str, now: datetime) -> tuple[Wishes, dict[str, Records], list[Answer]]:
+        """What she wishes, the records of every category that opens, and what was read, category by category.
+
+        Where she did not turn this kind on, or an app asks and what she wishes cannot be read, nothing else is opened.
+        """
+        read: list[Answer] = []
+        hers = await self._wishes(permit, read, now)
+        if not hers.on(kind):
+            raise NoGrant("she did not turn this kind of suggestion on")
+        records = dict[str, Records]()
+        for category in filter(hers.opens, CATEGORIES):
             try:
-                records[category] = await self.agent.records(pod, category, now)
-                read.append({"category": category, "count": len(records[category]), "status": "read"})
+                records[category] = await self.agent.records(permit.pod, category, now)
+                entry, count = records[category].entry, len(records[category])
+                read.append({"category": category, "count": count, "status": "read", "entry": entry})
             except Closed:
                 read.append({"category": category, "count": 0, "status": "closed"})
-        return records, read
+        read += [{"category": c, "count": 0, "status": "closed"} for c in CATEGORIES if not hers.opens(c)]
+        return hers, records, read
+
+    async def _wishes(self, permit: Permit, read: list[Answer], now: datetime) -> Wishes:
+        """What she wishes, if the grant covers that; what is damaged counts as everything off.
+
+        Without it her own call is answered as if she had decided nothing but the grant, an app's call not at all.
+        """
+        try:
+            stored = await self.agent.resource(permit.pod, WISHES, now)
+        except Closed:
+            return BEGUN if permit.herself else Wishes()
+        if stored is None:
+            return BEGUN
+        read.append({"category": DERIVED, "count": 1, "status": "read"})
+        try:
+            return wishes(stored.get("kluis:wishes") or {})
+        except (BadData, TypeError, AttributeError):
+            return Wishes()
 
     async def _store(self, pod: str, shown: list[Answer], now: datetime) -> bool:
         """Append a changed list to the pod's derived container; a list is never a reason to fail the answer."""
-        mark = json.dumps(shown)
+        mark = json.dumps([(s["id"], s["title"], s["rank"]) for s in shown])
         if self._stored.get(pod) == mark:
             return True
         body = {
@@ -130,7 +257,7 @@ class Desk:
         return kept
 
 
-def _shown(suggestion: Suggestion) -> Answer:
+def _shown(suggestion: Suggestion, permit: Permit) -> Answer:
     item = suggestion.item
     return {
         "id": item.id,
@@ -143,17 +270,22 @@ def _shown(suggestion: Suggestion) -> Answer:
         "slot": suggestion.slot,
         "rank": suggestion.rank,
         "score": round(suggestion.score, 4),
-        "reasons": [
-            {
-                "category": reason.category,
-                "share": reason.share,
-                "evidence": reason.evidence.title,
-                "evidence_id": reason.evidence.id,
-                "topics": [t for t in item.topics if t in reason.evidence.topics],
-                "fall": reason.fall,
-            }
-            for reason in suggestion.reasons
-        ],
+        "reasons": [_reason(reason, item, permit) for reason in suggestion.reasons],
+        **(more(suggestion) if permit.herself else {}),
+    }
+
+
+def _reason(reason: Reason, item: Entry, permit: Permit) -> Answer:
+    """A reason: to her the record that carries it; to an app the category and its share alone."""
+    told: Answer = {"category": reason.category, "share": reason.share}
+    if not permit.herself:
+        return told
+    return told | {
+        "evidence": reason.evidence.title,
+        "evidence_id": reason.evidence.id,
+        "topics": [t for t in item.topics if t in reason.evidence.topics],
+        "fall": reason.fall,
+        **closed(reason),
     }
 
 
@@ -164,11 +296,25 @@ def _text(question: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _count(question: Mapping[str, Any]) -> int:
-    k = question.get("k", 12)
-    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST:
-        raise BadData(f"k is not a whole number from 1 to {MOST}")
+def _count(question: Mapping[str, Any], field: str = "k", least: int = 1) -> int:
+    k = question.get(field, 12)
+    if not isinstance(k, int) or isinstance(k, bool) or not least <= k <= MOST:
+        raise BadData(f"{field} is not a whole number from {least} to {MOST}")
     return k
+
+
+def _texts(question: Mapping[str, Any], field: str, most: int) -> list[str]:
+    found = question.get(field)
+    if not isinstance(found, list) or len(found) > most or not all(isinstance(one, str) for one in found):
+        raise BadData(f"{field} is not a list of at most {most} texts")
+    return found
+
+
+def _actions(question: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    found = question.get("actions")
+    if not isinstance(found, list) or len(found) > ACTIONS or not all(isinstance(one, dict) for one in found):
+        raise BadData(f"actions is not a list of at most {ACTIONS} objects")
+    return [(_text(one, "id"), _texts(one, "topics", TOPICS)) for one in found]
 
 
 def _name(question: Mapping[str, Any]) -> str:

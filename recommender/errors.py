@@ -35,3 +35,9 @@ class Spent(RecommenderError):
     """A release would cost more privacy than its purpose has left."""
 
     code = "budget_spent"
+
+
+class NoPermit(RecommenderError):
+    """A question about a citizen without a permit of the gate for it, or with one that was used or is not of now."""
+
+    code = "no_permit"

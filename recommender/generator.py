@@ -16,9 +16,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from recommender.books import Book, books
+from recommender.facts import CITY, PLACES, kilometres
 from recommender.sources.items import CONTEXT
+from recommender.works import Work, works
 
 WEEKS = 10
+SOON_WEEKS = 4
+NEAR_KM = 3.0
+"""Wishes fade by e in so many weeks and kilometres."""
 _TYPES = {
     "Concert": "0.50.4.0.0",
     "Tentoonstelling": "0.0.0.0.0",
@@ -28,6 +33,11 @@ _TYPES = {
     "Lezing of congres": "0.3.1.0.0",
     "Begeleide rondleiding": "0.7.0.0.0",
 }
+_BEGINS = {"Concert": (19, 21), "Theatervoorstelling": (14, 21), "Dansvoorstelling": (19, 21), "Film": (14, 22),
+           "Tentoonstelling": (10, 11), "Lezing of congres": (10, 21), "Begeleide rondleiding": (10, 17)}  # fmt: skip
+"""Local hours at which something of each kind begins, the last one not included."""
+SHOWN_DAYS = 60
+OPEN_AIR = "openlucht"
 _TITLES = {
     "Concert": "Concert: {0} en {1}",
     "Tentoonstelling": "{0} en {1} in beeld",
@@ -100,11 +110,12 @@ INSTITUTIONS = tuple(
 
 @dataclass(frozen=True)
 class City:
-    """The public side: houses, books, and events as UiTdatabank JSON."""
+    """The public side: houses, books, works in museums, and events as UiTdatabank JSON."""
 
     institutions: tuple[Institution, ...]
     books: tuple[Book, ...]
     events: tuple[dict[str, Any], ...]
+    works: tuple[Work, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,17 +129,22 @@ class Loan:
 
 @dataclass(frozen=True)
 class Citizen:
-    """An invented person: loans oldest first, `visits` the @id of events in the order the tickets were bought."""
+    """An invented person: loans oldest first, `visits` the @id of events in the order the tickets were bought.
+
+    `works` are the ids of what she went to see in museums, of which no pod keeps a record.
+    """
 
     number: int
     interests: tuple[str, ...]
     loans: tuple[Loan, ...]
     visits: tuple[str, ...]
+    works: tuple[str, ...] = ()
+    district: str = ""
 
 
 def city(now: datetime, rng: Generator, count: int = 200) -> City:
     """The city with `count` events in the weeks after `now` (aware)."""
-    return City(INSTITUTIONS, books(), tuple(_event(n, now, rng) for n in range(count)))
+    return City(INSTITUTIONS, books(), tuple(_event(n, now, rng) for n in range(count)), works())
 
 
 def _event(number: int, now: datetime, rng: Generator) -> dict[str, Any]:
@@ -137,17 +153,21 @@ def _event(number: int, now: datetime, rng: Generator) -> dict[str, Any]:
     first, second = (house.topics[i] for i in rng.choice(len(house.topics), 2, replace=False))
     title = _TITLES[kind].format(first, second)
     day = now + timedelta(days=1 + int(rng.integers(WEEKS * 7)))
-    start = day.replace(hour=int(rng.integers(10, 21)), minute=0, second=0, microsecond=0)
+    hour = int(rng.integers(*_BEGINS[kind]))
+    start = day.astimezone(CITY).replace(hour=hour, minute=0, second=0, microsecond=0)
+    show = kind == "Tentoonstelling"
+    end = start.replace(hour=17) + timedelta(days=SHOWN_DAYS) if show else start + timedelta(hours=2)
+    air = (OPEN_AIR,) if house.name == "Middelheimmuseum" and not show else ()
     return {
         "@id": f"https://uitdatabank.example/event/{uuid.UUID(bytes=rng.bytes(16), version=4)}",
         "@type": "Event",
         "mainLanguage": "nl",
         "name": {"nl": title[0].upper() + title[1:]},
-        "calendarType": "single",
+        "calendarType": "periodic" if show else "single",
         "startDate": start.isoformat(),
-        "endDate": (start + timedelta(hours=2)).isoformat(),
+        "endDate": end.isoformat(),
         "terms": [{"id": _TYPES[kind], "label": kind, "domain": "eventtype"}],
-        "labels": [first, second],
+        "labels": [first, second, *air],
         "location": _location(house),
         "workflowStatus": "APPROVED",
     }
@@ -165,34 +185,63 @@ def _location(house: Institution) -> dict[str, Any]:
 
 
 def population(n: int, rng: Generator, town: City, now: datetime) -> list[Citizen]:
-    """`n` citizens with 14 to 40 loans over the last two years, 4 to 10 tickets and 3 to 5 interests."""
-    appeal = np.exp(rng.normal(0, 0.5, len(town.books) + len(town.events)))
+    """`n` citizens with 14 to 40 loans over the last two years, 4 to 10 tickets and 3 to 5 interests.
+
+    Of events they like what comes soon and is near best: that is what people say of themselves.
+    """
+    made: list[Book | Work] = [*town.books, *town.works]
+    appeal = np.exp(rng.normal(0, 0.5, len(made) + len(town.events)))
     vocabulary = sorted({t for taste in _TASTES for t in taste})
-    topics = [b.topics for b in town.books] + [tuple(e["labels"]) for e in town.events]
+    topics: list[tuple[str, ...]] = [thing.topics for thing in made] + [tuple(e["labels"]) for e in town.events]
     about = np.array([[t in row for t in vocabulary] for row in topics], dtype=float)
     about /= np.maximum(about.sum(1, keepdims=True), 1)
-    return [_citizen(k, rng, town, now, appeal, about, vocabulary) for k in range(n)]
+    world = _World(town, now, appeal, about, vocabulary, *_reach(town, now))
+    return [_citizen(k, rng, world) for k in range(n)]
 
 
-def _citizen(
-    number: int,
-    rng: Generator,
-    town: City,
-    now: datetime,
-    appeal: NDArray[np.float64],
-    about: NDArray[np.float64],
-    vocabulary: Sequence[str],
-) -> Citizen:
-    love = _tastes(rng, vocabulary)
-    wish = appeal * np.exp(8 * about @ love)
-    cut = len(town.books)
-    read = rng.choice(cut, int(rng.integers(14, 41)), replace=False, p=wish[:cut] / wish[:cut].sum())
-    seen = rng.choice(len(wish) - cut, int(rng.integers(4, 11)), replace=False, p=wish[cut:] / wish[cut:].sum())
+@dataclass(frozen=True)
+class _World:
+    """What every citizen chooses from: how appealing things are and what they are about, where and how soon."""
+
+    town: City
+    now: datetime
+    appeal: NDArray[np.float64]
+    about: NDArray[np.float64]
+    vocabulary: Sequence[str]
+    soon: NDArray[np.float64]
+    north: NDArray[np.float64]
+    east: NDArray[np.float64]
+
+
+def _reach(town: City, now: datetime) -> tuple[NDArray[np.float64], ...]:
+    starts = [datetime.fromisoformat(e["startDate"]) for e in town.events]
+    codes = [e["location"]["address"]["nl"]["postalCode"] for e in town.events]
+    soon = np.exp(-np.array([(start - now).days for start in starts]) / (7 * SOON_WEEKS))
+    north, east = np.array([PLACES[code] for code in codes]).reshape(len(codes), 2).T
+    return soon, north, east
+
+
+def _citizen(number: int, rng: Generator, world: _World) -> Citizen:
+    town, love = world.town, _tastes(rng, world.vocabulary)
+    district = sorted(PLACES)[int(rng.integers(len(PLACES)))]
+    wish = world.appeal * np.exp(8 * world.about @ love)
+    parts = np.cumsum([len(town.books), len(town.works)])
+    far = kilometres(district, world.north, world.east)
+    wish[parts[1] :] *= world.soon * np.exp(-far / NEAR_KM)
+
+    def chosen(least: int, most: int, part: slice) -> NDArray[np.int64]:
+        weights = wish[part] / wish[part].sum()
+        return rng.choice(len(weights), int(rng.integers(least, most)), replace=False, p=weights)
+
+    read = chosen(14, 41, slice(parts[0]))
+    viewed = chosen(0, 2, slice(parts[0], parts[1])) if town.works else ()
+    seen = chosen(4, 11, slice(parts[1], None))
     said = rng.choice(len(love), int(rng.integers(3, 6)), replace=False, p=love / love.sum())
-    starts = sorted(now.date() - timedelta(days=int(d)) for d in rng.integers(1, 730, len(read)))
+    starts = sorted(world.now.date() - timedelta(days=int(d)) for d in rng.integers(1, 730, len(read)))
     loans = (Loan(town.books[i], day, day + timedelta(days=28)) for i, day in zip(read, starts, strict=True))
     visits = tuple(str(town.events[i]["@id"]) for i in seen)
-    return Citizen(number, tuple(vocabulary[i] for i in said), tuple(loans), visits)
+    met = tuple(town.works[i].id for i in viewed)
+    return Citizen(number, tuple(world.vocabulary[i] for i in said), tuple(loans), visits, met, district)
 
 
 def _tastes(rng: Generator, vocabulary: Sequence[str]) -> NDArray[np.float64]:

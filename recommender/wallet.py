@@ -67,9 +67,9 @@ def public(jwk: Mapping[str, str]) -> dict[str, str]:
 class Wallet:
     """Keys, registration and grants read from a folder that `prepare` made. One process writes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, grants: str = "grants.json") -> None:
         """Read the folder. Raises BadData naming the file that is missing or damaged."""
-        self._grants_file = folder / "grants.json"
+        self._grants_file = folder / grants
         try:
             self.registration = Registration(**_read(folder / "client.json"))
             self.client_key, self.dpop_key = _read(folder / "client.jwk"), _read(folder / "dpop.jwk")
@@ -78,9 +78,18 @@ class Wallet:
         except (TypeError, KeyError, AttributeError) as error:
             raise BadData(f"{folder}: not the recommender's folder ({error})") from error
 
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """The pods there is a grant for, in the order of their names."""
+        return tuple(sorted(self._grants))
+
     def grant(self, pod: str) -> Grant | None:
         """The grant of a pod, if there is one."""
         return self._grants.get(pod)
+
+    def pod_of(self, grant: str) -> str | None:
+        """The pod whose tokens are those of the grant with this id."""
+        return next((pod for pod, held in self._grants.items() if held.id == grant), None)
 
     def keep(self, pod: str, grant: Grant) -> None:
         """Store the tokens of a pod; durable when this returns."""

@@ -32,6 +32,7 @@ from vault.vault import Vault, open_vault
 from web import jobs, pods, problems, sockets
 from web.channels import Channels
 from web.connections import guarded
+from web.filling import Filling
 from web.knocking import Knocking
 from web.methods import allowed
 from web.middleware import App, Front
@@ -49,6 +50,8 @@ from web.routes import (
     docs,
     dpo,
     erasure,
+    feedback,
+    fill,
     health,
     invitation,
     leaving,
@@ -68,7 +71,9 @@ from web.routes import (
     security,
     signals,
     sources,
+    suggest,
     suggestions,
+    surprise,
     takeaway,
 )
 from web.settings import Settings, SettingsError
@@ -87,6 +92,8 @@ ROUTES = (
     docs,
     dpo,
     erasure,
+    feedback,
+    fill,
     health,
     leaving,
     locks,
@@ -104,7 +111,9 @@ ROUTES = (
     security,
     signals,
     sources,
+    suggest,
     suggestions,
+    surprise,
     takeaway,
 )
 
@@ -122,8 +131,10 @@ class House:
     outgoing: Outgoing = field(init=False)
     channels: Channels = field(init=False)
     knocking: Knocking = field(init=False)
+    filling: Filling = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "filling", Filling())
         courier = Courier(near=near(self.base))
         object.__setattr__(self, "outgoing", Outgoing(courier))
         object.__setattr__(self, "channels", Channels(self.vault, self.clock))

@@ -18,8 +18,8 @@ from consent.accounts.roles import Role
 from consent.oauth.clients import Client, Registration
 from keys.sign import new_es256
 from keys.text import b64
-from recommender import generator, wallet
-from recommender.catalogue import Catalogue, book_entry
+from recommender import contributor, generator, wallet
+from recommender.catalogue import Catalogue, book_entry, work_entry
 from recommender.sources import intake
 from vault import store
 from vault.planned import Parcel
@@ -95,8 +95,9 @@ APPS = (
 RECOMMENDER = DemoApp(
     "kluis-recommender", "Suggesties van Kluis", "https://cultuur.stad.example/org", EVENTS,
     _texts("Verrassende activiteiten en boeken voor je zoeken.", "Look for surprising activities and books for you."),
-    ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived"),
+    ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived", "pd:PostalCode"),
 )  # fmt: skip
+IMPROVING = Registration(contributor.PURPOSE, VERSION, contributor.TEXT, contributor.READS, approved_by="city")
 
 
 @dataclass
@@ -145,7 +146,8 @@ class Seeder:
         """Only Cultuurgids listens: its server side runs in the demo (`web.demoapp`)."""
         purpose = Registration(app.code, VERSION, app.text, app.categories, approved_by="city")
         trust: Any = app.trust
-        client = Client(client_id, app.name, app.controller, (redirect_uri,), (jwk,), (purpose,), trust)
+        purposes = (purpose, IMPROVING) if app is RECOMMENDER else (purpose,)
+        client = Client(client_id, app.name, app.controller, (redirect_uri,), (jwk,), purposes, trust)
         if app is APPS[0]:
             client = replace(client, push_uri=redirect_uri.removesuffix("callback") + "push")
         return await clients.register(self.vault, client, self.now)
@@ -193,7 +195,8 @@ class Seeder:
                 await people.enroll(self.vault, pod, f"Inwoner {citizen.number}", "citizen", pod, None, self.now)
             await self._deposit(pod, citizen, town)
         events = intake.read("uitdatabank", generator.uitdatabank_page(town)).records
-        Catalogue(map(book_entry, town.books)).with_events(e.body for e in events).save(recommender / "catalogue.json")
+        shelf = Catalogue([*map(book_entry, town.books), *map(work_entry, town.works)])
+        shelf.with_events(event.body for event in events).save(recommender / "catalogue.json")
 
     async def _deposit(self, pod: str, citizen: generator.Citizen, town: generator.City) -> None:
         loans = intake.read("mijnbib", generator.loans_file(citizen))

@@ -110,7 +110,7 @@ def recommender(context: typer.Context, data: Data = None) -> None:
 
 @app.command(context_settings=PASSED_ON, add_help_option=False)
 def train(context: typer.Context, data: Data = None) -> None:
-    """Train the ranker from zero, without a network."""
+    """Rebuild the model of everybody from those who let their data improve it now."""
     _become("train", data, context.args)
 
 

@@ -6,7 +6,8 @@ CORS: Final = {
     "access-control-allow-origin": "*",
     "access-control-allow-headers": "Authorization, DPoP, Content-Type, Kluis-Purpose, Prefer",
     "access-control-allow-methods": "GET, POST, PUT, DELETE, OPTIONS",
-    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Kluis-Receipt, Preference-Applied",
+    "access-control-expose-headers": "WWW-Authenticate, DPoP-Nonce, Kluis-Entry, Kluis-Receipt, Preference-Applied, "
+    "Kluis-Personalised",
 }
 TOKEN_ROUTES: Final = (
     "/.well-known/",
@@ -22,6 +23,9 @@ TOKEN_ROUTES: Final = (
     "/api/answers/",
     "/notifications/",
     "/lws/",
+    "/api/suggestions",  # without a token these read the citizen's own cookie, which no other origin can send along
+    "/api/suggest/",
+    "/api/feedback",
 )
 """Paths, or with a last slash their beginnings."""
 

@@ -88,6 +88,7 @@ TABLE: dict[type[Exception], tuple[int, str, str]] = {
     recommender.BadData: (503, "recommender-data", "The recommender's data cannot be used"),
     recommender.NoGrant: (403, "no-grant", "The recommender has no grant"),
     recommender.Closed: (403, "category-closed", "The grant does not cover this category"),
+    recommender.NoPermit: (403, "no-permit", "The gate gave no permit for this question"),
     recommender.Unreachable: (503, "vault-unreachable", "The recommender cannot reach the vault"),
     recommender.Spent: (503, "budget-spent", "No privacy budget is left for a new model"),
     TooLarge: (413, "too-large", "Too large"),

@@ -65,6 +65,10 @@ NOTED: Final[Mapping[str, str]] = {
     "titles": "De titels tonen op je eigen pagina",
     "sealed": "Van een verzegelde lade",
     "managed": "Van een beheerde map",
+    "wishes": "Wat je kiest voor je suggesties",
+    "feedback": "Wat je deed met suggesties",
+    "surprise": "De verrassing van de week",
+    "fill": "Een formulier invullen",
     **dict.fromkeys(("WebSocketChannel2023", "StreamingHTTPChannel2023"), "Zolang de app verbonden is"),
     "WebhookChannel2023": "Met een bericht naar de app",
 }

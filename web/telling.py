@@ -10,6 +10,7 @@ from consent.purposes import purpose
 from consent.report import Row
 from vault import office
 from vault.log.views import Line
+from web.filling import filled
 from web.own import folder
 from web.pages.logbook import LogLine
 from web.pages.overseeing import TotalRow
@@ -28,6 +29,7 @@ SAID: Final[Mapping[str, str]] = {
     "append": "voegde iets toe aan {what}",
     "delete": "wiste iets in {what}",
     "control": "bekeek wie aan {what} mag",
+    "recommend": "vroeg wat bij je past",
     "login": "begon een sessie",
     "logout": "meldde je af",
     "logout elsewhere": "beëindigde een andere sessie",
@@ -227,6 +229,8 @@ def _why(fields: Mapping[str, Any]) -> str:
         return f"Waarom: {note}"
     if note.startswith("answer "):
         return "Een samenvatting maken"
+    if note.startswith("fill ") and (given := filled(note.split()[1:])):
+        return f"Een formulier invullen. Jij gaf: {given}"
     if _tries(fields) and fields["decision"] == "allowed":
         return "Klopte die? Dan lees je hierboven dat er een sessie begon"
     words = purpose_words(fields.get("purpose", ""))
@@ -250,6 +254,7 @@ ACTS: Final[Mapping[str, str]] = {
     "notify": "verwittigen",
     "unfollow": "niet meer volgen",
     "read": "lezen",
+    "recommend": "voorstellen vragen",
     "list": "lijst bekijken",
     "write": "schrijven",
     "append": "toevoegen",

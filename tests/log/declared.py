@@ -12,6 +12,7 @@ from tests.log.acts import PHRASE, POSTAL, PURPOSES, Act, on_grant, program, rea
 from tests.log.office_acts import officer_asks, officer_looks, officer_removes_nobody
 from tests.log.own_acts import presses
 from tests.log.stage import STATEMENT, UNREADABLE, Line
+from tests.log.suggest_acts import leaves as suggested
 
 Case = tuple[Act, list[Line]]
 P = "dpv:ProvideEventRecommendations"
@@ -45,8 +46,7 @@ SILENT: Final[dict[str, str]] = {
                     "her own log; reading it is the one thing that leaves no entry (access-log.md, Order)"),
     "GET /oauth/grants/{grant_id}": "the app's own terms; what lies in a pod stays shut",
     "GET /oauth/register/{client_id}": "what an app said about itself",
-    **dict.fromkeys(["GET /api/suggestions", "GET /me/suggestions", "POST /me/suggestions/ask",
-                     "GET /me/suggestions/granted"],
+    **dict.fromkeys(["POST /me/suggestions/ask", "GET /me/suggestions/granted"],
                     "asks the recommender, which reads as an app, by `GET /api/records`, under a grant of its own"),
 }  # fmt: skip
 
@@ -240,7 +240,7 @@ LEAVES: Final[dict[str, list[Case]]] = {
     "GET /login/demo/{token}": [
         (own_acts.follows_link, [Line("unlock", "login", rule="demo"), ENTERED]),
         (without_token("GET", "/login/demo/x", 303), [anonymous("login", "wrong_link")])],
-    **moving_acts.LEAVES,
+    **moving_acts.LEAVES, **suggested(own, by_app, anonymous),
     "POST /oauth/logout": [
         (presses("/oauth/logout", end="no"), []),
         (presses("/oauth/logout", end="yes"), [Line("key event", "logout", rule="session")])],

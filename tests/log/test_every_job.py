@@ -156,6 +156,8 @@ SENDERS = {
     "and each has its line",
     "recommender/__main__.py": "the recommender's own process, which answers on a socket to the server alone",
     "recommender/agent.py": APP,
+    "vault/moving/reading.py": "starts a process without keys that reads the folder of another server",
+    "vault/solid/limited.py": "starts a process without keys or environment that reads bodies that are hard to read",
     "web/app.py": "asks whether a port is taken",
     "web/bench.py": "starts a demo city of its own; what its program sends goes by routes that are declared",
     "web/benchwire.py": "a Solid program at that city, under credentials of its own",
@@ -168,10 +170,16 @@ SENDERS = {
 BESIDE = {
     "federation/fetch.py create_task": "fetches a public document again",
     "federation/fetch.py shield": "waits for a public document that others wait for too",
+    "recommender/__main__.py create_task": "fetches what the vault tells of the recommender's own grants",
     "recommender/__main__.py start_unix_server": SENDERS["recommender/__main__.py"],
     "vault/database.py Thread": "the writer, which writes the entries",
+    "vault/moving/reading.py Popen": SENDERS["vault/moving/reading.py"],
+    "vault/solid/limited.py Popen": SENDERS["vault/solid/limited.py"],
     "vault/log/handover.py shield": "the change of the log's key, which a call that goes away does not stop",
     "web/app.py create_task": "the servers and the clockwork",
+    "web/connections.py call_later": "ends a connection that waits too long",
+    "web/moving.py create_task": "brings in several resources of one pod at once, each with its lines",
+    "web/pods.py create_task": "notices that the client of a body went away",
     "web/jobs.py create_task": "the clockwork, whose turns are declared",
     "web/outgoing.py create_task": "tells apps what happened to their grants, with the line below",
     "web/routes/notifications.py create_task": "sends one stream, with a line for what is told",
@@ -183,10 +191,13 @@ BESIDE = {
     "web/demo.py Popen": SENDERS["web/demo.py"],
     "web/demo.py create_task": "says when the recommender is awake",
 }
-# Every question to the recommender and the only fields it may carry: names of pods and of requests, and public events.
+# Every question to the recommender and the only fields it may carry: names of pods and of requests, public events, what
+# a host offers everybody, and the permit, which says who asks.
 QUESTIONS = {
-    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod"}, "suggest": {"pod", "k"},
+    "ready": set(), "plain": {"k"}, "catalogue": {"events"}, "authorize": {"pod", "aim"},
     "granted": {"code", "state", "iss"},
+    "suggest": {"pod", "k", "permit"}, "rank": {"pod", "candidates", "n", "permit"},
+    "layout": {"pod", "actions", "permit"},
 }  # fmt: skip
 
 

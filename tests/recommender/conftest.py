@@ -8,7 +8,7 @@ import pytest
 
 from recommender import generator
 from recommender.catalogue import Catalogue
-from recommender.profile import INTERESTS, LOANS, TICKETS, Profile, profile
+from recommender.profile import INTERESTS, LOANS, POSTAL, TICKETS, Profile, profile
 from recommender.rank import Model
 from recommender.train import Trained, city_catalogue, train
 
@@ -36,7 +36,7 @@ class Small:
         ]
         interests = [i | {"@id": f"/interests/{n}"} for n, i in enumerate(generator.interests(citizen))]
         tickets = [t | {"@id": f"/tickets/{n}"} for n, t in enumerate(generator.tickets(citizen, self.town))]
-        return {LOANS: loans, INTERESTS: interests, TICKETS: tickets}
+        return {LOANS: loans, INTERESTS: interests, TICKETS: tickets, POSTAL: [{"kluis:value": citizen.district}]}
 
     def profile(self, number: int = 0) -> Profile:
         return profile(self.records(number), self.catalogue)

@@ -8,24 +8,33 @@ from urllib.parse import parse_qsl
 import httpx
 
 from consent.errors import OAuthError
-from consent.oauth.clients import Client, Registration as Registered, check_assertion
+from consent.jws import make
+from consent.oauth.clients import ASSERTION_TYPE, Client, Registration as Registered, check_assertion
 from consent.oauth.dpop import check_proof, shown_token
 from consent.oauth.par import REQUEST_URI, check_par, single
 from consent.oauth.rar import granted
+from consent.questions import LIFE, TYP, digest
 from consent.request import choose
-from recommender.wallet import Registration
+from consent.signals import TYP as SET, Signal, claims
+from keys.sign import new_es256
+from recommender.wallet import Registration, public
+from recommender.wishes import WISHES
 
 BASE = "http://localhost:8400"
 TEXT = {"nl": "Voorstellen die bij je passen."}
 REGISTRATION = Registration(BASE, "https://stad.example/org/cultuur", "1", TEXT)
-CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived")
+CATEGORIES = ("pd:Interest", "kluis:LibraryLoan", "kluis:Ticket", "kluis:Derived", "pd:PostalCode")
 
 
 class Vault:
     """Answers PAR, token, records and append; `deny` is what it says about a live token."""
 
-    def __init__(self, jwk: dict, ticked: set[str], records: dict[str, list[dict]]) -> None:
-        purpose = Registered(REGISTRATION.purpose_code, "1", TEXT, CATEGORIES, "city")
+    def __init__(
+        self, jwk: dict, ticked: set[str], records: dict[str, list[dict]],
+        code: str = REGISTRATION.purpose_code, text: dict[str, str] = TEXT, categories: tuple[str, ...] = CATEGORIES,
+    ) -> None:  # fmt: skip
+        purpose = Registered(code, "1", text, categories, "city")
+        self.notes: set[str] = set()
         name, back = REGISTRATION.client_id, REGISTRATION.redirect_uri
         self.client = Client(name, "Suggesties", REGISTRATION.controller, (back,), (jwk,), (purpose,))
         self.ticked, self.records = ticked, records
@@ -35,6 +44,10 @@ class Vault:
         self.seen: list[str] = []
         self.jtis: set[bytes] = set()
         self.appended: list[dict] = []
+        self.issuer, self.minted = new_es256(), 0
+        self.wishes: dict | None = None
+        self.waiting: dict[str, str] = {}
+        self.attested: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
@@ -46,6 +59,10 @@ class Vault:
             return httpx.Response(400, json={"error": error.code, "detail": str(error)})
 
     def route(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/oauth/jwks":
+            return httpx.Response(200, json={"keys": [public(self.issuer)]})
+        if request.url.path == "/oauth/signals":
+            return self.poll(request)
         headers = [v.encode() for v in request.headers.get_list("Authorization")]
         token = shown_token(headers)
         proof = check_proof(
@@ -62,10 +79,40 @@ class Vault:
             done = check_assertion(form["client_assertion"], self.client, BASE, self.now)
             assert done.jti_hash not in self.jtis, "an assertion was used twice"
             self.jtis.add(done.jti_hash)
+            if path.endswith("/attest"):
+                self.attested.append(form["attestation"])
+                return httpx.Response(200, json={})
             return self.par(form, proof) if path == "/oauth/par" else self.token(form)
         if token != f"access-{self.live}".encode() or self.withdrawn:
             return httpx.Response(401, json={"error": "invalid_token"})
         return self.resource(request, path)
+
+    def permit(self, **question) -> dict:
+        """The question with a permit for it, as the server mints one."""
+        changes = question.pop("changes", {})
+        at = int(self.now.timestamp() * 1000)
+        self.minted += 1
+        said = {"iss": BASE, "aud": REGISTRATION.client_id, "sub": question.get("pod", ""), "client": "citizen",
+                "purpose": "", "question": digest(question), "state": "s", "jti": f"permit-{self.minted}", "at": at,
+                "exp": at // 1000 + LIFE}  # fmt: skip
+        key = changes.pop("key", self.issuer)
+        typ = changes.pop("typ", TYP)
+        return question | {"permit": make({"typ": typ}, said | changes, key)}
+
+    def tell(self, event: str, grant: str, detail=(), **changes) -> None:
+        """Something happens to a grant that its app has to be told."""
+        jti = f"set-{len(self.waiting)}"
+        signal = Signal(jti, grant, REGISTRATION.client_id, event, dict(detail), int(self.now.timestamp() * 1000))
+        self.waiting[jti] = make({"typ": SET}, claims(signal, BASE) | changes, self.issuer)
+
+    def poll(self, request):
+        form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": request.headers["authorization"][7:]}
+        done = check_assertion(form["client_assertion"], self.client, BASE, self.now)
+        assert done.jti_hash not in self.jtis, "an assertion was used twice"
+        self.jtis.add(done.jti_hash)
+        for jti in json.loads(request.content)["ack"]:
+            self.waiting.pop(jti, None)
+        return httpx.Response(200, json={"sets": self.waiting, "moreAvailable": False})
 
     def par(self, form, proof):
         self.pushed = check_par(form, self.client, proof, BASE, self.now)
@@ -79,7 +126,9 @@ class Vault:
         self.live += 1
         told = {"access_token": f"access-{self.live}", "token_type": "DPoP", "expires_in": 300}
         return httpx.Response(
-            200, json=told | {"refresh_token": "refresh", "authorization_details": granted(self.terms, BASE)}
+            200,
+            json=told
+            | {"refresh_token": "refresh", "grant_id": "grant-1", "authorization_details": granted(self.terms, BASE)},
         )
 
     def resource(self, request, path):
@@ -87,10 +136,17 @@ class Vault:
         if path.endswith("/derived/"):
             self.appended.append(json.loads(request.content))
             return httpx.Response(201)
+        if path.endswith(WISHES):
+            found = 403 if "kluis:Derived" not in open_ else 404 if self.wishes is None else 200
+            return httpx.Response(found, json={"kluis:wishes": self.wishes})
+        if path == "/api/answers/postal_district":
+            [found] = self.records.get("pd:PostalCode") or [{}]
+            return httpx.Response(200, json=found, headers={"Kluis-Entry": "7"})
+        self.notes |= {request.headers.get("Kluis-Note", "")} - {""}
         category = request.url.params["category"]
         if category not in open_:
             return httpx.Response(403, json={"error": "insufficient_authorization_details"})
-        return httpx.Response(200, json={"@graph": self.records.get(category, [])})
+        return httpx.Response(200, json={"@graph": self.records.get(category, [])}, headers={"Kluis-Entry": "7"})
 
 
 def _claims(request: httpx.Request) -> str:

@@ -12,6 +12,7 @@ from web.pages import (
     overseeing as d,
     own as o,
     requested as q,
+    suggesting as s,
     views as v,
     working as w,
 )
@@ -67,15 +68,27 @@ LINES = (
     LogLine(2, 41, NOW, "TicketVlug", "vroeg je leningen", "Reclame", "geen toestemming", False, "Geweigerd", 12),
     LogLine(1, 17, NOW, "Uitgelezen", "las je leningen", "Leestips", "met je toestemming", True, "Gelezen"),
 )
-PLAIN = (v.Plain("Markt", "Wintermarkt", "De Kaai", NOW), v.Plain("Boek", "De stad", "Permeke", note="nu in het rek"))
-CARD = v.Suggestion(
+PLAIN = (s.Plain("Markt", "Wintermarkt", "De Kaai", NOW), s.Plain("Boek", "De stad", "Permeke", note="nu in het rek"))
+CARD = s.Suggestion(
     "Concert",
     "Late set",
     "De Kaai",
     "bridge",
-    (v.Reason("Je leende een boek over jazz.", ("Kind of Blue",)), v.Reason("Het is dichtbij.")),
+    (s.Reason("Je leende een boek over jazz.", ("Kind of Blue",)), s.Reason("Het is dichtbij.")),
     NOW,
 )
+LEAP = s.Suggestion(
+    "Dans",
+    "Dansen in het dok",
+    "Museum aan het Dok",
+    "leap",
+    (s.Reason("Je leningen (100 %)", ("Kind of Blue",), "Zonder dit stond het 13 plaatsen lager."),),
+    NOW,
+    id="https://uitdatabank.example/event/1",
+    trait=s.Trait("topic:jazz", "jazz"),
+    path=("Kind of Blue", "jazz", "dans"),
+)
+SWITCHES = (s.Switch("list", "Tips", True, "Een lijst."), s.Switch("rank", "Volgorde", False))
 
 ROOM = e.Room("Je map “notities”", "notities", sealed=False, changes=True)
 
@@ -176,10 +189,33 @@ SAMPLES: dict[str, tuple[object, ...]] = {
         ),
     ),
     "suggestions": (
-        v.SuggestionsPage(True, PLAIN, (CARD,), ("je leningen", "je tickets")),
-        v.SuggestionsPage(False, PLAIN),
-        v.SuggestionsPage(True, ()),
-        v.SuggestionsPage(True, PLAIN, awake=False),
+        s.SuggestionsPage(True, PLAIN, (CARD,), ("je leningen", "je tickets")),
+        s.SuggestionsPage(False, PLAIN),
+        s.SuggestionsPage(True, ()),
+        s.SuggestionsPage(True, PLAIN, awake=False),
+        s.SuggestionsPage(True, PLAIN, on=False, heeds=False, kinds=SWITCHES, done="kind"),
+        s.SuggestionsPage(
+            True,
+            PLAIN,
+            (LEAP, CARD),
+            ("je leningen",),
+            opened=(s.Opened("Je leningen", 12, 41182), s.Opened("Je interesses", 1)),
+            kinds=SWITCHES,
+            categories=SWITCHES,
+            media=SWITCHES,
+            dial=2,
+            week=s.Week(1, "20:00", "09:00"),
+            wished=(s.Wished("trait", "topic:opera", "Minder: opera"), s.Wished("hide", "x", "Weggelegd: tip 1 van 1")),
+            traits=(s.Trait("topic:jazz", "jazz", ("Kind of Blue", "Late set")), s.Trait("maker:x", "van X")),
+            bubble=s.Bubble(83, 3, 5, 12),
+            done="trait",
+        ),
+    ),
+    "fill": (
+        s.FillPage("Zwembad", "h", (s.FillField("zip", "Je postcode", ("2018",)), s.FillField("b", "Datum", ()))),
+        s.FillPage("Zwembad", "h", on=False),
+        s.FillPage("Zwembad", "h", done=True, picked=("zip",)),
+        s.FillPage("Zwembad", "h", done=True),
     ),
     "dpo": (
         d.DpoPage(

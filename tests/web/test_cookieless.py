@@ -19,13 +19,16 @@ LOG = ("/log/", "/transparency.json")
 """The public log is the same for everybody, and others' pages may check it."""
 REGISTER = "/oauth/register"
 """Open to others' pages as well, for plain Solid apps; a developer's session counts there for clients that push."""
+SUGGEST = ("/api/suggest", "/api/feedback")
+"""Open to others' pages for apps with a token; without one they are for our own pages, as every page of ours."""
 OWN = {"date", "dpop-nonce", "kluis-entry"}
 """What differs from one answer to the next, whoever asks."""
 
 
 def cookieless(house: Household) -> list[tuple[str, str]]:
     app = house.app.pages  # type: ignore[attr-defined]
-    tokens = [(m, a) for m, a in addresses(app, {"GET", "POST", "DELETE"}) if is_open(a) and not a.startswith(REGISTER)]
+    both = (REGISTER, *SUGGEST)
+    tokens = [(m, a) for m, a in addresses(app, {"GET", "POST", "DELETE"}) if is_open(a) and not a.startswith(both)]
     assert {"/oauth/token", "/oauth/par", "/oauth/introspect", "/oauth/revoke", "/api/records"} <= {
         a for _, a in tokens
     }

@@ -23,6 +23,7 @@ from web.pages.logbook import LogPage
 from web.pages.overseeing import DpoPage, TouchedPage, WatchPart
 from web.pages.own import DataPage, RecordsPage, StartPage
 from web.pages.requested import RequestsPage
+from web.pages.suggesting import FillPage, SuggestionsPage
 from web.pages.taking import TakeAwayPage
 from web.pages.working import LogoutPage, WorkPage
 
@@ -36,51 +37,6 @@ class HomePage:
 
     origin: str
     size: int
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a suggestion is there. `items`: the citizen's own things it rests on; none: it rests on nothing personal."""
-
-    text: str
-    items: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """One card. `slot`: sure, bridge or leap; `when` or `note` says when ("nu in het rek")."""
-
-    medium: str
-    title: str
-    institution: str
-    slot: str
-    reasons: tuple[Reason, ...]
-    when: datetime | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Plain:
-    """One line of the list that uses no personal data."""
-
-    medium: str
-    title: str
-    institution: str
-    when: datetime | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class SuggestionsPage:
-    """`/me/suggestions`. `granted`: the recommender has a live grant; `sources`: registry words of what it may read;
-    `awake`: it answered (else the plain list stands alone and says so).
-    """
-
-    granted: bool
-    plain: tuple[Plain, ...]
-    suggestions: tuple[Suggestion, ...] = ()
-    sources: tuple[str, ...] = ()
-    awake: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,6 +91,7 @@ PAGES: dict[str, type] = {
     "logout": LogoutPage,
     "log": LogPage,
     "suggestions": SuggestionsPage,
+    "fill": FillPage,
     "dpo": DpoPage,
     "touched": TouchedPage,
     "transparency": TransparencyPage,

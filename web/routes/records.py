@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from consent import answers, gate
-from consent.call import Admission, Call, Denial
+from consent.call import Admission, Call, Denial, noted
 from consent.categories import category as known
 from consent.minimise import CONTEXT
 from vault import door
@@ -79,6 +79,7 @@ def _call(request: Request, path: str, **more: Any) -> Call:
         tuple(value.encode("latin-1") for value in headers.getlist("dpop")),
         headers.get("kluis-purpose"),
         prefer=tuple(value.encode("latin-1") for value in headers.getlist("prefer")),
+        note=noted(headers.get("kluis-note")),
         **more,
     )
 
