@@ -23,7 +23,7 @@ from vault.tables import Entry, Pod, Record, RecordKey
 from vault.vault import Vault, open_vault
 from web.app import create
 
-THROUGH = {"body", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
+THROUGH = {"body", "segment", "grantuse", "link", "client", "pushed"}  # reached through rows that name the pod
 OF_NOBODY = {"meta", "erased", "jti", "entry", "shard", "tile", "month", "epoch", "dporecord", "checkpoint"}
 OF_NOBODY |= {"controlkey", "pod", "throttle", "registered"}
 

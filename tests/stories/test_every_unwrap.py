@@ -139,6 +139,7 @@ async def ways_in(house: Household, witness: Watch) -> None:
 async def new_locks(house: Household, witness: Watch, granted: Granted) -> None:
     """New generations, which reach the grant by letter; custody there and back; a new root."""
     vault, session = house.vault, house.session
+    await house.keep("/interests/unread.jsonld", {"@type": "pd:Interest", "schema:about": ["tango"]})
     await locks.change(vault, session, ["interests"], house.clock())
     await house.keep("/interests/new.jsonld", {"@type": "pd:Interest", "schema:about": ["tango"]})
     witness.begin("letter")

@@ -40,6 +40,9 @@ async def put_back(house: Household, old: tuple[Resource, Body]) -> None:
         tx.remove(Body, id=old[0].id)
         for row in old:
             tx.add(row)
+        tx.run(
+            "UPDATE usage SET bytes = (SELECT sum(b.size) FROM body b JOIN resource r USING (id) WHERE pod = usage.pod)"
+        )
 
     await house.vault.db.write(write)
 

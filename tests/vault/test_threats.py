@@ -125,8 +125,8 @@ class Spy:
             made(this, data)
             spy.seen.setdefault(type(this), []).append(bytes(data))
 
-        def opening(chain: Any, row: Any) -> Any:
-            found = opened(chain, row)
+        def opening(chain: Any, row: Any, **some: Any) -> Any:
+            found = opened(chain, row, **some)
             spy.bodies.append(found.body or b"")
             return found
 

@@ -20,6 +20,7 @@ from vault.large import Large
 from vault.solid.ranges import MOST, Part, parse
 from vault.tables import Segment, Upload
 from web.pods import create
+from web.settings import Settings
 
 FILM = "/pods/an/inbox/film.bin"
 BINARY = {"content-type": "application/octet-stream"}
@@ -316,6 +317,7 @@ async def test_a_client_that_goes_away_stops_the_opening(house: Household, monke
 def _house(house: Household) -> Any:
     class Small:
         vault, base, clock = house.vault, house.vault.base, house.clock
+        settings = Settings(base_url=house.vault.base)
 
     return Small
 

@@ -356,7 +356,7 @@ async def test_her_log_says_what_came_and_nothing_opened_it(place: Place, tmp_pa
         with log_private(anna) as private:
             first = next(iter(views.lines(vault, anna.pod, private))).told
         assert (first["action"], first["note"], first["rule"]) == ("create pod", "from css", "admin")
-        assert first["count"] == 14
+        assert first["count"] == 15
 
 
 def test_a_run_that_is_killed_is_simply_repeated(place: Place, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class Bringer:
             return piece.media
 
     def _profile(self) -> Iterator[Content]:
-        """Her profile with our issuer and storage, and what a new pod has that it points to."""
+        """Her profile with our issuer and storage, and what a new pod has that it points to, and these in turn."""
         piece, card, media, modified = self.draft.resources.get(CARD), self.ours[CARD], TURTLE, self.now
         if piece is not None and is_rdf(piece.media):
             read = self.tree.read(piece.parts)
@@ -116,9 +116,11 @@ class Bringer:
             else:
                 self.draft.aside.append(piece)
         yield Content(CARD, media, card, modified)
-        for path, body in self.ours.items():
-            if path != CARD and path not in self.draft.resources and f"{self.root}{path}".encode() in card:
-                yield Content(path, TURTLE, body, self.now)
+        pointing, left = [card], {path: body for path, body in self.ours.items() if path not in self.draft.resources}
+        left.pop(CARD, None)
+        while found := [path for path in left if any(f"{self.root}{path}>".encode() in text for text in pointing)]:
+            pointing = [left[path] for path in found]
+            yield from (Content(path, TURTLE, left.pop(path), self.now) for path in found)
 
     def _old(self, piece: Piece) -> str:
         return self.draft.home.base + piece.was[1:]

@@ -110,7 +110,7 @@ def half(house: Household, past: Past, rng: np.random.Generator) -> None:
     rid, rows = past.older(rng, bodied=True)
     row, body = past.now[rid]
     assert rows[1] is not None and body is not None
-    as_today = (rid, body[1], rows[1][2])
+    as_today = (rid, body[1], *rows[1][2:])
     past.put(rid, (row, as_today) if rng.random() < 0.5 else ((*rows[0][:5], row[5], *rows[0][6:]), as_today))
 
 

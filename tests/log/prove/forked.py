@@ -138,7 +138,7 @@ def _serve(folder: Path, point: str, turn: int) -> None:
     if point:
         _arm(point, turn)
     house = house_at(folder)
-    asyncio.run(_server(create(house), uds=str(folder / "http")).serve())
+    asyncio.run(_server(create(house), house, uds=str(folder / "http")).serve())
 
 
 def _answers(path: Path, child: int) -> bool:
