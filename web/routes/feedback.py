@@ -45,7 +45,7 @@ class Outcome(BaseModel):
 
 
 class Feedback(BaseModel):
-    """Outcomes, or one wish about a trait (`topic:jazz`), or both; only she herself wishes."""
+    """Outcomes, or one wish about a trait (`topic:dans`), or both; only she herself wishes."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -71,7 +71,7 @@ async def layout_by_name(
     request: Request,
     action: Annotated[list[Ident], Query(max_length=200)] = [],  # noqa: B006 -- FastAPI copies it
 ) -> Response:
-    """The same for actions whose ids are their subjects: `?action=jazz&action=strips`."""
+    """The same for actions whose ids are their subjects: `?action=dans&action=film`."""
     return await _laid_out(request, [Action(id=one) for one in action])
 
 
